@@ -1,0 +1,80 @@
+"""Small frozen values that pass between rooms. Units are in the names; angles are degrees clockwise from north."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+RGB = NDArray[np.uint8]
+"""(H, W, 3) uint8, red first."""
+Descriptors = NDArray[np.float32]
+"""(N, D) float32, unit rows."""
+HeadingSource = Literal["exif", "given", "search", "assumed"]
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A WGS 84 position in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A WGS 84 box in degrees, in the order west, south, east, north."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def contains(self, place: Location) -> bool:
+        """Whether `place` lies inside or on the edge."""
+        return self.west <= place.longitude <= self.east and self.south <= place.latitude <= self.north
+
+
+@dataclass(frozen=True)
+class Panorama:
+    """A photo placed on the viewing sphere.
+
+    `pixels` is equirectangular; the photo spans `horizontal_field_deg` across and the elevations
+    from `bottom_deg` to `top_deg` (0 = horizon). `heading_deg` is where the *centre column* looks,
+    None when the photo does not say.
+    """
+
+    pixels: RGB
+    horizontal_field_deg: float = 360.0
+    top_deg: float = 90.0
+    bottom_deg: float = -90.0
+    heading_deg: float | None = None
+    location: Location | None = None
+    notes: tuple[str, ...] = field(default=())
+    """What a person should know about how the photo was read, one sentence each."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """One place of the gallery, `rank` counted from 1, `score` the cosine similarity in [-1, 1]."""
+
+    rank: int
+    place_id: int
+    latitude: float
+    longitude: float
+    score: float
+
+
+@dataclass(frozen=True)
+class LocationEstimate:
+    """Where the photo was taken: `confidence` in [0, 1] that it lies within `radius_m`."""
+
+    latitude: float
+    longitude: float
+    radius_m: float
+    confidence: float
