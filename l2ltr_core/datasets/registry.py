@@ -1,0 +1,46 @@
+"""From what a person types to a dataset: a known name, a folder, or `format:folder`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from l2ltr_core.assets import ASSETS
+from l2ltr_core.datasets.cvact import open_cvact
+from l2ltr_core.datasets.cvusa import open_cvusa
+from l2ltr_core.datasets.geotagged import open_geotagged
+from l2ltr_core.datasets.paired import PairedDataset
+from l2ltr_core.datasets.vigor import open_vigor
+from l2ltr_core.errors import DatasetError
+
+FORMATS: dict[str, Callable[[Path], PairedDataset]] = {
+    "cvusa": open_cvusa,
+    "cvact": open_cvact,
+    "vigor": open_vigor,
+}
+
+
+def open_dataset(spec: str | Path) -> PairedDataset:
+    """The dataset that `spec` names: `helsinki`, DIR, `cvusa:DIR`, `cvact:DIR` or `vigor:DIR`.
+
+    Raises DatasetError when nothing is there or the folder lacks the expected files.
+    """
+    form, colon, folder = str(spec).partition(":")
+    if colon and form in FORMATS:
+        return FORMATS[form](existing_folder(folder))
+    return open_geotagged(dataset_folder(spec))
+
+
+def dataset_folder(spec: str | Path) -> Path:
+    """The folder of a geotagged dataset given by name (in the assets) or by path."""
+    bundled = ASSETS / "datasets" / str(spec)
+    return bundled if bundled.is_dir() else existing_folder(spec)
+
+
+def existing_folder(path: str | Path) -> Path:
+    """`path` if it is a folder, else a DatasetError that names the accepted forms."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        forms = ", ".join(f"{form}:DIR" for form in FORMATS)
+        raise DatasetError(f"No dataset at '{path}': give a bundled name, a folder, or one of {forms}.")
+    return folder

@@ -1,0 +1,32 @@
+"""The form shared by the research benchmarks: ground photos, and aerial tiles that come ready cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2ltr_core.datasets.paired import Query
+from l2ltr_core.images import decode_rgb
+from l2ltr_core.types import RGB
+
+
+@dataclass(frozen=True)
+class TileDataset:
+    """Ground photos and ready aerial tiles; there is no map around them, so no `places` protocol."""
+
+    name: str
+    queries: tuple[Query, ...]
+    tiles: tuple[Path, ...]
+    attribution: str
+    simulated: bool = False
+    imagery: None = None
+    gallery_name: None = None
+
+    @property
+    def tile_count(self) -> int:
+        """Every tile that the protocol ranks, also those without a photo."""
+        return len(self.tiles)
+
+    def aerial(self, tile: int, chip_m: float) -> RGB:  # noqa: ARG002 - the benchmark fixes the extent
+        """The tile as shipped: its extent is the benchmark's, whatever `chip_m` says."""
+        return decode_rgb(self.tiles[tile])
