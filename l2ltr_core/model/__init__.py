@@ -1,0 +1,1 @@
+"""The L2LTR network, its configuration, and the encoder that turns images into unit descriptors."""

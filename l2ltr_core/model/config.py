@@ -1,0 +1,222 @@
+"""What a checkpoint is: the architecture, the views it looks at, and the card beside the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from l2ltr_core.errors import ConfigurationError
+
+PATCH_PX = 16
+"""Side of the image square behind one token, for both stems."""
+STEM_CHANNELS = (64, 256, 512, 1024)
+"""Channels of the stem's root and of its three stages at `stem_width` 1."""
+NORM_GROUPS = 32
+"""Groups of the stem's GroupNorm layers (Big Transfer, Kolesnikov et al. 2020, section 3)."""
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The architecture of both branches. Sizes are (height, width) in pixels, multiples of 16."""
+
+    stem: Literal["hybrid", "patch"] = "hybrid"
+    stem_stages: tuple[int, ...] = (3, 4, 9)
+    """Bottlenecks in each of the three stages; without meaning for the patch stem."""
+    stem_width: float = 1.0
+    """Factor on `STEM_CHANNELS`; without meaning for the patch stem."""
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    mlp_width: int = 3072
+    attention: Literal["self-cross", "self"] = "self-cross"
+    dropout: float = 0.1
+    ground_size_px: tuple[int, int] = (128, 512)
+    aerial_size_px: tuple[int, int] = (128, 512)
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values. Raises ConfigurationError."""
+        _require(self.stem in ("hybrid", "patch"), f"stem is {self.stem!r}; give 'hybrid' or 'patch'")
+        _require(
+            self.attention in ("self-cross", "self"),
+            f"attention is {self.attention!r}; give 'self-cross' or 'self'",
+        )
+        for name in ("width", "depth", "heads", "mlp_width"):
+            _require(
+                getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; give a whole number above 0"
+            )
+        _require(
+            self.width % self.heads == 0, f"width {self.width} cannot be shared by {self.heads} heads evenly"
+        )
+        _require(0 <= self.dropout < 1, f"dropout is {self.dropout}; give a number from 0 up to below 1")
+        if self.stem == "hybrid":
+            _require(
+                len(self.stem_stages) == len(STEM_CHANNELS) - 1 and min(self.stem_stages) >= 1,
+                f"stem_stages is {self.stem_stages}; give three whole numbers above 0",
+            )
+            root = self.stem_width * STEM_CHANNELS[0]
+            _require(
+                root >= NORM_GROUPS and root % NORM_GROUPS == 0,
+                f"stem_width is {self.stem_width}; give a multiple of {NORM_GROUPS / STEM_CHANNELS[0]}",
+            )
+        for name in ("ground_size_px", "aerial_size_px"):
+            size = getattr(self, name)
+            _require(
+                len(size) == 2 and all(side >= PATCH_PX and side % PATCH_PX == 0 for side in size),
+                f"{name} is {size}; give a height and a width that are multiples of {PATCH_PX}",
+            )
+
+    @property
+    def ground_grid(self) -> tuple[int, int]:
+        """Rows and columns of ground tokens."""
+        return _grid(self.ground_size_px)
+
+    @property
+    def aerial_grid(self) -> tuple[int, int]:
+        """Rows and columns of aerial tokens."""
+        return _grid(self.aerial_size_px)
+
+    @property
+    def stem_channels(self) -> tuple[int, ...]:
+        """Channels of the hybrid stem's root and stages, as built."""
+        return tuple(round(channels * self.stem_width) for channels in STEM_CHANNELS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON or TOML."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Read what `to_dict` wrote. Raises ConfigurationError on an unknown key or a wrong type."""
+        return _build(cls, values)
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """How photos and chips become the model's input."""
+
+    chip_m: float
+    """Side of the aerial square in metres."""
+    polar: bool = True
+    ground_vertical_field_deg: float = 90.0
+    """Elevations kept of the panorama, centred on the horizon."""
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    """Of RGB in [0, 1], subtracted."""
+    std: tuple[float, float, float] = IMAGENET_STD
+    """Of RGB in [0, 1], divided by."""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values. Raises ConfigurationError."""
+        _require(
+            math.isfinite(self.chip_m) and self.chip_m > 0,
+            f"chip_m is {self.chip_m}; give a positive number of metres",
+        )
+        _require(
+            0 < self.ground_vertical_field_deg <= 180,
+            f"ground_vertical_field_deg is {self.ground_vertical_field_deg}; give degrees above 0, up to 180",
+        )
+        _require(len(self.mean) == 3, f"mean is {self.mean}; give one number for each of R, G, B")
+        _require(
+            len(self.std) == 3 and min(self.std) > 0,
+            f"std is {self.std}; give a positive number for each",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ViewConfig:
+        """Read what `to_dict` wrote. Raises ConfigurationError on an unknown key or a wrong type."""
+        return _build(cls, values)
+
+
+@dataclass(frozen=True)
+class CheckpointCard:
+    """What a person and a program need to know about a set of weights: the JSON beside the safetensors."""
+
+    name: str
+    model: ModelConfig
+    view: ViewConfig
+    fingerprint: str = ""
+    """First 16 hexadecimal digits of the weights' SHA-256; set when the weights are saved."""
+    simulated: bool = False
+    """Whether the training images were rendered."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Data, seed, steps, and whatever else repeats the run."""
+    results: dict[str, Any] = field(default_factory=dict)
+    """Measured recalls as fractions, by data set."""
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """`temperature` of the match scores, once measured."""
+    licence: str = ""
+    description: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return _plain(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CheckpointCard:
+        """Read what `to_dict` wrote. Raises ConfigurationError on an unknown key or a wrong type."""
+        return _build(cls, values)
+
+
+def _grid(size_px: tuple[int, int]) -> tuple[int, int]:
+    return size_px[0] // PATCH_PX, size_px[1] // PATCH_PX
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ConfigurationError(message + ".")
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists all the way down, as JSON gives them back."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _build(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Fill a dataclass from plain values, strictly: no unknown key, no missing key, no wrong type."""
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f"{cls.__name__} is {type(values).__name__}; give a table of named values.")
+    hints = get_type_hints(cls)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ConfigurationError(
+            f"{cls.__name__} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(hints)}."
+        )
+    given = {name: _read(f"{cls.__name__}.{name}", hints[name], value) for name, value in values.items()}
+    try:
+        return cls(**given)
+    except TypeError as error:
+        missing = [f.name for f in fields(cls) if f.name not in values]  # type: ignore[arg-type]
+        raise ConfigurationError(f"{cls.__name__} lacks a setting among {', '.join(missing)}.") from error
+
+
+def _read(name: str, hint: Any, value: Any) -> Any:
+    """`value` as the type that `hint` names. Raises ConfigurationError when it is something else."""
+    if hint in (ModelConfig, ViewConfig):
+        return _build(hint, value)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_read(name, arguments[0], item) for item in value)
+    if hint is float and type(value) in (int, float):
+        return float(value)
+    if origin is Literal:
+        fits = value in arguments
+    elif origin is dict:
+        fits = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+    else:
+        fits = type(value) is hint
+    if not fits:
+        raise ConfigurationError(f"{name} is {value!r}; give {getattr(hint, '__name__', hint)}.")
+    return value

@@ -1,0 +1,113 @@
+"""L2LTR: two branches of the same form and separate weights, each from an image to a unit descriptor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from l2ltr_core.model.config import PATCH_PX, ModelConfig
+from l2ltr_core.model.stem import PatchStem, build_stem
+from l2ltr_core.model.transformer import LAYER_NORM_EPS, Layer
+
+EMBEDDING_STD = 0.02
+
+
+class Branch(nn.Module):
+    """Stem, CLS token, positional embeddings, layers, LayerNorm; the CLS token is the descriptor."""
+
+    def __init__(self, config: ModelConfig, size_px: tuple[int, int]) -> None:
+        super().__init__()
+        self.config = config
+        self.size_px = size_px
+        self.grid = (size_px[0] // PATCH_PX, size_px[1] // PATCH_PX)
+        self.stem = build_stem(config)
+        self.projection: nn.Module = (
+            nn.Identity()
+            if isinstance(self.stem, PatchStem)
+            else nn.Conv2d(self.stem.channels, config.width, kernel_size=1)
+        )
+        positions = 1 + self.grid[0] * self.grid[1]
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        self.positional_embedding = nn.Parameter(torch.zeros(1, positions, config.width))
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList([Layer(config) for _ in range(config.depth)])
+        self.norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
+        self._initialize()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32."""
+        return self.describe(self.tokens(image))
+
+    def tokens(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, 1 + N, D) after the last LayerNorm, CLS first."""
+        return self.tokens_from_features(self.features(image))
+
+    def features(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, C, h, w), the stem's output."""
+        return self.stem(image.contiguous(memory_format=torch.channels_last))
+
+    def embed(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) from the stem -> (B, 1 + N, D), row by row, CLS first, positions added."""
+        patches = self.projection(features).flatten(2).transpose(1, 2)  # (B, N, D)
+        cls = self.cls_token.to(patches.dtype).expand(len(patches), -1, -1)
+        return self.dropout(torch.cat([cls, patches], dim=1) + self.positional_embedding)
+
+    def tokens_from_features(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) from the stem -> (B, 1 + N, D) after the last LayerNorm, CLS first."""
+        tokens = previous_tokens = self.embed(features)
+        for layer in self.layers:
+            keys_from = previous_tokens if self.config.attention == "self-cross" else tokens
+            tokens, previous_tokens = layer(tokens, keys_from), tokens
+        return self.norm(tokens)
+
+    def describe(self, tokens: Tensor) -> Tensor:
+        """(B, 1 + N, D) from `tokens` -> (B, D) unit rows, float32."""
+        return F.normalize(tokens[:, 0].float(), dim=1)
+
+    def layer_tokens(self, image: Tensor) -> list[Tensor]:
+        """What each layer is given, then what the last one gives: depth + 1 tensors (B, 1 + N, D)."""
+        inputs = [self.embed(self.features(image))]
+        for index, layer in enumerate(self.layers):
+            inputs.append(layer(inputs[-1], self._keys_from(inputs, index)))
+        return inputs
+
+    def attention(self, image: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Weights of the chosen layers, each (B, heads, T queries, T keys), rows that sum to 1.
+
+        A key column of layer l belongs to a token of layer l-1's *input* under self-cross attention.
+        """
+        inputs = self.layer_tokens(image)
+        return [
+            self.layers[index].attention_weights(inputs[index], self._keys_from(inputs, index))  # type: ignore[operator]
+            for index in layers
+        ]
+
+    def _keys_from(self, inputs: Sequence[Tensor], index: int) -> Tensor:
+        """The tokens that layer `index` takes its keys from."""
+        return inputs[max(index - 1, 0)] if self.config.attention == "self-cross" else inputs[index]
+
+    def _initialize(self) -> None:
+        """As the ViT: truncated normal embeddings, Xavier linear maps; the stem keeps its own start."""
+        nn.init.trunc_normal_(self.cls_token, std=EMBEDDING_STD)
+        nn.init.trunc_normal_(self.positional_embedding, std=EMBEDDING_STD)
+        for module in (self.projection, *self.layers.modules()):
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+class L2LTR(nn.Module):
+    """Both branches. `ground` sees the panorama's view, `aerial` the (polar) view of the chip."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.ground = Branch(config, config.ground_size_px)
+        self.aerial = Branch(config, config.aerial_size_px)
+
+    def forward(self, ground: Tensor, aerial: Tensor) -> tuple[Tensor, Tensor]:
+        """Two normalised batches (B, 3, H, W) -> two (B, D) float32 batches of unit rows."""
+        return self.ground(ground), self.aerial(aerial)

@@ -1,0 +1,63 @@
+"""From an image to a grid of features, one cell for each 16 x 16 pixels."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from timm.layers.norm_act import GroupNormAct
+from timm.layers.std_conv import StdConv2d
+from timm.models.resnetv2 import DownsampleConv, ResNetV2
+from torch import Tensor, nn
+
+from l2ltr_core.model.config import NORM_GROUPS, PATCH_PX, ModelConfig
+
+
+class HybridStem(nn.Module):
+    """ResNet v2 with post-activation bottlenecks, weight-standardised convolutions and symmetric padding.
+
+    This is the stem of Google's R50+ViT-B/16 with the authors' two choices that timm's hybrid models
+    do not share: padding by fixed numbers (never "SAME"), and a shortcut norm of one group a channel.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        root, *stages = config.stem_channels
+        resnet = ResNetV2(
+            layers=list(config.stem_stages),
+            channels=tuple(stages),
+            num_classes=0,
+            global_pool="",
+            stem_chs=root,
+            stem_type="",
+            preact=False,
+            conv_layer=partial(StdConv2d, eps=1e-5),
+            norm_layer=partial(GroupNormAct, num_groups=NORM_GROUPS, eps=1e-6),
+        )
+        self.root = resnet.stem
+        self.stages = resnet.stages
+        for module in self.stages.modules():
+            if isinstance(module, DownsampleConv) and isinstance(module.norm, GroupNormAct):
+                module.norm.num_groups, module.norm.eps = module.norm.num_channels, 1e-5
+        self.channels: int = resnet.num_features
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, C, H/16, W/16)."""
+        return self.stages(self.root(image))
+
+
+class PatchStem(nn.Module):
+    """The plain ViT's: each 16 x 16 square straight to one token."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, config.width, kernel_size=PATCH_PX, stride=PATCH_PX)
+        self.channels = config.width
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, D, H/16, W/16)."""
+        return self.patches(image)
+
+
+def build_stem(config: ModelConfig) -> HybridStem | PatchStem:
+    """The stem that `config.stem` names."""
+    return HybridStem(config) if config.stem == "hybrid" else PatchStem(config)
