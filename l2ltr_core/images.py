@@ -1,0 +1,167 @@
+"""Bytes to RGB pixels, safely: sizes are checked before decoding, and odd forms become plain RGB."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from l2ltr_core.errors import ImageError
+from l2ltr_core.types import RGB
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "GIF", "BMP")
+MIN_SIDE_PX = 16
+MAX_SIDE_PX = 20_000
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
+"""Pillow's own guard, about 89 megapixels: above every current 360 degree camera (72)."""
+MAX_BYTES = 256 * 2**20
+
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+)
+"""What Pillow's readers raise on damaged data."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """Pixels with the sentences a person should read about how they were made."""
+
+    pixels: RGB
+    notes: tuple[str, ...] = ()
+
+
+def read_bytes(source: str | Path | bytes) -> bytes:
+    """The bytes of a file, or `source` itself; raises ImageError for what is missing, empty or too large."""
+    if isinstance(source, bytes):
+        data, name = source, "The photo"
+    else:
+        path = Path(source)
+        name = f"The file {path.name}"
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder; give the path of one photo (JPEG or PNG).")
+        if not path.is_file():
+            raise ImageError(f"There is no file {path}; give the path of a photo (JPEG or PNG).")
+        if path.stat().st_size > MAX_BYTES:
+            raise ImageError(f"{name} is larger than {MAX_BYTES >> 20} MB; save it smaller, as JPEG.")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{name} cannot be read ({error.strerror}); check its permissions.") from error
+    if not data:
+        raise ImageError(f"{name} is empty (0 bytes); a photo was expected, so copy or download it again.")
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{name} is larger than {MAX_BYTES >> 20} MB; save it smaller, as JPEG.")
+    return data
+
+
+def decode_rgb(source: str | Path | bytes) -> RGB:
+    """(H, W, 3) uint8 pixels of a photo, upright; raises ImageError in one sentence."""
+    return decode(source).pixels
+
+
+def decode(source: str | Path | bytes, *, enough_px: int | None = None) -> DecodedImage:
+    """Pixels and notes of a photo, upright; raises ImageError.
+
+    A JPEG more than twice as wide as `enough_px` is decoded at a half, a quarter or an eighth of its size,
+    which is much faster and never below `enough_px`.
+    """
+    data = read_bytes(source)
+    image = _open(data)
+    try:
+        if enough_px is not None:
+            image.draft(None, (enough_px, max(1, enough_px * image.height // image.width)))
+        notes = list(_frame_notes(image))
+        image.load()
+        pixels, more = _to_rgb(ImageOps.exif_transpose(image))
+    except _DECODING_ERRORS as error:
+        raise ImageError(
+            "The photo is damaged or cut short and cannot be decoded; copy or download the original again."
+        ) from error
+    return DecodedImage(pixels, tuple(notes + more))
+
+
+def _open(data: bytes) -> Image.Image:
+    """The image with its header read and its size accepted, nothing decoded."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"The photo has more than {MAX_PIXELS // 10**6} megapixels; "
+            "save it smaller (4096 x 2048 is plenty)."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            "The file is not an image that can be read here; a JPEG or PNG photo was expected "
+            "(WebP, TIFF, GIF and BMP work too)."
+        ) from error
+    except _DECODING_ERRORS as error:
+        raise ImageError(
+            "The photo's header is damaged or cut short; copy or download the original again."
+        ) from error
+    width, height = image.size
+    if max(width, height) > MAX_SIDE_PX:
+        raise ImageError(
+            f"The photo is {width} x {height} px, more than {MAX_SIDE_PX} px along a side; "
+            "save it smaller (4096 x 2048 is plenty)."
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise ImageError(
+            f"The photo is {width} x {height} px; at least {MIN_SIDE_PX} px along each side are needed, "
+            "so use the original instead of a thumbnail."
+        )
+    return image
+
+
+def _frame_notes(image: Image.Image) -> list[str]:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # a JPEG with a preview inside is not an animation
+        return [f"The file holds {frames} frames or pages; only the first is used."]
+    return []
+
+
+def _to_rgb(image: Image.Image) -> tuple[RGB, list[str]]:
+    mode = image.mode
+    if mode == "F":
+        raise ImageError("The photo holds floating-point values; an ordinary 8-bit JPEG or PNG was expected.")
+    if mode.startswith("I"):
+        values = np.asarray(image).astype(np.float64)
+        scale = 257.0 if values.max() > 255 else 1.0
+        grey = np.clip(values / scale, 0, 255).round().astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2), ["The photo has 16 bits a channel; 8 are used."]
+    if mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        return _over_mean_colour(np.asarray(image.convert("RGBA")))
+    notes = []
+    if mode in {"CMYK", "YCCK"}:
+        notes.append(
+            "The photo is in printing colours (CMYK); it was converted to RGB, so colours may differ."
+        )
+    return np.asarray(image.convert("RGB")).copy(), notes
+
+
+def _over_mean_colour(rgba: np.ndarray) -> tuple[RGB, list[str]]:
+    """Transparent parts filled with the mean colour of the rest, (H, W, 4) uint8 -> (H, W, 3) uint8."""
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    if alpha.min() == 1:
+        return rgba[..., :3].copy(), []
+    if alpha.max() == 0:
+        raise ImageError("The photo is completely transparent; save it again without transparency.")
+    colour = rgba[..., :3].astype(np.float32)
+    mean = (colour * alpha).sum(axis=(0, 1)) / alpha.sum()
+    filled = colour * alpha + mean * (1 - alpha)
+    return filled.round().astype(np.uint8), [
+        "The photo has transparent parts; they were filled with the mean colour of the rest."
+    ]
