@@ -1,0 +1,49 @@
+# What a person types. `make` alone lists it.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/app.stamp  ## create .venv and install what the app needs (at once when up to date)
+
+run: setup  ## start the app and print its address (another port: make run PORT=8600)
+	$(PY) -m streamlit run app/main.py --server.address=localhost --server.showEmailPrompt=false \
+		--browser.gatherUsageStats=false $(if $(PORT),--server.port=$(PORT))
+
+test: $(VENV)/dev.stamp  ## run every test, offline
+	$(PY) -m pytest
+
+check: $(VENV)/dev.stamp  ## lint, formatting and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy l2ltr_core
+
+format: $(VENV)/dev.stamp  ## put every file in form
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV)/app.stamp  ## measure encoding, search and localization on this machine
+	$(PY) -m benchmarks.localization
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/app.stamp: requirements.txt pyproject.toml | $(PY)
+	@echo "Installing what the app needs into $(VENV) (the first time takes some minutes) ..."
+	$(PIP) --editable .
+	@touch $@
+
+# The tests' environment holds the app's too.
+$(VENV)/dev.stamp: requirements.txt pyproject.toml | $(PY)
+	@echo "Installing what the app and its tests need into $(VENV) (the first time takes some minutes) ..."
+	$(PIP) --editable '.[dev,twin]'
+	@touch $(VENV)/app.stamp $@
