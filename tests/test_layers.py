@@ -1,0 +1,219 @@
+"""The house's plan, held by reading the imports of every file: each room knows only the rooms to its left."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+
+ORDER = (
+    ("errors", "types"),
+    ("assets", "images", "metadata", "geometry"),
+    ("photo",),
+    ("model",),
+    ("checkpoints", "inspection"),
+    ("imagery",),
+    ("gallery",),
+    ("localization",),
+    ("datasets", "evaluation", "training", "twin"),
+    ("__init__", "__main__", "cli"),
+)
+LAYER = {room: layer for layer, rooms in enumerate(ORDER) for room in rooms}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: `l2ltr_core.types.Location`, `numpy`."""
+
+    name: str
+    when_called: bool
+
+    @property
+    def package(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def room(self) -> str | None:
+        """The room of the core that is entered, None for another package."""
+        package, _, inside = self.name.partition(".")
+        entered = inside.partition(".")[0]
+        return None if package != "l2ltr_core" else entered if entered in LAYER else "__init__"
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the product, parsed."""
+
+    path: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        """The first name under the package: `geometry` for l2ltr_core/geometry/polar.py."""
+        return Path(self.path).parts[1].removesuffix(".py")
+
+    def imports(self) -> Iterator[Import]:
+        functions = (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.Lambda))
+        called = {id(inner) for function in functions for inner in ast.walk(function)}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (Import(alias.name, id(node) in called) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                above = Path(self.path).parts[: -node.level] if node.level else ()
+                source = ".".join((*above, *filter(None, [node.module])))
+                yield from (Import(f"{source}.{alias.name}", id(node) in called) for alias in node.names)
+
+    def calls(self) -> Iterator[tuple[str, ast.Call]]:
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call):
+                yield ast.unparse(node.func), node
+
+
+@cache
+def modules(package: str) -> tuple[Module, ...]:
+    return tuple(
+        Module(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted((ROOT / package).rglob("*.py"))
+    )
+
+
+def rooms_entered() -> dict[str, set[str]]:
+    """For each room of the core, the other rooms that its files import from."""
+    entered: dict[str, set[str]] = defaultdict(set)
+    for module in modules("l2ltr_core"):
+        entered[module.room] |= {found.room for found in module.imports() if found.room} - {module.room}
+    return entered
+
+
+@cache
+def declared(*extras: str) -> frozenset[str]:
+    """The packages of requirements.txt and of pyproject.toml's extras."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = [line.partition("#")[0].strip() for line in lines] + [
+        line for extra in extras for line in optional[extra]
+    ]
+    return frozenset(canonicalize_name(Requirement(line).name) for line in wanted if line)
+
+
+def tracked_texts() -> Iterator[tuple[str, str]]:
+    """Path and text of every file under version control that is text."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    for name in filter(None, names.split("\0")):
+        try:
+            yield name, (ROOT / name).read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError):
+            continue
+
+
+def test_every_room_of_the_core_has_its_place_in_the_order() -> None:
+    assert {module.room for module in modules("l2ltr_core")} <= LAYER.keys()
+
+
+def test_each_room_imports_only_from_its_left() -> None:
+    wrong = [
+        f"{room} imports {other}"
+        for room, others in rooms_entered().items()
+        for other in others
+        if LAYER[other] > LAYER[room]
+    ]
+    assert wrong == []
+
+
+def test_rooms_side_by_side_never_import_in_a_circle() -> None:
+    graphlib.TopologicalSorter(rooms_entered()).prepare()
+
+
+def test_the_core_knows_no_screen() -> None:
+    screen = {"streamlit", "streamlit_folium", "folium", "branca", "app"}
+    assert [m.path for m in modules("l2ltr_core") if screen & {i.package for i in m.imports()}] == []
+
+
+def test_the_app_holds_no_model_code() -> None:
+    engine = {"torch", "torchvision", "timm", "faiss", "rasterio", "safetensors"}
+    assert [m.path for m in modules("app") if engine & {i.package for i in m.imports()}] == []
+
+
+def test_the_twin_is_imported_only_when_it_is_called() -> None:
+    outside = [m for m in modules("l2ltr_core") + modules("app") if m.room != "twin"]
+    assert [m.path for m in outside if any(i.room == "twin" and not i.when_called for i in m.imports())] == []
+
+
+def test_the_app_keeps_its_caches_in_one_file() -> None:
+    cached = [m.path for m in modules("app") if re.search(r"\bcache_(data|resource)\b", ast.unparse(m.tree))]
+    assert set(cached) <= {"app/resources.py"}
+
+
+def test_figures_are_drawn_without_pyplot() -> None:
+    everywhere = modules("l2ltr_core") + modules("app")
+    assert [
+        m.path for m in everywhere if any(i.name.startswith("matplotlib.pyplot") for i in m.imports())
+    ] == []
+
+
+def test_the_core_prints_only_from_the_command_line() -> None:
+    quiet = [m for m in modules("l2ltr_core") if m.room not in {"cli", "__main__"}]
+    assert [m.path for m in quiet if any(name == "print" for name, _ in m.calls())] == []
+
+
+def test_every_torch_load_reads_weights_only() -> None:
+    everywhere = modules("l2ltr_core") + modules("app") + modules("benchmarks")
+    loads = [(m.path, call) for m in everywhere for name, call in m.calls() if name == "torch.load"]
+    wrong = [
+        path
+        for path, call in loads
+        if not any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in call.keywords)
+    ]
+    assert wrong == []
+
+
+def test_nothing_unpickles_or_evaluates_text() -> None:
+    everywhere = modules("l2ltr_core") + modules("app")
+    unpickling = [
+        m.path for m in everywhere if {"pickle", "dill", "joblib"} & {i.package for i in m.imports()}
+    ]
+    evaluating = [m.path for m in everywhere if {"eval", "exec"} & {name for name, _ in m.calls()}]
+    allowing = [m.path for m in everywhere if "allow_pickle=True" in ast.unparse(m.tree)]
+    assert unpickling + evaluating + allowing == []
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    installed = importlib.metadata.packages_distributions()
+    undeclared = set()
+    for module in modules("l2ltr_core") + modules("app") + modules("benchmarks"):
+        allowed = declared("twin") if module.room == "twin" else declared()
+        for package in {found.package for found in module.imports()}:
+            if package in sys.stdlib_module_names or package in {"l2ltr_core", "app", "benchmarks"}:
+                continue
+            if not allowed & {canonicalize_name(name) for name in installed.get(package, [package])}:
+                undeclared.add(f"{module.path} imports {package}")
+    assert undeclared == set()
+
+
+@pytest.mark.skipif(
+    not (shutil.which("git") and (ROOT / ".git").exists()), reason="not a checkout: no list of tracked files"
+)
+def test_no_tracked_file_names_a_path_of_one_machine_or_a_package_registry() -> None:
+    # Each pattern is written so that it does not match this file.
+    path_of_a_machine = r"(?<![\w./:-])/(?:work|farm|root|Users)/|(?<![\w./:-])/home/(?!user\b)"
+    registry = r"\bpypi\.org|\bpythonhosted\.org|\bregistry\.npmjs|\bdeb\.debian"
+    forbidden = re.compile(f"{path_of_a_machine}|{registry}")
+    assert [name for name, text in tracked_texts() if forbidden.search(text)] == []
