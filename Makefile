@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+# A browser is opened where there is a screen.
+HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo false || echo true)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench clean
@@ -13,8 +15,8 @@ help:  ## list these commands
 setup: $(VENV)/app.stamp  ## create .venv and install what the app needs (at once when up to date)
 
 run: setup  ## start the app and print its address (another port: make run PORT=8600)
-	$(PY) -m streamlit run app/main.py --server.address=localhost --server.showEmailPrompt=false \
-		--browser.gatherUsageStats=false $(if $(PORT),--server.port=$(PORT))
+	$(PY) -m streamlit run app/main.py --server.address=localhost --server.headless=$(HEADLESS) \
+		--server.showEmailPrompt=false $(if $(PORT),--server.port=$(PORT))
 
 test: $(VENV)/dev.stamp  ## run every test, offline
 	$(PY) -m pytest
