@@ -1,0 +1,36 @@
+"""Where the files that ship with the product are: checkpoints, galleries, datasets and sample photos."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ASSETS = Path(os.environ.get("L2LTR_ASSETS") or Path(__file__).resolve().parent.parent / "assets")
+"""The folder of shipped files; the environment variable L2LTR_ASSETS points elsewhere."""
+
+
+def find_gallery(name: str) -> Path | None:
+    """The folder of a shipped gallery, None if there is none of that name."""
+    return _named("galleries", name, "gallery.json")
+
+
+def find_dataset(name: str) -> Path | None:
+    """The folder of a shipped dataset, None if there is none of that name."""
+    return _named("datasets", name, "")
+
+
+def find_checkpoint_dir() -> Path:
+    """The folder that holds the shipped checkpoints."""
+    return ASSETS / "checkpoints"
+
+
+def list_galleries() -> list[str]:
+    """The names of the shipped galleries, sorted."""
+    return sorted(manifest.parent.name for manifest in (ASSETS / "galleries").glob("*/gallery.json"))
+
+
+def _named(kind: str, name: str, required: str) -> Path | None:
+    if not name or Path(name).name != name:  # a path, not a name
+        return None
+    folder = ASSETS / kind / name
+    return folder if folder.is_dir() and (folder / required).exists() else None
