@@ -1,0 +1,24 @@
+"""Weights in and out: our form (safetensors and a card), the authors' torch file, Google's npz, the hub."""
+
+from l2ltr_core.checkpoints.authors import import_authors, infer_authors_config
+from l2ltr_core.checkpoints.google import initialize_from_google
+from l2ltr_core.checkpoints.store import (
+    list_checkpoints,
+    load_card,
+    load_encoder,
+    load_network,
+    save_checkpoint,
+    update_card,
+)
+
+__all__ = [
+    "import_authors",
+    "infer_authors_config",
+    "initialize_from_google",
+    "list_checkpoints",
+    "load_card",
+    "load_encoder",
+    "load_network",
+    "save_checkpoint",
+    "update_card",
+]

@@ -1,0 +1,241 @@
+"""Our form of a checkpoint: `NAME.safetensors` and beside it `NAME.json`, the card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from l2ltr_core import assets
+from l2ltr_core.checkpoints.strict import expected_shapes, require_finite, require_shapes
+from l2ltr_core.errors import CheckpointError, ConfigurationError
+from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.encoder import Encoder, Precision, Side
+from l2ltr_core.model.network import L2LTR, Branch
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+STORED = {"F16": torch.float16, "F32": torch.float32}
+HUB_PREFIX = "hf://"
+
+
+def load_encoder(
+    name_or_path: str | Path, *, device: str = "auto", precision: Precision = "exact"
+) -> Encoder:
+    """The encoder of a checkpoint: a name in assets, a file, a folder or `hf://owner/name`.
+
+    The weights are checked here and read when a branch is first used. Raises CheckpointError for a
+    checkpoint that is missing, incomplete or altered, ConfigurationError for a device that is not there.
+    """
+    card, weights = _open(name_or_path)
+    return Encoder(card, partial(_load_branch, weights, card), device=device, precision=precision)
+
+
+def load_network(name_or_path: str | Path) -> L2LTR:
+    """Both branches in float32 on the CPU, ready to be trained further. Raises CheckpointError."""
+    card, weights = _open(name_or_path)
+    with torch.device("meta"):
+        network = L2LTR(card.model)
+    network.ground = _load_branch(weights, card, "ground")
+    network.aerial = _load_branch(weights, card, "aerial")
+    return network
+
+
+def load_card(name_or_path: str | Path) -> CheckpointCard:
+    """The card alone, without touching the weights. Raises CheckpointError."""
+    return _read_card(_find_card(name_or_path))
+
+
+def list_checkpoints() -> list[CheckpointCard]:
+    """The cards of every checkpoint in assets, by name. Raises CheckpointError for a broken card."""
+    return [_read_card(path) for path in sorted(assets.find_checkpoint_dir().glob("*.json"))]
+
+
+def save_checkpoint(
+    network: L2LTR, card: CheckpointCard, directory: str | Path, dtype: torch.dtype = torch.float32
+) -> CheckpointCard:
+    """Write weights and card as `directory/NAME.*`, both or neither; returns the card with its fingerprint.
+
+    `dtype` is float32, or float16 for half the size. Raises CheckpointError.
+    """
+    if network.config != card.model:
+        raise CheckpointError(f"The card {card.name!r} describes another architecture than the network's.")
+    tensors = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    return write_checkpoint(tensors, card, directory, dtype)
+
+
+def write_checkpoint(
+    tensors: dict[str, torch.Tensor],
+    card: CheckpointCard,
+    directory: str | Path,
+    dtype: torch.dtype = torch.float32,
+) -> CheckpointCard:
+    """`save_checkpoint` for tensors by name; checks names, shapes and values first."""
+    if not NAME.fullmatch(card.name):
+        raise CheckpointError(
+            f"The name {card.name!r} cannot be a file name; use letters, digits, dots and dashes."
+        )
+    if dtype not in STORED.values():
+        raise CheckpointError(f"Weights cannot be stored as {dtype}; use float32 or float16.")
+    source = f"The network for {card.name}"
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    require_shapes(shapes, expected_shapes(card.model), source)
+    stored = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
+    require_finite(stored, source)
+    directory = Path(directory)
+    with _writing(directory) as temporary:
+        weights = temporary / "weights"
+        save_file(stored, weights)
+        card = replace(card, fingerprint=_fingerprint(weights))
+        (temporary / "card").write_text(_as_json(card), encoding="utf-8")
+        weights.replace(directory / f"{card.name}.safetensors")
+        (temporary / "card").replace(directory / f"{card.name}.json")
+    return card
+
+
+def update_card(path: str | Path, **changes: Any) -> CheckpointCard:
+    """Rewrite some entries of a card, whole or not at all. Raises CheckpointError."""
+    path = _find_card(path)
+    if fixed := {"name", "fingerprint", "model"} & set(changes):
+        raise CheckpointError(
+            f"The card's {', '.join(sorted(fixed))} belongs to the weights; save them anew."
+        )
+    values = {**_read_card(path).to_dict(), **_plain_changes(changes)}
+    card = _parse_card(values, path)
+    with _writing(path.parent) as temporary:
+        (temporary / "card").write_text(_as_json(card), encoding="utf-8")
+        (temporary / "card").replace(path)
+    return card
+
+
+def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
+    """Card and weights file, after every check that does not need the model."""
+    card_path = _find_card(name_or_path)
+    card = _read_card(card_path)
+    weights = card_path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise CheckpointError(f"{card_path.name} has no weights beside it; {weights.name} was expected.")
+    with _reading(weights) as file:
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
+        types = {file.get_slice(name).get_dtype() for name in found}
+    require_shapes(found, expected_shapes(card.model), weights.name)
+    if strange := types - set(STORED):
+        raise CheckpointError(f"{weights.name} stores {', '.join(sorted(strange))}; F32 or F16 was expected.")
+    if _fingerprint(weights) != card.fingerprint:
+        raise CheckpointError(
+            f"{weights.name} is not the file that {card_path.name} describes (fingerprint "
+            f"{_fingerprint(weights)}, expected {card.fingerprint}); copy both again."
+        )
+    return card, weights
+
+
+def _load_branch(weights: Path, card: CheckpointCard, side: Side) -> Branch:
+    """One branch in float32, its tensors read straight from the file."""
+    config = card.model
+    with torch.device("meta"):
+        branch = Branch(config, config.ground_size_px if side == "ground" else config.aerial_size_px)
+    with _reading(weights) as file:
+        tensors = {name: file.get_tensor(f"{side}.{name}").float() for name in branch.state_dict()}
+    require_finite(tensors, weights.name)
+    branch.load_state_dict(tensors, assign=True)
+    return branch
+
+
+def _find_card(name_or_path: str | Path) -> Path:
+    """Where the card is that a name, a file, a folder or a hub address stands for."""
+    text = str(name_or_path)
+    if text.startswith(HUB_PREFIX):
+        from l2ltr_core.checkpoints.hub import download
+
+        return _card_in(download(text.removeprefix(HUB_PREFIX)))
+    path = Path(name_or_path)
+    if path.is_dir():
+        return _card_in(path)
+    if path.suffix in (".safetensors", ".json"):
+        if not path.with_suffix(".json").is_file():
+            raise CheckpointError(
+                f"There is no card {path.with_suffix('.json')}; a checkpoint is both files."
+            )
+        return path.with_suffix(".json")
+    if path.is_file():
+        raise CheckpointError(
+            f"{path.name} is not in our form; `l2ltr checkpoint import` brings the authors' file into it."
+        )
+    card = assets.find_checkpoint_dir() / f"{text}.json"
+    if not NAME.fullmatch(text) or not card.is_file():
+        known = ", ".join(sorted(file.stem for file in assets.find_checkpoint_dir().glob("*.json"))) or "none"
+        raise CheckpointError(f"There is no checkpoint {text!r}; there is {known}, or give a path.")
+    return card
+
+
+def _card_in(folder: Path) -> Path:
+    cards = sorted(path for path in folder.glob("*.json") if path.with_suffix(".safetensors").is_file())
+    if len(cards) != 1:
+        found = ", ".join(card.name for card in cards) or "none"
+        raise CheckpointError(f"{folder} should hold one checkpoint (.json and .safetensors); found {found}.")
+    return cards[0]
+
+
+def _read_card(path: Path) -> CheckpointCard:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"The card {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise CheckpointError(f"The card {path.name} is not JSON; copy it again.") from error
+    return _parse_card(values, path)
+
+
+def _parse_card(values: Any, path: Path) -> CheckpointCard:
+    try:
+        card = CheckpointCard.from_dict(values)
+    except ConfigurationError as error:
+        raise CheckpointError(f"The card {path.name} is not valid: {error}") from error
+    if card.name != path.stem:
+        raise CheckpointError(f"The card {path.name} names {card.name!r}; file and name must agree.")
+    return card
+
+
+def _plain_changes(changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in changes.items()}
+
+
+def _as_json(card: CheckpointCard) -> str:
+    return json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _fingerprint(weights: Path) -> str:
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+@contextmanager
+def _reading(weights: Path) -> Iterator[Any]:
+    try:
+        with safe_open(weights, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{weights.name} is cut short or damaged; copy it again.") from error
+
+
+@contextmanager
+def _writing(directory: Path) -> Iterator[Path]:
+    """A temporary folder on the same disk as `directory`, gone afterwards whatever happens."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=directory, prefix=".writing-") as temporary:
+            yield Path(temporary)
+    except (OSError, SafetensorError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise CheckpointError(f"The checkpoint cannot be written to {directory}: {reason}.") from error
