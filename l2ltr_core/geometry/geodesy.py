@@ -72,18 +72,24 @@ def mercator_bounds(left: float, bottom: float, right: float, top: float) -> Bou
     return Bounds(float(west), float(south), float(east), float(north))
 
 
+def grid_size(bounds: Bounds, spacing_m: float) -> tuple[int, int]:
+    """Rows and columns of `grid`."""
+    middle = _middle(bounds)
+    height_m = distance_m(bounds.south, middle.longitude, bounds.north, middle.longitude)
+    width_m = np.radians(bounds.east - bounds.west) * np.cos(np.radians(middle.latitude)) * EARTH_RADIUS_M
+    return int(height_m // spacing_m) + 1, int(width_m // spacing_m) + 1
+
+
 def grid(bounds: Bounds, spacing_m: float) -> list[Location]:
     """Places `spacing_m` apart that fill `bounds`, centred in it, row by row from the north-west."""
-    middle = Location((bounds.south + bounds.north) / 2, (bounds.west + bounds.east) / 2)
-    height_m = distance_between_m(
-        Location(bounds.south, middle.longitude), Location(bounds.north, middle.longitude)
-    )
-    width_m = distance_between_m(
-        Location(middle.latitude, bounds.west), Location(middle.latitude, bounds.east)
-    )
-    rows, columns = int(height_m // spacing_m) + 1, int(width_m // spacing_m) + 1
+    middle = _middle(bounds)
+    rows, columns = grid_size(bounds, spacing_m)
     return [
         offset(middle, (column - (columns - 1) / 2) * spacing_m, ((rows - 1) / 2 - row) * spacing_m)
         for row in range(rows)
         for column in range(columns)
     ]
+
+
+def _middle(bounds: Bounds) -> Location:
+    return Location((bounds.south + bounds.north) / 2, (bounds.west + bounds.east) / 2)

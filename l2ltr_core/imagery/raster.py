@@ -78,7 +78,7 @@ class RasterImagery:
         height, width = self._size
         if left < -0.5 or top < -0.5 or right > width + 0.5 or bottom > height + 0.5:
             return False
-        return bool(self.square(place, size_m, 32).known.mean() > 0.99)
+        return self._gapless or bool(self.square(place, size_m, 32).known.mean() > 0.99)
 
     def hold_in_memory(self) -> None:
         """Decode the raster once, at the first chip, whatever its size."""
@@ -192,6 +192,14 @@ class RasterImagery:
             return [kinds.index(kind) + 1 for kind in _RGB_BANDS]
         colours = [number for number, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha]
         return colours[:3] if len(colours) >= 3 else colours[:1]
+
+    @cached_property
+    def _gapless(self) -> bool:
+        """Whether every pixel within the bounds is known: nothing masked, and not turned by the warp."""
+        self._open()
+        origin = self._local.origin
+        unmasked = all(flags == [MaskFlags.all_valid] for flags in origin.mask_flag_enums)
+        return bool(unmasked and origin.crs is not None and origin.crs.to_epsg() == 3857)
 
     @cached_property
     def _palette(self) -> NDArray[np.uint8] | None:

@@ -1,0 +1,307 @@
+"""Build a gallery from imagery: resumable block by block, and there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
+from l2ltr_core.gallery.gallery import Gallery, open_gallery
+from l2ltr_core.gallery.index import KINDS, make_index, write_index
+from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
+from l2ltr_core.geometry.geodesy import grid, grid_size
+from l2ltr_core.imagery import Imagery
+from l2ltr_core.types import RGB, Bounds, Descriptors, Location, Progress
+
+DEFAULT_SPACING_M = 10.0
+BLOCK_PLACES = 256
+"""How many places are encoded between two points from which an interrupted build goes on."""
+MAX_PLACES = 5_000_000
+COPIED_IMAGERY_BYTES = 100 * 2**20
+"""A single raster up to this size is copied into the gallery, so that the folder can travel."""
+
+
+class AerialEncoder(Protocol):
+    """What building needs of an encoder."""
+
+    @property
+    def name(self) -> str:
+        """As people know it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Which weights exactly."""
+
+    @property
+    def card(self) -> Any:
+        """With `view.chip_m`, the width in metres of the squares it was trained on."""
+
+    def encode_aerial(self, images: Iterable[RGB]) -> Descriptors:
+        """North-up squares to (N, D) float32 unit rows."""
+
+
+def build_gallery(
+    imagery: Imagery,
+    out_dir: str | Path,
+    encoder: AerialEncoder,
+    *,
+    name: str | None = None,
+    places: Sequence[Location] | None = None,
+    spacing_m: float = DEFAULT_SPACING_M,
+    bbox: Bounds | None = None,
+    chip_m: float | None = None,
+    index: str = "flat",
+    attribution: str | None = None,
+    licence: str = "",
+    simulated: bool = False,
+    progress: Progress | None = None,
+) -> Gallery:
+    """Encode the aerial square of every place and write a gallery folder.
+
+    Places are those given, else the imagery's own, else a grid of `spacing_m` over what the imagery covers
+    within `bbox`. Interrupted, it leaves `OUT.partial`, and the same call goes on from there. Raises
+    GalleryError when `out_dir` is taken, ImageryError for places outside, ConfigurationError for a setting.
+    """
+    out = Path(out_dir).expanduser().resolve()
+    _check_settings(spacing_m, chip_m, index)
+    if (out / NAME).exists():
+        raise GalleryError(
+            f"{out} already holds a gallery; give another --out, or leave out --imagery to add a "
+            "checkpoint's index to it."
+        )
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise GalleryError(f"{out} is not an empty folder; give another --out.")
+    width_m = float(chip_m or encoder.card.view.chip_m)
+    chosen, used_spacing_m = _places(imagery, places, spacing_m, bbox, width_m)
+    job = _Job.of(imagery.source, encoder, chosen, width_m)
+    work = out.with_name(out.name + ".partial")
+    job.prepare(work)
+    descriptors = _encode(imagery, encoder, chosen, width_m, work / "blocks", progress)
+    _write_places(chosen, work / PLACES)
+    source, included = _include_imagery(imagery, work)
+    files = [PLACES, source] if included else [PLACES]
+    manifest = GalleryManifest(
+        name=name or out.name,
+        bounds=_bounds(chosen),
+        places=len(chosen),
+        spacing_m=used_spacing_m,
+        chip_m=width_m,
+        imagery=source,
+        imagery_included=included,
+        attribution=imagery.attribution if attribution is None else attribution,
+        licence=licence,
+        simulated=simulated,
+        files={file: FileRecord.of(work / file) for file in files},
+    )
+    _store_index(work, manifest, encoder, descriptors, index, width_m).write(work)
+    shutil.rmtree(work / "blocks")
+    (work / _Job.NAME).unlink()
+    if out.is_dir():
+        out.rmdir()
+    work.replace(out)
+    return open_gallery(out)
+
+
+def add_index(
+    gallery_dir: str | Path,
+    encoder: AerialEncoder,
+    *,
+    index: str = "flat",
+    progress: Progress | None = None,
+) -> Gallery:
+    """Give an existing gallery the index of one more checkpoint; raises GalleryError if it has it already."""
+    gallery = open_gallery(gallery_dir)
+    _check_settings(DEFAULT_SPACING_M, None, index)
+    if gallery.has_index(encoder):
+        raise GalleryError(
+            f"The gallery {gallery.name} already has the index of the checkpoint {encoder.name} "
+            f"({encoder.fingerprint}); nothing needs to be built."
+        )
+    places = [Location(row.latitude, row.longitude) for row in gallery.places.itertuples()]
+    width_m = float(encoder.card.view.chip_m)
+    job = _Job.of(gallery.manifest.imagery, encoder, places, width_m)
+    work = gallery.folder / f"{encoder.fingerprint}.partial"
+    job.prepare(work)
+    descriptors = _encode(gallery.imagery, encoder, places, width_m, work / "blocks", progress)
+    _store_index(gallery.folder, gallery.manifest, encoder, descriptors, index, width_m).write(gallery.folder)
+    shutil.rmtree(work)
+    return open_gallery(gallery.folder)
+
+
+def _check_settings(spacing_m: float, chip_m: float | None, index: str) -> None:
+    if not (math.isfinite(spacing_m) and spacing_m > 0):
+        raise ConfigurationError(f"The spacing is {spacing_m} m; give a positive number of metres.")
+    if chip_m is not None and not (math.isfinite(chip_m) and chip_m > 0):
+        raise ConfigurationError(f"The chip width is {chip_m} m; give a positive number of metres.")
+    if index not in KINDS:
+        raise ConfigurationError(f"The index kind is {index!r}; give one of {', '.join(KINDS)}.")
+
+
+def _places(
+    imagery: Imagery, given: Sequence[Location] | None, spacing_m: float, bbox: Bounds | None, chip_m: float
+) -> tuple[list[Location], float | None]:
+    """The places to encode and their spacing, None where they are not a grid."""
+    listed = list(given) if given is not None else imagery.places
+    if listed is not None:
+        within = [place for place in listed if bbox is None or bbox.contains(place)]
+        if not within:
+            raise ImageryError("There is no place to build a gallery of; check the list and the --bbox.")
+        outside = [place for place in within if not imagery.bounds.contains(place)]
+        if outside:
+            raise ImageryError(
+                f"{len(outside)} of {len(within)} places lie outside the imagery ({_text(imagery.bounds)}), "
+                f"the first at {outside[0].latitude:.5f}, {outside[0].longitude:.5f}; remove them or use "
+                "other imagery."
+            )
+        return within, None
+    area = imagery.bounds if bbox is None else _overlap(imagery.bounds, bbox)
+    rows, columns = grid_size(area, spacing_m)
+    if rows * columns > MAX_PLACES:
+        raise ImageryError(
+            f"A grid of {spacing_m:g} m over {_text(area)} would have {rows * columns:,} places, more than "
+            f"{MAX_PLACES:,}; give a smaller --bbox or a larger --spacing-m."
+        )
+    covered = [place for place in grid(area, spacing_m) if imagery.covers(place, chip_m)]
+    if not covered:
+        raise ImageryError(
+            f"No square of {chip_m:g} m fits into the imagery within {_text(area)}; give a larger --bbox, "
+            "larger imagery, or a checkpoint with smaller squares."
+        )
+    return covered, spacing_m
+
+
+def _overlap(imagery: Bounds, bbox: Bounds) -> Bounds:
+    if not (bbox.west < bbox.east and bbox.south < bbox.north):
+        raise ConfigurationError(
+            f"The --bbox {_text(bbox)} is empty; give west, south, east, north in degrees, in this order."
+        )
+    area = Bounds(
+        max(imagery.west, bbox.west),
+        max(imagery.south, bbox.south),
+        min(imagery.east, bbox.east),
+        min(imagery.north, bbox.north),
+    )
+    if area.west >= area.east or area.south >= area.north:
+        raise ImageryError(
+            f"The --bbox {_text(bbox)} is outside the imagery, which covers {_text(imagery)}; "
+            "give west, south, east, north in degrees, in this order."
+        )
+    return area
+
+
+def _text(bounds: Bounds) -> str:
+    return f"{bounds.west:.5f} {bounds.south:.5f} {bounds.east:.5f} {bounds.north:.5f}"
+
+
+def _bounds(places: Sequence[Location]) -> Bounds:
+    latitudes, longitudes = [p.latitude for p in places], [p.longitude for p in places]
+    return Bounds(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What an interrupted build must have in common with this one for its blocks to be of use."""
+
+    imagery: str
+    fingerprint: str
+    chip_m: float
+    places_sha256: str
+
+    NAME = "job.json"
+
+    @classmethod
+    def of(cls, imagery: str, encoder: AerialEncoder, places: Sequence[Location], chip_m: float) -> _Job:
+        import hashlib
+
+        table = np.array([(place.latitude, place.longitude) for place in places])
+        return cls(imagery, encoder.fingerprint, chip_m, hashlib.sha256(table.tobytes()).hexdigest())
+
+    def prepare(self, work: Path) -> None:
+        """An empty folder for this job, or the one that the same job left behind."""
+        record = json.dumps(asdict(self))
+        if work.is_dir():
+            left = work / self.NAME
+            if left.is_file() and left.read_text(encoding="utf-8") == record:
+                return
+            shutil.rmtree(work)
+        (work / "blocks").mkdir(parents=True)
+        (work / self.NAME).write_text(record, encoding="utf-8")
+
+
+def _encode(
+    imagery: Imagery,
+    encoder: AerialEncoder,
+    places: Sequence[Location],
+    chip_m: float,
+    blocks: Path,
+    progress: Progress | None,
+) -> Descriptors:
+    """(N, D) descriptors of all places; each finished block is a file that is not computed again."""
+    parts = []
+    for first in range(0, len(places), BLOCK_PLACES):
+        block = places[first : first + BLOCK_PLACES]
+        path = blocks / f"{first:09d}.npy"
+        if path.is_file():
+            parts.append(np.load(path))
+        else:
+            part = encoder.encode_aerial(imagery.chip(place, chip_m, None) for place in block)
+            if not np.isfinite(part).all():
+                raise CheckpointError(
+                    f"The checkpoint {encoder.name} gave descriptors that are not numbers; "
+                    "its weights are damaged."
+                )
+            temporary = path.with_suffix(".tmp")
+            with temporary.open("wb") as stream:
+                np.save(stream, part)
+            temporary.replace(path)
+            parts.append(part)
+        if progress is not None:
+            progress(min(first + BLOCK_PLACES, len(places)), len(places))
+    return np.ascontiguousarray(np.concatenate(parts), np.float32)
+
+
+def _store_index(
+    folder: Path,
+    manifest: GalleryManifest,
+    encoder: AerialEncoder,
+    descriptors: Descriptors,
+    kind: str,
+    chip_m: float,
+) -> GalleryManifest:
+    """The index and its record in `folder`, and the manifest that knows them; the caller writes that."""
+    count, dimensions = descriptors.shape
+    record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, count, chip_m)
+    (folder / DESCRIPTORS).mkdir(exist_ok=True)
+    write_index(make_index(descriptors, kind), folder / record.file)
+    (folder / record.card_file).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+    files = {file: FileRecord.of(folder / file) for file in (record.file, record.card_file)}
+    return manifest.with_index(record, files)
+
+
+def _write_places(places: Sequence[Location], path: Path) -> None:
+    import geopandas as gpd
+
+    latitudes = np.array([place.latitude for place in places])
+    longitudes = np.array([place.longitude for place in places])
+    table = pd.DataFrame({"place_id": np.arange(len(places)), "latitude": latitudes, "longitude": longitudes})
+    points = gpd.points_from_xy(longitudes, latitudes)
+    gpd.GeoDataFrame(table, geometry=points, crs="EPSG:4326").to_parquet(path, index=False)
+
+
+def _include_imagery(imagery: Imagery, work: Path) -> tuple[str, bool]:
+    """The imagery's name inside the gallery, or where it stays; and whether it is inside."""
+    path = Path(imagery.source)
+    if path.is_file():
+        if path.stat().st_size <= COPIED_IMAGERY_BYTES and path.suffix.lower() != ".vrt":
+            shutil.copyfile(path, work / path.name)
+            return path.name, True
+        return str(path.resolve()), False
+    return (str(path.resolve()) if path.is_dir() else imagery.source), False

@@ -1,0 +1,214 @@
+"""A gallery: places, their aerial imagery, and one descriptor index per checkpoint."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from l2ltr_core.assets import find_gallery, list_galleries
+from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
+from l2ltr_core.gallery.index import read_index, stored_descriptors
+from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
+from l2ltr_core.imagery import Imagery, open_imagery
+from l2ltr_core.types import RGB, Bounds, Descriptors, Location
+
+CHECKED_AT_OPENING_BYTES = 64 * 2**20
+"""Larger files have only their size checked when a gallery is opened; `verify_gallery` reads them all."""
+PLACE_COLUMNS = ["place_id", "latitude", "longitude"]
+
+
+class Checkpoint(Protocol):
+    """What a gallery needs to know of an encoder."""
+
+    @property
+    def name(self) -> str:
+        """As people know it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Which weights exactly."""
+
+
+class Gallery:
+    """An opened gallery. Safe to share between threads; indexes and imagery are read when first needed."""
+
+    def __init__(self, folder: Path, manifest: GalleryManifest) -> None:
+        """For an existing, checked folder: use `open_gallery`."""
+        self.folder = folder
+        self.manifest = manifest
+        self._indexes: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The gallery's own name."""
+        return self.manifest.name
+
+    @property
+    def bounds(self) -> Bounds:
+        """The box that holds all places."""
+        return self.manifest.bounds
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the imagery is rendered."""
+        return self.manifest.simulated
+
+    @property
+    def attribution(self) -> str:
+        """Whom to credit for the imagery."""
+        return self.manifest.attribution
+
+    @cached_property
+    def places(self) -> pd.DataFrame:
+        """One row a place: `place_id` (0, 1, 2, ...), `latitude`, `longitude` in degrees."""
+        return read_places(self.folder, self.manifest)
+
+    @cached_property
+    def imagery(self) -> Imagery:
+        """The aerial source; raises GalleryError when it lies outside the folder and is gone."""
+        source = self.manifest.imagery
+        try:
+            return open_imagery(self.folder / source if self.manifest.imagery_included else source)
+        except ImageryError as error:
+            raise GalleryError(f"The imagery of the gallery {self.name} cannot be opened: {error}") from error
+
+    def location(self, place_id: int) -> Location:
+        """Where a place is; raises GalleryError for one that the gallery does not have."""
+        if not 0 <= place_id < len(self.places):
+            raise GalleryError(
+                f"The gallery {self.name} has no place {place_id}; "
+                f"its places are 0 to {len(self.places) - 1}."
+            )
+        row = self.places.iloc[place_id]
+        return Location(float(row["latitude"]), float(row["longitude"]))
+
+    def chip(self, place_id: int, size_px: int | None = None) -> RGB:
+        """The (S, S, 3) uint8 aerial square of a place, `manifest.chip_m` metres wide, north up."""
+        return self.imagery.chip(self.location(place_id), self.manifest.chip_m, size_px)
+
+    def has_index(self, encoder: Checkpoint) -> bool:
+        """Whether photos encoded by `encoder` can be searched here."""
+        return self.manifest.index_of(encoder.fingerprint) is not None
+
+    def search(
+        self, descriptors: Descriptors, encoder: Checkpoint, k: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The `k` best places of each ground descriptor (Q, D): scores and place ids, (Q, k), best first.
+
+        Scores are cosine similarities. With fewer than `k` places all are given. Raises GalleryError when
+        the gallery lacks the checkpoint's index, CheckpointError for descriptors that are not numbers.
+        """
+        index = self._index(encoder)
+        if not np.isfinite(descriptors).all():
+            raise CheckpointError(
+                f"The checkpoint {encoder.name} gave descriptors that are not numbers; "
+                "its weights are damaged."
+            )
+        rows = np.ascontiguousarray(descriptors, np.float32)
+        scores, place_ids = index.search(rows, min(k, index.ntotal))
+        return scores, place_ids
+
+    def descriptors(self, encoder: Checkpoint) -> Descriptors:
+        """(N, D) float32 descriptors of all places, row = place id; approximate for an ivfpq index."""
+        return stored_descriptors(self._index(encoder))
+
+    def _index(self, encoder: Checkpoint) -> Any:
+        record = self.manifest.index_of(encoder.fingerprint)
+        if record is None:
+            raise GalleryError(_lacks_index(self, encoder))
+        with self._lock:
+            if record.fingerprint not in self._indexes:
+                self._indexes[record.fingerprint] = _checked_index(self.folder, record)
+            return self._indexes[record.fingerprint]
+
+
+def open_gallery(name_or_path: str | Path) -> Gallery:
+    """The gallery of that name in the assets, or in that folder.
+
+    Raises GalleryError when there is none, or a file of it is missing, cut or altered.
+    """
+    folder = find_gallery(str(name_or_path)) or Path(name_or_path).expanduser()
+    if not folder.is_dir():
+        shipped = ", ".join(list_galleries()) or "none"
+        raise GalleryError(
+            f"There is no gallery {name_or_path}; give the name of a shipped one ({shipped}) or a folder "
+            "made by `l2ltr gallery build`."
+        )
+    manifest = GalleryManifest.read(folder)
+    for name, record in manifest.files.items():
+        problem = record.problem(folder / name, read=record.bytes <= CHECKED_AT_OPENING_BYTES)
+        if problem:
+            raise GalleryError(
+                f"The gallery {folder} is not whole: {name} {problem}; "
+                "copy the folder again or build it anew."
+            )
+    return Gallery(folder, manifest)
+
+
+def verify_gallery(folder: str | Path) -> list[str]:
+    """Everything that is wrong with a gallery folder, one sentence each; empty when it is whole."""
+    path = find_gallery(str(folder)) or Path(folder).expanduser()
+    try:
+        manifest = GalleryManifest.read(path)
+    except GalleryError as error:
+        return [str(error)]
+    problems = [
+        f"{name} {problem}."
+        for name, record in manifest.files.items()
+        if (problem := record.problem(path / name))
+    ]
+    if problems:
+        return problems
+    gallery = Gallery(path, manifest)
+    checks: list[Any] = [lambda: read_places(path, manifest), lambda: gallery.imagery]
+    checks += [lambda index=index: _checked_index(path, index) for index in manifest.indexes]
+    for check in checks:
+        try:
+            check()
+        except L2LTRError as error:
+            problems.append(str(error))
+    if not manifest.indexes:
+        problems.append("The gallery has no descriptor index.")
+    return problems
+
+
+def read_places(folder: Path, manifest: GalleryManifest) -> pd.DataFrame:
+    """The table of places; raises GalleryError where it does not fit the manifest."""
+    try:
+        table = pd.read_parquet(folder / PLACES, columns=PLACE_COLUMNS)
+    except (OSError, ValueError, KeyError) as error:
+        raise GalleryError(
+            f"{folder / PLACES} cannot be read as the table of places; "
+            "copy the gallery again or build it anew."
+        ) from error
+    if len(table) != manifest.places or not (table["place_id"] == np.arange(len(table))).all():
+        raise GalleryError(
+            f"{folder / PLACES} holds {len(table)} places, the gallery says {manifest.places}; build it anew."
+        )
+    return table
+
+
+def _checked_index(folder: Path, record: IndexRecord) -> Any:
+    index = read_index(folder / record.file)
+    if index.ntotal != record.places or index.d != record.dimensions:
+        raise GalleryError(
+            f"The index {folder / record.file} holds {index.ntotal} descriptors of {index.d} numbers, "
+            f"the gallery says {record.places} of {record.dimensions}; build it anew."
+        )
+    return index
+
+
+def _lacks_index(gallery: Gallery, encoder: Checkpoint) -> str:
+    there = ", ".join(f"{index.checkpoint} ({index.fingerprint})" for index in gallery.manifest.indexes)
+    return (
+        f"The gallery {gallery.name} has no index for the checkpoint {encoder.name} ({encoder.fingerprint}), "
+        f"only for {there or 'none'}; add it with `l2ltr gallery build --out {gallery.folder} "
+        f"--checkpoint {encoder.name}`."
+    )

@@ -1,0 +1,77 @@
+"""Descriptor indexes: made, kept and searched by FAISS, inner product of unit rows = cosine similarity."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from l2ltr_core.errors import ConfigurationError, GalleryError
+from l2ltr_core.types import Descriptors
+
+KINDS = ("flat", "hnsw", "ivfpq")
+HNSW_LINKS = 32
+IVFPQ_LEAST_PLACES = 1000
+"""Below this a product quantiser has too little to learn from."""
+
+if sys.platform == "darwin":
+    faiss.omp_set_num_threads(1)  # two OpenMP runtimes (torch's and FAISS's) in one process can crash there
+
+
+def make_index(descriptors: Descriptors, kind: str) -> Any:
+    """A FAISS index over (N, D) unit rows: `flat` exact, `hnsw` fast, `ivfpq` small.
+
+    Raises ConfigurationError for another kind, or for too few places for `ivfpq`.
+    """
+    count, dimensions = descriptors.shape
+    index: Any
+    if kind == "flat":
+        index = faiss.IndexFlatIP(dimensions)
+    elif kind == "hnsw":
+        index = faiss.IndexHNSWFlat(dimensions, HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = 200
+        index.hnsw.efSearch = 128
+    elif kind == "ivfpq":
+        if count < IVFPQ_LEAST_PLACES:
+            raise ConfigurationError(
+                f"The gallery has {count} places, an ivfpq index needs at least {IVFPQ_LEAST_PLACES}; "
+                "use --index flat, which is exact and fast at this size."
+            )
+        lists = max(1, min(int(4 * math.sqrt(count)), count // 40))
+        codes = next(parts for parts in (64, 48, 32, 24, 16, 8, 4, 2, 1) if dimensions % parts == 0)
+        bits = 8 if count >= 256 * 39 else 4
+        index = faiss.IndexIVFPQ(
+            faiss.IndexFlatIP(dimensions), dimensions, lists, codes, bits, faiss.METRIC_INNER_PRODUCT
+        )
+        index.train(descriptors)
+        index.nprobe = max(1, lists // 8)
+    else:
+        raise ConfigurationError(f"The index kind is {kind!r}; give one of {', '.join(KINDS)}.")
+    index.add(descriptors)
+    return index
+
+
+def write_index(index: Any, path: Path) -> None:
+    """To a file that `read_index` reads."""
+    faiss.write_index(index, str(path))
+
+
+def read_index(path: Path) -> Any:
+    """From a file, mapped into memory; raises GalleryError if it is not an index."""
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise GalleryError(
+            f"The index {path} cannot be read; copy the gallery again or build it anew."
+        ) from error
+
+
+def stored_descriptors(index: Any) -> Descriptors:
+    """(N, D) float32 rows as the index keeps them: exact for flat and hnsw, approximate for ivfpq."""
+    if isinstance(index, faiss.IndexIVF):
+        index.make_direct_map()
+    return np.asarray(index.reconstruct_n(0, index.ntotal), np.float32)
