@@ -1,0 +1,111 @@
+"""Batches of pairs, each a pure function of the seed and the step: a resumed run sees the very same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from l2ltr_core.model.config import ModelConfig, ViewConfig
+from l2ltr_core.training.augment import mirror_columns, roll_columns, vary_colours
+from l2ltr_core.training.config import AugmentConfig, BatchConfig
+from l2ltr_core.training.views import PolarSampler
+from l2ltr_core.training.worlds import World
+
+AHEAD = 2
+"""Batches that are prepared while the network works on the present one."""
+HARD_RADIUS_M = 60.0
+"""A look-alike nearer than this is a neighbour, not a mistake worth mining."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`ground` and `aerial` (B, 3, H, W) normalised float32; `kept` (B, B) bool, ground against aerial."""
+
+    ground: Tensor
+    aerial: Tensor
+    kept: Tensor
+
+
+@dataclass
+class BatchMaker:
+    """Draws pairs from the worlds and prepares both views."""
+
+    worlds: Sequence[World]
+    model: ModelConfig
+    view: ViewConfig
+    batches: BatchConfig
+    augment: AugmentConfig
+    seed: int
+    ignore_within_m: float
+    look_alikes: Sequence[NDArray[np.int64]] | None = None
+    """For each world (N, K) indices of places that look most like each place; see `mining`."""
+
+    def make(self, step: int) -> Batch:
+        """The batch of one step."""
+        rng = np.random.default_rng([self.seed, step])
+        sizes = np.array([len(world) for world in self.worlds])
+        which = int(rng.choice(len(self.worlds), p=sizes / sizes.sum()))
+        world = self.worlds[which]
+        chosen = self._choose(rng, which)
+        shift = rng.uniform(-self.augment.position_m, self.augment.position_m, (len(chosen), 2))
+        centres = world.positions_m[chosen] + shift
+        mirrored = bool(rng.random() < self.augment.mirror)
+        ground = torch.from_numpy(world.views[chosen]).permute(0, 3, 1, 2).float()
+        if mirrored:
+            ground = mirror_columns(ground)
+        turn_deg = rng.uniform(-self.augment.heading_deg, self.augment.heading_deg, len(chosen))
+        ground = roll_columns(ground, np.round(turn_deg / 360 * ground.shape[3]).astype(int))
+        scale = 1 + rng.uniform(-self.augment.radial_scale, self.augment.radial_scale, len(chosen))
+        ground_map = world.maps[int(rng.integers(len(world.maps)))]
+        sampler = PolarSampler(self.model.aerial_size_px, self.view.chip_m)
+        aerial = sampler.sample(ground_map, centres, scale, mirrored)
+        apart = _distances(world.positions_m[chosen], centres) > self.ignore_within_m
+        return Batch(
+            normalize(vary_colours(ground, self.augment, rng), self.view),
+            normalize(vary_colours(aerial, self.augment, rng), self.view),
+            torch.from_numpy(apart),
+        )
+
+    def stream(self, first_step: int, past_last: int) -> Iterator[Batch]:
+        """The batches of consecutive steps, prepared in the background."""
+        with ThreadPoolExecutor(1) as pool:
+            waiting = [pool.submit(self.make, step) for step in range(first_step, min(first_step + AHEAD, past_last))]
+            for step in range(first_step, past_last):
+                batch = waiting.pop(0).result()
+                if step + AHEAD < past_last:
+                    waiting.append(pool.submit(self.make, step + AHEAD))
+                yield batch
+
+    def _choose(self, rng: np.random.Generator, which: int) -> NDArray[np.int64]:
+        """Indices of the pairs: a neighbourhood, look-alikes of some of them, the rest from anywhere; all different."""
+        world, pairs = self.worlds[which], min(self.batches.pairs, len(self.worlds[which]))
+        middle = world.positions_m[rng.integers(len(world))]
+        near = np.flatnonzero(np.hypot(*(world.positions_m - middle).T) < self.batches.near_radius_m)
+        chosen = list(rng.permutation(near)[: round(pairs * self.batches.near_fraction)])
+        if self.look_alikes is not None and self.batches.hard_fraction:
+            table = self.look_alikes[which]
+            wanted = round(pairs * self.batches.hard_fraction)
+            anchors = rng.integers(len(world), size=max(1, wanted // 2))
+            for anchor in anchors:
+                chosen += [int(anchor), int(rng.choice(table[anchor]))]
+        chosen = list(dict.fromkeys(int(index) for index in chosen))[:pairs]
+        others = np.setdiff1d(np.arange(len(world)), chosen)
+        chosen += rng.choice(others, pairs - len(chosen), replace=False).tolist()
+        return np.asarray(chosen)
+
+
+def normalize(images: Tensor, view: ViewConfig) -> Tensor:
+    """(B, 3, H, W) levels 0..255 -> the model's input."""
+    mean = torch.tensor(view.mean).view(3, 1, 1)
+    std = torch.tensor(view.std).view(3, 1, 1)
+    return ((images / 255 - mean) / std).contiguous()
+
+
+def _distances(a: NDArray, b: NDArray) -> NDArray:
+    return np.hypot(a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1])

@@ -1,0 +1,189 @@
+"""Everything that makes a training run repeatable, read from one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.model.config import ModelConfig, ViewConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of training and its budget: the first of `steps` and `minutes` (0 = no limit) that is used up."""
+
+    steps: int
+    minutes: float = 0.0
+    learning_rate: float = 7e-4
+    rise_steps: int = 100
+    """Steps over which the learning rate rises from zero."""
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What is minimised."""
+
+    loss: Literal["infonce", "triplet"] = "infonce"
+    temperature: float = 0.07
+    """Of InfoNCE; the warm-up always uses InfoNCE."""
+    alpha: float = 10.0
+    """Of the soft-margin triplet loss."""
+    teacher_weight: float = 5.0
+    """Of the cosine between the descriptor, through one linear map, and the column descriptor; 0 = none."""
+    ignore_within_m: float = 20.0
+    """Pairs of other places closer than this are no negatives."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW and what goes with it."""
+
+    weight_decay: float = 0.03
+    eps: float = 1e-6
+    stem_factor: float = 0.2
+    """Factor on the learning rate of the warmed-up stems in the main stage."""
+    clip_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """Which pairs stand together in a batch; all are of one world."""
+
+    pairs: int = 32
+    near_fraction: float = 0.5
+    """Part of the batch that comes from one neighbourhood."""
+    near_radius_m: float = 150.0
+    hard_fraction: float = 0.0
+    """Part of the batch that is look-alikes of its other places, found anew every `mine_every` steps."""
+    mine_every: int = 1000
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How views are varied; each number is the largest change or a probability."""
+
+    position_m: float = 5.0
+    heading_deg: float = 3.0
+    radial_scale: float = 0.07
+    mirror: float = 0.5
+    gain: float = 0.25
+    colour: float = 0.08
+    offset: float = 12.0
+    """In levels of 255."""
+    noise: float = 6.0
+    """Standard deviation in levels of 255."""
+    blur: float = 0.15
+    cutout: float = 0.15
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How the machine is used; nothing here changes what is learned, but for rounding."""
+
+    threads: int = 2
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    log_every: int = 20
+    validate_every: int = 500
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole run: what is built, on which views, in which stages."""
+
+    name: str
+    model: ModelConfig
+    view: ViewConfig
+    warmup: StageConfig
+    main: StageConfig
+    seed: int = 0
+    snapshots: dict[str, float] = field(default_factory=dict)
+    """Further checkpoints: name -> fraction of the main stage at which each is saved."""
+    position_std: float = 0.6
+    """Of the structured positional embeddings at the start; 0 leaves the network's own start."""
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    batches: BatchConfig = field(default_factory=BatchConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    licence: str = ""
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values. Raises ConfigurationError."""
+        _require(self.batches.pairs >= 2, f"batches.pairs is {self.batches.pairs}; give at least 2")
+        _require(self.main.steps >= 1, f"main.steps is {self.main.steps}; give at least 1")
+        _require(self.warmup.steps >= 0, f"warmup.steps is {self.warmup.steps}; give 0 or more")
+        _require(
+            self.objective.temperature > 0, f"objective.temperature is {self.objective.temperature}; give more than 0"
+        )
+        for name in ("near_fraction", "hard_fraction"):
+            share = getattr(self.batches, name)
+            _require(0 <= share <= 1, f"batches.{name} is {share}; give a number from 0 to 1")
+        for name, share in self.snapshots.items():
+            _require(0 < share < 1, f"snapshots.{name} is {share}; give a number between 0 and 1")
+        _require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the TOML file has them."""
+        return asdict(self) | {"model": self.model.to_dict(), "view": self.view.to_dict()}
+
+
+def load_config(path: str | Path) -> TrainConfig:
+    """Read a TOML file. Raises ConfigurationError for a missing file, bad TOML, an unknown or wrong setting."""
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"'{path}' cannot be read: give a TOML file such as configs/helsinki-l2ltr.toml.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"'{path}' is not valid TOML: {error}.") from error
+    return config_from_dict(values)
+
+
+def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
+    """What `TrainConfig.to_dict` gives, read back strictly. Raises ConfigurationError."""
+    return _build(TrainConfig, values, "")
+
+
+def _build(cls: type[T], values: object, prefix: str) -> T:
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f"[{prefix.rstrip('.')}] is {values!r}; give a table of settings.")
+    hints = get_type_hints(cls)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ConfigurationError(f"There is no setting '{prefix}{unknown[0]}'; known are {', '.join(hints)}.")
+    given = {name: _read(hints[name], value, prefix + name) for name, value in values.items()}
+    try:
+        return cls(**given)
+    except TypeError as error:
+        needed = [f.name for f in fields(cls) if f.name not in values]  # type: ignore[arg-type]
+        raise ConfigurationError(f"A setting is missing, one of {prefix}{f', {prefix}'.join(needed)}.") from error
+
+
+def _read(hint: Any, value: object, name: str) -> Any:
+    if hint in (ModelConfig, ViewConfig):
+        return hint.from_dict(value)
+    if hasattr(hint, "__dataclass_fields__"):
+        return _build(hint, value, name + ".")
+    if get_origin(hint) is dict and isinstance(value, Mapping):
+        return {str(key): _read(get_args(hint)[1], item, f"{name}.{key}") for key, item in value.items()}
+    if get_origin(hint) is Literal:
+        if value in get_args(hint):
+            return value
+        raise ConfigurationError(f"'{name}' is {value!r}; give one of {', '.join(map(repr, get_args(hint)))}.")
+    if hint is float and type(value) in (int, float):
+        return float(value)  # type: ignore[arg-type]
+    if type(value) is hint:
+        return value
+    raise ConfigurationError(f"'{name}' is {value!r}; give {'a number' if hint is float else hint.__name__}.")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ConfigurationError(message + ".")

@@ -1,0 +1,39 @@
+"""Contrastive losses over a batch of pairs, both directions; every row may come from another process.
+
+`kept[i, j]` says whether ground i and aerial j may be pushed apart: places too close to each other are
+neither a pair nor a negative. The diagonal is the pairs themselves and is never pushed apart.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def soft_margin_triplet(ground: Tensor, aerial: Tensor, alpha: float, kept: Tensor | None = None) -> Tensor:
+    """The paper's loss: log(1 + exp(alpha (d_pair - d_negative))) over all in-batch negatives.
+
+    Both inputs (B, D) unit rows; d is the squared distance; the mean over B(B-1) negatives of each
+    direction, the two averaged (Hu et al., CVM-Net, 2018; L2LTR, section 3.4).
+    """
+    distance = 2 - 2 * ground @ aerial.t()  # (B ground, B aerial)
+    pair = distance.diagonal()
+    negatives = _negatives(len(pair), kept, distance.device)
+    to_aerial = F.softplus(alpha * (pair[:, None] - distance))[negatives].mean()
+    to_ground = F.softplus(alpha * (pair[None, :] - distance))[negatives].mean()
+    return (to_aerial + to_ground) / 2
+
+
+def info_nce(ground: Tensor, aerial: Tensor, temperature: float, kept: Tensor | None = None) -> Tensor:
+    """Cross-entropy of picking the own pair among the batch, both directions averaged; (B, D) unit rows."""
+    scores = ground @ aerial.t() / temperature  # (B ground, B aerial)
+    pairs = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    scores = scores.masked_fill(~(_negatives(len(scores), kept, scores.device) | pairs), float("-inf"))
+    own = torch.arange(len(scores), device=scores.device)
+    return (F.cross_entropy(scores, own) + F.cross_entropy(scores.t(), own)) / 2
+
+
+def _negatives(size: int, kept: Tensor | None, device: torch.device) -> Tensor:
+    others = ~torch.eye(size, dtype=torch.bool, device=device)
+    return others if kept is None else others & kept
