@@ -1,0 +1,205 @@
+"""Measure a checkpoint on paired data, in one of two protocols.
+
+`paired`: one aerial square a photo, the right one is its own (as on CVUSA and CVACT). `places`: the gallery
+as it is, right is every place within 25 m of where the photo was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2ltr_core.datasets import PairedDataset, Query
+from l2ltr_core.errors import ConfigurationError, DatasetError
+from l2ltr_core.evaluation.calibration import calibrate
+from l2ltr_core.evaluation.recall import TIE, ranks_of_best_right, recalls_of_ranks, score_blocks
+from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.geometry.geodesy import distance_m
+from l2ltr_core.geometry.panorama import crop_field
+from l2ltr_core.localization import GroundEncoder, searched_headings, turned_views
+from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
+
+ProtocolName = Literal["paired", "places"]
+CORRECT_WITHIN_M = 25.0
+REPORTED_DISTANCES_M = (5, 10, 25, 50)
+FIELD_SEED = 0
+"""Of the directions in which a limited field of view looks, so that two runs see the same."""
+
+
+class EvaluatedEncoder(GroundEncoder, Protocol):
+    """What evaluation needs of an encoder: both branches."""
+
+    def encode_aerial(self, images: Iterable[RGB]) -> Descriptors:
+        """North-up squares to (N, D) float32 unit rows."""
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """What a protocol ranks: descriptors (N, D), where they are (None if unknown), which are right."""
+
+    descriptors: Descriptors
+    latitudes: NDArray | None
+    longitudes: NDArray | None
+
+
+def evaluate(
+    dataset: PairedDataset,
+    encoder: EvaluatedEncoder,
+    *,
+    protocol: ProtocolName | None = None,
+    heading: Literal["exif", "search"] = "exif",
+    fov_deg: float | None = None,
+    gallery: Gallery | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Recalls (fractions) and, where positions are known, distances of the first match in metres.
+
+    The protocol defaults to `places` where the dataset names a gallery. `search` finds each photo's heading
+    in the gallery instead of being told; `fov_deg` leaves each photo a random part of the circle. In the
+    `places` protocol `calibration` holds the temperature that makes confidences come true on these photos.
+    Raises ConfigurationError, DatasetError or GalleryError.
+    """
+    protocol = protocol or ("paired" if dataset.gallery_name is None else "places")
+    _check(dataset, protocol, heading, fov_deg)
+    if protocol == "places":
+        gallery = gallery or open_gallery(str(dataset.gallery_name))
+        ranked = _Ranked(
+            gallery.descriptors(encoder),
+            gallery.places["latitude"].to_numpy(),
+            gallery.places["longitude"].to_numpy(),
+        )
+    else:
+        ranked = _tiles(dataset, encoder)
+    ground = _encode_queries(dataset.queries, encoder, heading, fov_deg, ranked.descriptors, progress)
+    report: dict[str, Any] = {
+        "dataset": dataset.name,
+        "checkpoint": encoder.name,
+        "protocol": protocol,
+        "heading": heading,
+        "queries": len(dataset.queries),
+        "gallery_size": len(ranked.descriptors),
+    }
+    if fov_deg is not None:
+        report["fov_deg"] = fov_deg
+    report |= _measure(dataset.queries, ground, ranked, protocol)
+    if protocol == "places" and heading == "exif" and fov_deg is None:
+        apart_m = _distances_m(dataset.queries, ranked)
+        assert apart_m is not None and gallery is not None
+        report["calibration"] = calibrate(ground, ranked.descriptors, apart_m, gallery)
+    return report
+
+
+def _check(dataset: PairedDataset, protocol: str, heading: str, fov_deg: float | None) -> None:
+    if protocol not in ("paired", "places"):
+        raise ConfigurationError(f"The protocol is {protocol!r}; give `paired` or `places`.")
+    if heading not in ("exif", "search"):
+        raise ConfigurationError(f"The heading is {heading!r}; give `exif` or `search`.")
+    if fov_deg is not None and not 0 < fov_deg <= 360:
+        raise ConfigurationError(f"The field of view is {fov_deg} degrees; give more than 0, at most 360.")
+    if not dataset.queries:
+        raise DatasetError(f"The dataset {dataset.name} has no photos to evaluate.")
+    if protocol == "places" and dataset.gallery_name is None:
+        raise ConfigurationError(
+            f"The dataset {dataset.name} names no gallery, which the places protocol searches; "
+            "use --protocol paired."
+        )
+    if protocol == "places" and any(query.location is None for query in dataset.queries):
+        raise DatasetError(
+            f"The dataset {dataset.name} has photos without a position, which the places protocol needs; "
+            "use --protocol paired."
+        )
+    unknown = sum(query.heading_deg is None for query in dataset.queries)
+    if heading == "exif" and unknown:
+        raise DatasetError(
+            f"{unknown} of {len(dataset.queries)} photos of the dataset {dataset.name} do not say which way "
+            "they look; use --heading search."
+        )
+
+
+def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder) -> _Ranked:
+    """The dataset's own squares; where each belongs to one photo they are where the photo is."""
+    chip_m = encoder.card.view.chip_m
+    descriptors = encoder.encode_aerial(dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
+    if dataset.tile_count != len(dataset.queries) or any(q.location is None for q in dataset.queries):
+        return _Ranked(descriptors, None, None)
+    latitudes, longitudes = np.empty(len(descriptors)), np.empty(len(descriptors))
+    for query in dataset.queries:
+        assert query.location is not None
+        latitudes[query.tile], longitudes[query.tile] = query.location.latitude, query.location.longitude
+    return _Ranked(descriptors, latitudes, longitudes)
+
+
+def _encode_queries(
+    queries: Iterable[Query],
+    encoder: EvaluatedEncoder,
+    heading: str,
+    fov_deg: float | None,
+    gallery: Descriptors,
+    progress: Progress | None,
+) -> Descriptors:
+    """(Q, D) descriptors of the photos, each under its known or its best heading."""
+    photos = list(queries)
+    panoramas = _panoramas(photos, fov_deg, progress)
+    if heading == "exif":
+        views = (encoder.ground_view(panorama, panorama.heading_deg or 0.0) for panorama in panoramas)
+        return encoder.encode_ground(views, prepared=True)
+    turns = len(searched_headings())
+    turned = (view for panorama in panoramas for view in turned_views(panorama, encoder))
+    every = encoder.encode_ground(turned, prepared=True).reshape(len(photos), turns, -1)
+    return np.stack([views[(views @ gallery.T).max(axis=1).argmax()] for views in every])
+
+
+def _panoramas(queries: list[Query], fov_deg: float | None, progress: Progress | None) -> Iterator[Panorama]:
+    """The photos with the headings the dataset knows, cut to the field of view where one is given."""
+    random = np.random.default_rng(FIELD_SEED)
+    for done, query in enumerate(queries, 1):
+        panorama = replace(query.load(), heading_deg=query.heading_deg)
+        direction_deg = float(random.uniform(-180, 180))
+        if fov_deg is not None and panorama.horizontal_field_deg == 360:
+            panorama = crop_field(panorama, direction_deg, fov_deg)
+        yield panorama
+        if progress is not None:
+            progress(done, len(queries))
+
+
+def _measure(
+    queries: Iterable[Query], ground: Descriptors, ranked: _Ranked, protocol: str
+) -> dict[str, float]:
+    photos = list(queries)
+    apart_m = _distances_m(photos, ranked)
+    own = np.array([query.tile for query in photos])
+    ranks, first_m = [], []
+    for block, scores in score_blocks(ground, ranked.descriptors):
+        if protocol == "places":
+            assert apart_m is not None
+            right = apart_m[block] <= CORRECT_WITHIN_M
+        else:
+            right = own[block, None] == np.arange(len(ranked.descriptors))[None]
+        ranks.append(ranks_of_best_right(scores, right))
+        if apart_m is not None:
+            first = scores >= scores.max(axis=1, keepdims=True) - TIE
+            first_m.append(np.where(first, apart_m[block], 0).max(axis=1))  # of several first, the farthest
+    report = recalls_of_ranks(np.concatenate(ranks), len(ranked.descriptors))
+    if first_m:
+        errors_m = np.concatenate(first_m)
+        for limit_m in REPORTED_DISTANCES_M:
+            report[f"recall_within_{limit_m}m"] = float((errors_m <= limit_m).mean())
+        report["median_error_m"] = round(float(np.median(errors_m)), 2)
+    return report
+
+
+def _distances_m(queries: Iterable[Query], ranked: _Ranked) -> NDArray[np.float32] | None:
+    """(Q, N) metres from each photo to each place, None where either position is unknown."""
+    locations = [query.location for query in queries]
+    if ranked.latitudes is None or ranked.longitudes is None or None in locations:
+        return None
+    latitudes = np.array([place.latitude for place in locations if place is not None])
+    longitudes = np.array([place.longitude for place in locations if place is not None])
+    apart_m = distance_m(
+        latitudes[:, None], longitudes[:, None], ranked.latitudes[None], ranked.longitudes[None]
+    )
+    return apart_m.astype(np.float32)

@@ -1,0 +1,67 @@
+"""Recall: how often the right place is among the first, every tie counted against the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2ltr_core.errors import CheckpointError
+from l2ltr_core.types import Descriptors
+
+TIE = 1e-6
+"""Cosine similarities closer than this are one number: the order of a sum in float32 changes as much."""
+BLOCK_QUERIES = 512
+RECALLED = {"recall_at_1": 1, "recall_at_5": 5, "recall_at_10": 10}
+
+
+def recalls(ground: Descriptors, aerial: Descriptors, truth: NDArray | None = None) -> dict[str, float]:
+    """recall@1, @5, @10 and @1 % as fractions, for (Q, D) photos in a gallery of (N, D) squares.
+
+    `truth` is the row of `aerial` that belongs to each photo, by default row i to photo i. Raises
+    CheckpointError for descriptors that are not numbers.
+    """
+    rows = np.arange(len(ground)) if truth is None else truth
+    ranks = [
+        ranks_of_best_right(scores, _one_right(rows[block], len(aerial)))
+        for block, scores in score_blocks(ground, aerial)
+    ]
+    return recalls_of_ranks(np.concatenate(ranks), len(aerial))
+
+
+def recalls_of_ranks(ranks: NDArray[np.int64], gallery_size: int) -> dict[str, float]:
+    """Fractions of ranks (0 = first) below 1, 5, 10 and one in a hundred of the gallery."""
+    recalled = {**RECALLED, "recall_at_1_percent": one_percent(gallery_size)}
+    return {name: float((ranks < k).mean()) for name, k in recalled.items()}
+
+
+def one_percent(gallery_size: int) -> int:
+    """How many places recall@1 % looks at: a hundredth, rounded down, but at least one."""
+    return max(1, gallery_size // 100)
+
+
+def score_blocks(ground: Descriptors, aerial: Descriptors) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Cosine similarities of a block of photos at a time: (rows, (B, N)); refuses what is not a number."""
+    for name, descriptors in (("ground", ground), ("aerial", aerial)):
+        if not np.isfinite(descriptors).all():
+            raise CheckpointError(
+                f"The {name} descriptors hold values that are not numbers, so nothing can be ranked; "
+                "the checkpoint's weights are damaged or its training diverged."
+            )
+    for first in range(0, len(ground), BLOCK_QUERIES):
+        block = slice(first, min(first + BLOCK_QUERIES, len(ground)))
+        yield block, ground[block] @ aerial.T
+
+
+def ranks_of_best_right(scores: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rank, from 0, of the best right place of each row, behind every wrong place that scores the same.
+
+    `scores` and `right` are (B, N). A row without any right place ranks behind all.
+    """
+    best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
+    return ((scores >= best - TIE) & ~right).sum(axis=1) + np.where(np.isneginf(best[:, 0]), 1, 0)
+
+
+def _one_right(rows: NDArray, gallery_size: int) -> NDArray[np.bool_]:
+    return rows[:, None] == np.arange(gallery_size)[None]
