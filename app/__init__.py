@@ -1,0 +1,1 @@
+"""The Streamlit app: pages around `l2ltr_core`, no model code."""

@@ -1,0 +1,133 @@
+"""Results as matplotlib figures: pure functions, one look in light and dark."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Wedge
+
+from l2ltr_core.types import RGB
+
+WINDS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+RANK_COLOURS = matplotlib.colormaps["plasma"]
+ACCENT = "#ffb000"
+"""Of the camera's heading, on photos and maps alike; told apart from grey and blue by every kind of eye."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Ink and paper of a theme."""
+
+    ink: str
+    faint: str
+    paper: str
+
+
+LIGHT = Look(ink="#16212b", faint="#8a97a3", paper="#ffffff")
+DARK = Look(ink="#e7edf3", faint="#7a8896", paper="#0f1720")
+
+
+def wind(heading_deg: float) -> str:
+    """The nearest of the eight winds, as in 'SW'."""
+    return WINDS[round(heading_deg / 45) % 8]
+
+
+def rank_colour(rank: int, ranks: int = 10) -> str:
+    """The colour of a match: bright for the best, dark for the last; equal steps for every kind of eye."""
+    part = (rank - 1) / max(1, ranks - 1)
+    return matplotlib.colors.to_hex(RANK_COLOURS(0.93 - 0.78 * part))
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever reads better on `colour`."""
+    red, green, blue = matplotlib.colors.to_rgb(colour)
+    return "#10131a" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
+
+
+def compass_strip(view: RGB, photo_centre_deg: float | None, look: Look = LIGHT) -> Figure:
+    """A north-centred (H, W, 3) view above a compass ribbon; a mark shows where the photo's own centre lies."""
+    height, width = view.shape[:2]
+    ribbon = 0.16 * height
+    figure = Figure(figsize=(11, 11 * (height + ribbon) / width), dpi=128, facecolor="none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(view, extent=(-180, 180, 0, height), aspect="auto", interpolation="bilinear")
+    axes.set(xlim=(-180, 180), ylim=(-ribbon, height))
+    axes.axis("off")
+    for degrees in range(-180, 181, 15):
+        major = degrees % 45 == 0
+        axes.plot([degrees] * 2, [-ribbon * (0.2 if major else 0.12), 0], color=look.ink, lw=2 if major else 1)
+    for degrees in range(-135, 180, 45):
+        cardinal = degrees % 90 == 0
+        axes.text(
+            degrees, -ribbon * 0.26, f"{wind(degrees)}", ha="center", va="top", color=look.ink,
+            fontsize=19 if cardinal else 12, fontweight="bold" if cardinal else "normal",
+        )  # fmt: skip
+    for degrees in (-150, -120, -60, -30, 30, 60, 120, 150):
+        axes.text(
+            degrees, -ribbon * 0.34, f"{degrees % 360}°", ha="center", va="top", color=look.faint, fontsize=10
+        )
+    for degrees, side in ((-180, "left"), (180, "right")):
+        axes.text(
+            degrees, -ribbon * 0.26, " S ", ha=side, va="top", color=look.ink, fontsize=19, fontweight="bold"
+        )
+    if photo_centre_deg is not None:
+        _mark_photo_centre(axes, (photo_centre_deg + 180) % 360 - 180, height)
+    return figure
+
+
+def _mark_photo_centre(axes: Axes, degrees: float, height: int) -> None:
+    """A triangle at the strip's upper edge, pointing down at the photo's own centre."""
+    tip = height * 0.86
+    axes.add_patch(
+        Polygon(
+            [(degrees - 3, height), (degrees + 3, height), (degrees, tip)],
+            facecolor=ACCENT, edgecolor="#10131a", lw=1.2, clip_on=True,
+        )
+    )  # fmt: skip
+
+
+def place_tile(chip: RGB, chip_m: float, heading_deg: float | None = None) -> Figure:
+    """A north-up aerial square of `chip_m` metres with its centre, a scale bar, north, and the camera's view."""
+    size = chip.shape[0]
+    figure = Figure(figsize=(4.2, 4.2), dpi=128, facecolor="none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    half = chip_m / 2
+    axes.imshow(chip, extent=(-half, half, -half, half), interpolation="bilinear" if size < 512 else "antialiased")
+    axes.set(xlim=(-half, half), ylim=(-half, half))
+    axes.axis("off")
+    halo = [patheffects.withStroke(linewidth=4, foreground="#10131acc")]
+    if heading_deg is not None:
+        axes.add_patch(
+            Wedge((0, 0), half * 0.45, 90 - heading_deg - 35, 90 - heading_deg + 35, facecolor=ACCENT, alpha=0.45,
+                  edgecolor="#10131a", lw=1)
+        )  # fmt: skip
+    axes.plot(0, 0, "o", ms=9, mfc="#ffffff", mec="#10131a", mew=2)
+    bar_m = scale_bar_m(chip_m)
+    left, low = -half * 0.9, -half * 0.88
+    axes.plot([left, left + bar_m], [low, low], color="#ffffff", lw=4, solid_capstyle="butt", path_effects=halo)
+    axes.text(left, low + half * 0.05, f"{bar_m:g} m", color="#ffffff", fontsize=12, path_effects=halo)
+    axes.annotate(
+        "N", (half * 0.86, half * 0.93), (half * 0.86, half * 0.62), ha="center", color="#ffffff", fontsize=14,
+        fontweight="bold", path_effects=halo,
+        arrowprops={"arrowstyle": "-|>", "color": "#ffffff", "lw": 2, "path_effects": halo},
+    )  # fmt: skip
+    return figure
+
+
+def scale_bar_m(width_m: float) -> float:
+    """The longest of 1, 2, 5 x 10^n metres that fits a third of `width_m`."""
+    power = 10.0 ** np.floor(np.log10(width_m / 3))
+    return float(max(step for step in (power, 2 * power, 5 * power) if step <= width_m / 3))
+
+
+def to_png(figure: Figure, dpi: int = 128) -> bytes:
+    """The figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()

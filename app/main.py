@@ -1,0 +1,20 @@
+"""The app's entry: `python -m streamlit run app/main.py`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import state, widgets
+
+PAGES = [
+    st.Page("views/localize.py", title="Localize", icon=":material/location_on:", default=True),
+]
+
+st.set_page_config(page_title="L2LTR · where was this photo taken?", page_icon=":material/explore:", layout="wide")
+page = st.navigation(PAGES)
+widgets.style()
+with widgets.errors_shown():
+    widgets.sidebar()
+    widgets.begin_with_a_photo()
+    page.run()
+state.publish()

@@ -1,0 +1,162 @@
+"""Matches on a folium map: pure functions, nothing loaded from the internet unless the visitor asks for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import folium
+from folium.raster_layers import ImageOverlay
+
+from app.figures import ACCENT, ink_on, rank_colour
+from app.offline import BaseImage, leaflet_assets
+from l2ltr_core.geometry.geodesy import offset, to_mercator
+from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
+
+OPENSTREETMAP = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
+OPENSTREETMAP_CREDIT = '&copy; <a href="https://www.openstreetmap.org/copyright">OpenStreetMap</a> contributors'
+SATELLITE = "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}"
+SATELLITE_CREDIT = "Imagery &copy; Esri, Maxar, Earthstar Geographics"
+MAX_ZOOM = 20
+CLOSE_ZOOM = 17
+"""Where a hundred metres fill about a third of the map."""
+
+
+@dataclass(frozen=True)
+class MapView:
+    """Where the map looks: `center` is (latitude, longitude)."""
+
+    center: tuple[float, float]
+    zoom: int
+
+
+def base_map(image: BaseImage, view: MapView) -> folium.Map:
+    """The gallery's own aerial image, with OpenStreetMap and satellite imagery to switch to when online."""
+    figure = folium.Map(location=view.center, zoom_start=view.zoom, max_zoom=MAX_ZOOM, tiles=None)
+    figure.default_js, figure.default_css = leaflet_assets()
+    box = image.bounds
+    aerial = ImageOverlay(
+        image="https://", bounds=[[box.south, box.west], [box.north, box.east]], name="Aerial image of this gallery",
+        overlay=False, attr=image.attribution, alt="Aerial image of the gallery, north up",
+    )  # fmt: skip
+    aerial.url = image.url  # an address on this very server, which folium takes for a file name
+    aerial.add_to(figure)
+    folium.TileLayer(
+        OPENSTREETMAP, attr=OPENSTREETMAP_CREDIT, name="OpenStreetMap (online)", max_zoom=MAX_ZOOM,
+        max_native_zoom=19, show=False,
+    ).add_to(figure)  # fmt: skip
+    folium.TileLayer(
+        SATELLITE, attr=SATELLITE_CREDIT, name="Satellite photo (online)", max_zoom=MAX_ZOOM, max_native_zoom=19,
+        show=False,
+    ).add_to(figure)  # fmt: skip
+    folium.LayerControl(position="topright", collapsed=True).add_to(figure)
+    return figure
+
+
+def match_layer(
+    matches: Sequence[Match],
+    estimate: LocationEstimate,
+    *,
+    selected_rank: int,
+    camera_deg: float | None = None,
+    truth: Location | None = None,
+    notes: Sequence[str] = (),
+) -> folium.FeatureGroup:
+    """Numbered pins, the estimate with its radius, the camera's heading there, and the true place if known."""
+    group = folium.FeatureGroup(name="Matches")
+    _add_estimate(group, estimate, camera_deg)
+    # the best are drawn last and so lie on top; the selected one above all
+    for match in sorted(matches, key=lambda each: (each.rank == selected_rank, -each.rank)):
+        note = notes[match.rank - 1] if notes else ""
+        _pin(match, len(matches), match.rank == selected_rank, note).add_to(group)
+    if truth is not None:
+        _truth(truth).add_to(group)
+    return group
+
+
+def clicked_rank(tooltip: str | None) -> int | None:
+    """The rank of the pin whose tooltip the map reports, None for anything that is not a pin."""
+    found = re.match(r"\s*Place (\d+)\b", tooltip or "")
+    return int(found.group(1)) if found else None
+
+
+def view_of(places: Sequence[Location], size_px: tuple[int, int] = (640, 480), closest: int = 18) -> MapView:
+    """The closest view that shows all `places` with a margin on a map of (width, height) pixels."""
+    x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
+    spans = [(max(x) - min(x), size_px[0]), (max(y) - min(y), size_px[1])]
+    world = 2 * math.pi * 6_378_137 / 256  # mercator units a pixel at zoom 0
+    zooms = [math.log2(0.8 * pixels * world / span) for span, pixels in spans if span > 0]
+    middle = (_middle([p.latitude for p in places]), _middle([p.longitude for p in places]))
+    return MapView(middle, max(1, min([closest, *map(math.floor, zooms)])))
+
+
+def whole(bounds: Bounds) -> MapView:
+    """The view that shows all of `bounds`."""
+    return view_of([Location(bounds.south, bounds.west), Location(bounds.north, bounds.east)])
+
+
+def heading_wedge(place: Location, heading_deg: float, radius_m: float, field_deg: float = 70.0) -> list[Location]:
+    """The corners of a sector that opens from `place` towards `heading_deg`."""
+    arc = [math.radians(heading_deg + field_deg * (step / 12 - 0.5)) for step in range(13)]
+    return [place, *(offset(place, radius_m * math.sin(angle), radius_m * math.cos(angle)) for angle in arc)]
+
+
+def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, camera_deg: float | None) -> None:
+    place = Location(estimate.latitude, estimate.longitude)
+    where = (place.latitude, place.longitude)
+    if camera_deg is not None:
+        corners = heading_wedge(place, camera_deg, max(30.0, 1.6 * estimate.radius_m))
+        folium.Polygon(
+            [(c.latitude, c.longitude) for c in corners], color="#10131a", weight=1, fill_color=ACCENT,
+            fill_opacity=0.5, interactive=False,
+        ).add_to(group)  # fmt: skip
+    folium.Circle(
+        where, radius=estimate.radius_m, color="#ffffff", weight=5, opacity=0.9, fill=False, interactive=False
+    ).add_to(group)
+    folium.Circle(
+        where, radius=estimate.radius_m, color="#0b7285", weight=2.5, dash_array="7 5", fill_color="#3bc9db",
+        fill_opacity=0.18, tooltip=f"Estimate: within {estimate.radius_m:.0f} m of the centre",
+    ).add_to(group)  # fmt: skip
+
+
+def _pin(match: Match, ranks: int, selected: bool, note: str) -> folium.Marker:
+    colour = rank_colour(match.rank, ranks)
+    size = 40 if selected else 31 if match.rank == 1 else 25
+    ring = "box-shadow:0 0 0 4px #fff,0 0 0 7px #10131a;" if selected else "box-shadow:0 1px 4px #000a;"
+    html = (
+        f'<div class="pin{" selected" if selected else ""}" data-rank="{match.rank}" style="width:{size}px;'
+        f"height:{size}px;border-radius:50% 50% 50% 4px;transform:rotate(-45deg);background:{colour};"
+        f'border:2px solid #fff;{ring}display:flex;align-items:center;justify-content:center;box-sizing:border-box">'
+        f'<span style="transform:rotate(45deg);font:700 {size * 0.45:.0f}px system-ui,sans-serif;'
+        f'color:{ink_on(colour)}">{match.rank}</span></div>'
+    )
+    tip = math.sqrt(2) * size / 2  # the square's corner, turned down, points at the place
+    return folium.Marker(
+        (match.latitude, match.longitude),
+        icon=folium.DivIcon(
+            html=html, icon_size=(size, size), icon_anchor=(size / 2, size / 2 + tip), class_name="l2ltr-pin"
+        ),
+        tooltip=escape(f"Place {match.rank}" + (f" · {note}" if note else "")),
+        z_index_offset=1000 if selected else 100 - match.rank,
+    )
+
+
+def _truth(place: Location) -> folium.Marker:
+    html = (
+        '<div class="truth" style="width:26px;height:26px;border-radius:50%;border:4px solid #fff;'
+        "background:radial-gradient(#10131a 0 30%,#fff 32% 48%,#10131a 50%);box-shadow:0 0 0 2px #10131a;"
+        'box-sizing:border-box"></div>'
+    )
+    return folium.Marker(
+        (place.latitude, place.longitude),
+        icon=folium.DivIcon(html=html, icon_size=(26, 26), icon_anchor=(13, 13), class_name="l2ltr-truth"),
+        tooltip="True position, as the photo says",
+        z_index_offset=500,
+    )
+
+
+def _middle(values: Sequence[float]) -> float:
+    return (min(values) + max(values)) / 2

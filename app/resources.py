@@ -1,0 +1,177 @@
+"""Everything that is loaded once and shared by all visitors: the only place that caches."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import streamlit as st
+from PIL import Image
+
+from app import figures, offline
+from app.state import Heading, Photo
+from l2ltr_core.assets import ASSETS
+from l2ltr_core.checkpoints import list_checkpoints, load_encoder
+from l2ltr_core.errors import ImageError
+from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.localization import Localization, localize
+from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.encoder import Encoder
+from l2ltr_core.photo import load_panorama
+from l2ltr_core.types import Panorama
+
+PHOTOS_KEPT = 12
+"""Decoded photos in memory, at most about 25 MB each."""
+
+
+class PhotoStore:
+    """The most recent photos of all visitors, decoded; the oldest leave first."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._photos: OrderedDict[str, Panorama] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, key: str, panorama: Panorama) -> None:
+        """Keep a photo as the most recent."""
+        with self._lock:
+            self._photos[key] = panorama
+            self._photos.move_to_end(key)
+            while len(self._photos) > self._kept:
+                self._photos.popitem(last=False)
+
+    def get(self, key: str) -> Panorama | None:
+        """The photo, None once it has left."""
+        with self._lock:
+            if key in self._photos:
+                self._photos.move_to_end(key)
+            return self._photos.get(key)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A panorama that comes with the product."""
+
+    file: str
+    title: str
+    note: str = ""
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the checkpoint …")
+def encoder(name: str) -> Encoder:
+    """An encoder by the name of its checkpoint. Shared: never change it."""
+    return load_encoder(name)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the gallery …")
+def gallery(name: str) -> Gallery:
+    """A gallery by name. Shared: never change it."""
+    return open_gallery(name)
+
+
+@st.cache_data(ttl=60)
+def cards() -> list[CheckpointCard]:
+    """The cards of all checkpoints in the assets folder."""
+    return list_checkpoints()
+
+
+@st.cache_data
+def samples() -> list[Sample]:
+    """The sample panoramas, in the order of their list."""
+    listed = ASSETS / "samples" / "samples.json"
+    if not listed.exists():
+        return []
+    return [Sample(each["file"], each["title"], each.get("note", "")) for each in json.loads(listed.read_text())]
+
+
+@st.cache_data(max_entries=64)
+def sample_thumbnail(file: str, width_px: int = 192) -> bytes:
+    """A JPEG of the middle band of a sample."""
+    with Image.open(ASSETS / "samples" / file) as image:
+        image.draft("RGB", (width_px * 2, width_px))
+        width, height = image.size
+        band = image.convert("RGB").crop((0, height // 5, width, height - height // 5))
+    return _jpeg(band.resize((width_px, width_px * 3 // 10), Image.Resampling.LANCZOS))
+
+
+def read_upload(data: bytes, title: str) -> Photo:
+    """Decode a photo and keep it. Raises ImageError or MetadataError in one sentence."""
+    key = hashlib.sha256(data).hexdigest()[:16]
+    if _photos().get(key) is None:
+        _photos().put(key, load_panorama(data))
+    return Photo(key, title)
+
+
+def read_sample(file: str) -> Photo:
+    """A sample as the visitor's photo. Raises ImageError for a name that is not on the list."""
+    listed = {sample.file: sample for sample in samples()}
+    if file not in listed:
+        raise ImageError(f"There is no sample {file!r}; pick one from the list.")
+    photo = read_upload((ASSETS / "samples" / file).read_bytes(), listed[file].title)
+    return Photo(photo.key, photo.title, sample=file)
+
+
+def panorama(photo: Photo) -> Panorama:
+    """The decoded photo. Raises ImageError when it has left the memory and must be given again."""
+    found = _photos().get(photo.key)
+    if found is None and photo.sample is not None:
+        read_sample(photo.sample)
+        found = _photos().get(photo.key)
+    if found is None:
+        raise ImageError(f"The photo {photo.title!r} is no longer in memory; upload it again.")
+    return found
+
+
+def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading) -> Localization:
+    """The ten best places for a photo, computed once. Raises what `localize` raises."""
+    return _localized(photo.key, gallery_name, checkpoint, heading, photo)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _localized(key: str, gallery_name: str, checkpoint: str, heading: Heading, _photo: Photo) -> Localization:
+    with _inference():
+        return localize(
+            panorama(_photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading
+        )
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def tile_jpeg(gallery_name: str, place_id: int, size_px: int) -> bytes:
+    """The aerial square of a place, as JPEG."""
+    return _jpeg(Image.fromarray(gallery(gallery_name).chip(place_id, size_px)))
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def place_tile_png(gallery_name: str, place_id: int, heading_deg: float, size_px: int) -> bytes:
+    """The drawn aerial square of a place, with scale, north and the camera's direction."""
+    chosen = gallery(gallery_name)
+    chip = chosen.chip(place_id, size_px)
+    return figures.to_png(figures.place_tile(chip, chosen.manifest.chip_m, heading_deg))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Preparing the map …")
+def base_image(gallery_name: str) -> offline.BaseImage:
+    """The gallery's aerial image as one picture that the map can load without internet."""
+    offline.ensure_leaflet()
+    return offline.base_image(gallery(gallery_name))
+
+
+@st.cache_resource
+def _photos() -> PhotoStore:
+    return PhotoStore(PHOTOS_KEPT)
+
+
+@st.cache_resource
+def _inference() -> threading.Lock:
+    """One photo at a time goes through a model: visitors queue instead of exhausting the memory."""
+    return threading.Lock()
+
+
+def _jpeg(image: Image.Image, quality: int = 85) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()

@@ -1,0 +1,96 @@
+"""What a visitor has chosen: session keys named once, and the link that restores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+GALLERY = "gallery"
+CHECKPOINT = "checkpoint"
+RANK = "rank"
+_PHOTO = "photo"
+_HEADING = "heading"
+
+Heading = float | Literal["exif", "search"]
+"""Degrees clockwise from north of the photo's centre, or how to find them."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo by the hash of its file; `sample` is its file name when it came with the product."""
+
+    key: str
+    title: str
+    sample: str | None = None
+
+
+def photo() -> Photo | None:
+    """The visitor's photo, the same on every page."""
+    return st.session_state.get(_PHOTO)
+
+
+def choose_photo(chosen: Photo) -> None:
+    """Take another photo; what was set for the last one is forgotten."""
+    if chosen != photo():
+        st.session_state[_PHOTO] = chosen
+        st.session_state[_HEADING] = "exif"
+        st.session_state[RANK] = 1
+
+
+def heading() -> Heading:
+    """How the photo's heading is to be found."""
+    return st.session_state.get(_HEADING, "exif")
+
+
+def choose_heading(chosen: Heading) -> None:
+    """Set how the photo's heading is found; the ranks start anew."""
+    if chosen != heading():
+        st.session_state[_HEADING] = chosen
+        st.session_state[RANK] = 1
+
+
+def rank() -> int:
+    """The selected match, counted from 1."""
+    return st.session_state.get(RANK, 1)
+
+
+def setting(name: str) -> str | None:
+    """A named setting of the link or of an earlier page, e.g. the gallery's name."""
+    return st.session_state.get(name)
+
+
+def restore() -> str | None:
+    """Read the link once, at the start of a session; returns the sample that it asks for."""
+    if "restored" in st.session_state:
+        return None
+    st.session_state["restored"] = True
+    link = st.query_params
+    for name in (GALLERY, CHECKPOINT):
+        if name in link:
+            st.session_state[name] = link[name]
+    return link.get("sample")
+
+
+def restore_heading() -> None:
+    """Read the link's heading, once the photo it belongs to is chosen; anything but 0 to 360 is left aside."""
+    asked = st.query_params.get("heading", "exif")
+    if asked == "search":
+        choose_heading("search")
+    elif asked.removesuffix(".0").isdecimal() and float(asked) < 360:
+        choose_heading(float(asked))
+
+
+def publish() -> None:
+    """Write the settings into the address, so that it can be sent to somebody."""
+    chosen = photo()
+    values = {
+        GALLERY: setting(GALLERY),
+        CHECKPOINT: setting(CHECKPOINT),
+        "sample": chosen.sample if chosen else None,
+        "heading": None if heading() == "exif" else str(heading()),
+    }
+    wanted = {name: value for name, value in values.items() if value}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)

@@ -1,0 +1,1 @@
+"""One page a file: controls, one call of the core, a pure figure."""

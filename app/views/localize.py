@@ -1,0 +1,184 @@
+"""Localize: from a panorama to a pin on the map."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+from streamlit_folium import st_folium
+
+from app import figures, maps, resources, state, widgets
+from l2ltr_core.geometry.geodesy import distance_m
+from l2ltr_core.geometry.panorama import ground_view
+from l2ltr_core.localization import Localization
+from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.types import Location, Match, Panorama
+
+MAP = "map"
+MAP_HEIGHT_PX = 520
+STRIP_PX = (256, 1024)
+TILE_PX = 420
+THUMBNAIL_PX = 88
+
+
+def show() -> None:
+    """Photo, answer, map, list."""
+    name = state.setting(state.GALLERY) or ""
+    gallery = resources.gallery(name)
+    st.title("Where was this photo taken?")
+    st.html(
+        f"<p class='lead'>A street panorama goes in. L2LTR, a transformer, compares it with aerial images of "
+        f"{len(gallery.places):,} places in {gallery.name.title()}, and shows on the map where it was taken.</p>"
+    )
+    widgets.photo_picker()
+    photo = state.photo()
+    if photo is None:
+        st.info("Drop a 360° panorama above to begin.", icon=":material/add_photo_alternate:")
+        return
+    panorama = resources.panorama(photo)
+    card = next(card for card in resources.cards() if card.name == state.setting(state.CHECKPOINT))
+    with st.spinner("Comparing the photo with every place …"):
+        found = resources.localized(photo, name, card.name, state.heading())
+    left, right = st.columns([5, 2], gap="medium", vertical_alignment="top")
+    with left:
+        _what_the_model_sees(panorama, found, card)
+    with right:
+        _verdict(found)
+        for doubt in _doubts(panorama, found):
+            st.warning(doubt, icon=":material/help:")
+        _downloads(found)
+    _explore(found, name)
+
+
+def _what_the_model_sees(panorama: Panorama, found: Localization, card: CheckpointCard) -> None:
+    view = ground_view(panorama, found.heading_deg, card.view.ground_vertical_field_deg, STRIP_PX)
+    st.image(
+        figures.to_png(figures.compass_strip(view, found.heading_deg, widgets.look())), width="stretch",
+        alt="The photo as the model sees it: north in the middle, a compass below",
+    )  # fmt: skip
+    widgets.heading_control(found.heading_deg, found.heading_source)
+    for note in panorama.notes:
+        st.caption(f":material/info: {note}")
+
+
+def _doubts(panorama: Panorama, found: Localization) -> tuple[str, ...]:
+    """What the core has to say against its own answer; the heading control tells of a missing heading."""
+    told = len(panorama.notes) + (found.heading_source == "assumed")
+    return found.notes[told:]
+
+
+def _verdict(found: Localization) -> None:
+    """The answer in words, and how wrong it is where the photo tells."""
+    estimate = found.estimate
+    words, colour = in_words(estimate.confidence)
+    truth = ""
+    if found.error_m is not None:
+        truth = f"<div class='small'><b>Error: {metres(found.error_m)}</b> from the photo's own position</div>"
+    st.html(
+        f"<div class='verdict' style='--verdict:{colour}'><div class='big'>{words}</div>"
+        f"<div class='small'>{estimate.latitude:.5f}, {estimate.longitude:.5f} ± {metres(estimate.radius_m)}"
+        f" · confidence {estimate.confidence:.0%}</div>{truth}</div>"
+    )
+
+
+def _downloads(found: Localization) -> None:
+    with st.popover("Download", icon=":material/download:"):
+        files = {
+            "JSON": (found.to_json(), "application/json", "json"),
+            "CSV": (found.to_csv(), "text/csv", "csv"),
+            "GeoJSON": (json.dumps(found.to_geojson(), indent=2), "application/geo+json", "geojson"),
+        }
+        for label, (text, mime, ending) in files.items():
+            st.download_button(label, text, f"l2ltr.{ending}", mime, key=f"download_{ending}", width="stretch",
+                               on_click="ignore")  # fmt: skip
+
+
+@st.fragment
+def _explore(found: Localization, gallery_name: str) -> None:
+    """The map and the list, linked both ways; the rest of the page stays as it is."""
+    with widgets.errors_shown():
+        map_column, place_column, list_column = st.columns([6, 3, 2], gap="small")
+        with list_column:
+            _ranked_list(found, gallery_name)
+        with map_column:
+            _map(found, gallery_name)
+        with place_column:
+            _selected_place(found, gallery_name)
+
+
+def _map(found: Localization, gallery_name: str) -> None:
+    truth = found.truth
+    pins = [Location(match.latitude, match.longitude) for match in found.matches]
+    view = maps.view_of([*pins, truth] if truth else pins)
+    selected = found.matches[state.rank() - 1]
+    if st.session_state.get("centred_on") == (state.photo(), state.rank()):
+        view = maps.MapView((selected.latitude, selected.longitude), max(view.zoom, maps.CLOSE_ZOOM))
+    image = resources.base_image(gallery_name)
+    layer = maps.match_layer(
+        found.matches, found.estimate, selected_rank=state.rank(), camera_deg=found.heading_deg, truth=truth,
+        notes=[_about(match, truth) for match in found.matches],
+    )  # fmt: skip
+    st_folium(
+        maps.base_map(image, maps.whole(image.bounds)), key=MAP, height=MAP_HEIGHT_PX, use_container_width=True,
+        center=view.center, zoom=view.zoom, feature_group_to_add=layer, on_change=_take_click,
+        returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"],
+    )  # fmt: skip
+    best, last = figures.rank_colour(1), figures.rank_colour(10)
+    st.html(
+        f"<div class='legend'><span><i style='background:{best}'></i>1 best match</span>"
+        f"<span><i style='background:{last}'></i>10 tenth</span>"
+        "<span><i style='border:2px dashed #0b7285'></i>estimate and its radius</span>"
+        f"<span><i style='background:{figures.ACCENT}'></i>where the photo's centre looks</span>"
+        + ("<span><i style='background:#10131a;border:3px double #fff'></i>true position</span>" if truth else "")
+        + "</div>"
+    )
+
+
+def _take_click() -> None:
+    """A click on a pin selects its place; the map stays where the visitor has it."""
+    clicked = maps.clicked_rank((st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
+    if clicked is not None:
+        st.session_state[state.RANK] = clicked
+
+
+def _ranked_list(found: Localization, gallery_name: str) -> None:
+    for match in found.matches:
+        picture = resources.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
+        label = f"**{match.rank}** {match.score:.3f} *{_about(match, found.truth)}*"
+        if widgets.place_button(match.rank, label, picture, match.rank == state.rank()):
+            st.session_state[state.RANK] = match.rank
+            st.session_state["centred_on"] = (state.photo(), match.rank)
+            st.rerun(scope="fragment")
+
+
+def _selected_place(found: Localization, gallery_name: str) -> None:
+    match = found.matches[state.rank() - 1]
+    tile = resources.place_tile_png(gallery_name, match.place_id, found.heading_deg, TILE_PX)
+    st.image(tile, width="stretch", alt=f"Aerial tile of place {match.rank}")
+    st.markdown(f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}")
+    st.caption(f"{match.latitude:.5f}, {match.longitude:.5f} · similarity {match.score:.3f} · north is up")
+
+
+def _about(match: Match, truth: Location | None) -> str:
+    if truth is None:
+        return ""
+    return f"{metres(distance_m(match.latitude, match.longitude, truth.latitude, truth.longitude))} off"
+
+
+def in_words(confidence: float) -> tuple[str, str]:
+    """A confidence in [0, 1] as a plain sentence, and its colour."""
+    if confidence >= 0.85:
+        return "Found: almost certainly here", "#0b7285"
+    if confidence >= 0.6:
+        return "Found: probably here", "#0b7285"
+    if confidence >= 0.3:
+        return "Perhaps here: compare the list", "#b7791f"
+    return "Not sure: the places disagree; the photo may not be from this city, or faces another way", "#b4412f"
+
+
+def metres(distance: float) -> str:
+    """A distance as people say it."""
+    return f"{distance / 1000:.1f} km" if distance >= 1000 else f"{distance:.0f} m"
+
+
+show()

@@ -1,0 +1,195 @@
+"""Inputs and notices that several pages share."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from app import figures, resources, state
+from l2ltr_core.assets import list_galleries
+from l2ltr_core.errors import GalleryError, L2LTRError
+from l2ltr_core.model.config import CheckpointCard
+
+_UPLOAD_ERROR = "upload_error"
+_UPLOADER = "uploader"
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Show an error that a visitor can mend as one sentence; any other is a bug and stays visible."""
+    try:
+        yield
+    except L2LTRError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def style() -> None:
+    """The app's own style sheet, small and beside this file."""
+    st.html(Path(__file__).with_name("style.css"))
+
+
+def look() -> figures.Look:
+    """Ink and paper of the visitor's theme."""
+    return figures.DARK if st.context.theme.type == "dark" else figures.LIGHT
+
+
+def sidebar() -> None:
+    """Which city, which checkpoint, and what they are."""
+    with st.sidebar:
+        names = list_galleries()
+        cards = {card.name: card for card in resources.cards()}
+        if not names or not cards:
+            raise GalleryError(
+                "There is no gallery or no checkpoint in the assets folder; "
+                "`l2ltr gallery build` and `l2ltr train` make them."
+            )
+        name = _remembered_choice("City", names, state.GALLERY, "The gallery of places a photo is compared with.")
+        gallery = resources.gallery(name)
+        ready = [each for each, card in cards.items() if gallery.manifest.index_of(card.fingerprint)]
+        others = [each for each in cards if each not in ready]
+        checkpoint = _remembered_choice(
+            "Checkpoint", ready + others, state.CHECKPOINT, "The trained weights of the model."
+        )
+        _about(cards[checkpoint])
+        if gallery.simulated:
+            st.badge("Simulated city", icon=":material/view_in_ar:", color="orange")
+            st.caption("Photos and aerial image are renderings of one 3-D model made from the real map.")
+        st.caption(f"{len(gallery.places):,} places · {gallery.attribution}")
+
+
+def begin_with_a_photo() -> None:
+    """Take the link's sample, else the first one, so that every page opens with something to see."""
+    asked = state.restore()
+    if state.photo() is None and resources.samples():
+        try:
+            state.choose_photo(resources.read_sample(asked or resources.samples()[0].file))
+            state.restore_heading()
+        except L2LTRError as error:
+            st.warning(str(error))
+            state.choose_photo(resources.read_sample(resources.samples()[0].file))
+
+
+def photo_picker() -> None:
+    """A row of samples, and a place to drop one's own photo."""
+    chosen = state.photo()
+    pictures, upload = st.columns([5, 2], vertical_alignment="top")
+    with pictures, st.container(horizontal=True, wrap=False, gap="small", key="samples"):
+        for number, sample in enumerate(resources.samples()):
+            key = f"sample_{number}"
+            selected = chosen is not None and chosen.sample == sample.file
+            st.button(sample.title, key=key, on_click=partial(_take_sample, sample.file), help=sample.note or None)
+            st.html(_picture_button(key, resources.sample_thumbnail(sample.file), selected))
+    with upload:
+        key = f"{_UPLOADER}_{st.session_state.get(_UPLOADER, 0)}"
+        st.file_uploader(
+            "Your own 360° panorama (JPEG or PNG)", key=key, label_visibility="collapsed",
+            type=["jpg", "jpeg", "png", "webp", "tif", "tiff"], on_change=_take_upload, args=(key,),
+        )  # fmt: skip
+    if message := st.session_state.get(_UPLOAD_ERROR):
+        st.error(message, icon=":material/broken_image:")
+
+
+def heading_control(used_deg: float, source: str) -> None:
+    """Where the photo's centre looks: from the photo, turned by hand, or searched for."""
+    ways = {"exif": "From the photo", "hand": "Turn by hand", "search": "Search for it"}
+    current = state.heading()
+    way = current if isinstance(current, str) else "hand"
+    with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+        st.segmented_control(
+            "Heading of the photo's centre", list(ways), format_func=ways.__getitem__, default=way,
+            key=f"heading_way_{way}", on_change=_take_heading_way, args=(f"heading_way_{way}", used_deg),
+            help="The model needs to know which way the photo faces. Many 360° cameras write it into the file.",
+        )  # fmt: skip
+        if way == "hand":
+            key = f"heading_deg_{state.photo().key if state.photo() else ''}"
+            st.session_state.setdefault(key, round(used_deg))
+            st.slider(
+                "Its centre looks towards", 0, 359, key=key, format="%d°",
+                on_change=lambda: state.choose_heading(float(st.session_state[key])),
+            )  # fmt: skip
+    told = {
+        "exif": f"The photo says that its centre looks {used_deg:.0f}° ({figures.wind(used_deg)}).",
+        "given": f"Its centre is set to look {used_deg:.0f}° ({figures.wind(used_deg)}).",
+        "search": f"Found by trying 32 directions: its centre looks {used_deg:.0f}° ({figures.wind(used_deg)}).",
+    }
+    if source in told:
+        st.caption(told[source])
+    else:
+        st.warning(
+            "The photo does not say which way it faces, so its centre is assumed to look north. "
+            "Search for the heading, or turn it by hand.",
+            icon=":material/explore_off:",
+        )
+
+
+def place_button(rank: int, label: str, picture: bytes, selected: bool) -> bool:
+    """One row of the ranked list; true when it was just clicked."""
+    key = f"place_{rank}"
+    clicked = st.button(label, key=key, width="stretch")
+    colour = figures.rank_colour(rank)
+    st.html(
+        _picture_button(key, picture, selected)
+        + f"<style>.st-key-{key} button p strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
+    )
+    return clicked
+
+
+def data_uri(jpeg: bytes) -> str:
+    """A picture as an address that needs no server."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def _picture_button(key: str, jpeg: bytes, selected: bool) -> str:
+    outline = f"border-color:{figures.ACCENT} !important;box-shadow:0 0 0 2px {figures.ACCENT}" if selected else ""
+    return f"<style>.st-key-{key} button{{background-image:url({data_uri(jpeg)});{outline}}}</style>"
+
+
+def _remembered_choice(label: str, options: list[str], name: str, help_text: str) -> str:
+    """A select box whose choice outlives the page and can come from a link."""
+    asked = state.setting(name)
+    if asked is not None and asked not in options:
+        st.warning(f"There is no {label.lower()} {asked!r} here; showing {options[0]}.")
+    if asked not in options:
+        st.session_state[name] = options[0]
+    return st.selectbox(label, options, key=name, help=help_text)
+
+
+def _about(card: CheckpointCard) -> None:
+    with st.expander("About this checkpoint", icon=":material/info:"):
+        model = card.model
+        st.markdown(
+            f"{card.description}\n\n{model.depth} layers, {model.width} wide, {model.heads} heads, "
+            f"**{model.attention} attention**; ground view {model.ground_size_px[1]}×{model.ground_size_px[0]} px, "
+            f"aerial tile {card.view.chip_m:g} m{', polar' if card.view.polar else ''}."
+        )
+        st.caption(f"Fingerprint `{card.fingerprint}` · licence {card.licence or 'not given'}")
+
+
+def _take_sample(file: str) -> None:
+    st.session_state.pop(_UPLOAD_ERROR, None)
+    try:
+        state.choose_photo(resources.read_sample(file))
+    except L2LTRError as error:
+        st.session_state[_UPLOAD_ERROR] = str(error)
+    st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1  # a new key empties the uploader
+
+
+def _take_upload(key: str) -> None:
+    st.session_state.pop(_UPLOAD_ERROR, None)
+    file = st.session_state[key]
+    if file is None:
+        return
+    try:
+        state.choose_photo(resources.read_upload(file.getvalue(), file.name))
+    except L2LTRError as error:
+        st.session_state[_UPLOAD_ERROR] = f"{file.name}: {error}"
+
+
+def _take_heading_way(key: str, used_deg: float) -> None:
+    way = st.session_state[key]
+    state.choose_heading(float(round(used_deg) % 360) if way == "hand" else way or "exif")
