@@ -45,7 +45,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _query(line: str, index: dict[str, int], photos: Path) -> Query:
-    """One line of the list: panorama, then tile and two offsets, four times; the first tile is the true one."""
+    """A line is a panorama, then a tile and two offsets, four times; the first tile is the true one."""
     words = line.split()
     if len(words) < 2 or words[1] not in index:
         raise DatasetError(f"'{line[:80]}' in VIGOR's test list names no tile of '{TILE_LIST}'.")

@@ -50,7 +50,7 @@ def vary_colours(images: Tensor, amount: AugmentConfig, rng: np.random.Generator
 
 
 def _grain(shape: torch.Size, rng: np.random.Generator) -> Tensor:
-    """Normal noise of standard deviation 1: a random stretch of a fixed tape, twenty times faster than new."""
+    """Normal noise of standard deviation 1: a random stretch of a fixed tape, much faster than fresh."""
     first = rng.integers(GRAIN_TAPE - shape.numel())
     return _grain_tape()[first : first + shape.numel()].view(shape)
 

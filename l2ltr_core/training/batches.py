@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -72,10 +72,12 @@ class BatchMaker:
             torch.from_numpy(apart),
         )
 
-    def stream(self, first_step: int, past_last: int) -> Iterator[Batch]:
+    def stream(self, first_step: int, past_last: int) -> Generator[Batch]:
         """The batches of consecutive steps, prepared in the background."""
         with ThreadPoolExecutor(1) as pool:
-            waiting = [pool.submit(self.make, step) for step in range(first_step, min(first_step + AHEAD, past_last))]
+            waiting = [
+                pool.submit(self.make, step) for step in range(first_step, min(first_step + AHEAD, past_last))
+            ]
             for step in range(first_step, past_last):
                 batch = waiting.pop(0).result()
                 if step + AHEAD < past_last:
@@ -83,7 +85,7 @@ class BatchMaker:
                 yield batch
 
     def _choose(self, rng: np.random.Generator, which: int) -> NDArray[np.int64]:
-        """Indices of the pairs: a neighbourhood, look-alikes of some of them, the rest from anywhere; all different."""
+        """Indices of the pairs, all different: a neighbourhood, look-alikes, the rest from anywhere."""
         world, pairs = self.worlds[which], min(self.batches.pairs, len(self.worlds[which]))
         middle = world.positions_m[rng.integers(len(world))]
         near = np.flatnonzero(np.hypot(*(world.positions_m - middle).T) < self.batches.near_radius_m)

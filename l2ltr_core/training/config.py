@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StageConfig:
-    """One stage of training and its budget: the first of `steps` and `minutes` (0 = no limit) that is used up."""
+    """One stage; it ends with the first of `steps` and `minutes` (0 = no limit) that is used up."""
 
     steps: int
     minutes: float = 0.0
@@ -121,13 +121,22 @@ class TrainConfig:
         _require(self.main.steps >= 1, f"main.steps is {self.main.steps}; give at least 1")
         _require(self.warmup.steps >= 0, f"warmup.steps is {self.warmup.steps}; give 0 or more")
         _require(
-            self.objective.temperature > 0, f"objective.temperature is {self.objective.temperature}; give more than 0"
+            self.objective.temperature > 0,
+            f"objective.temperature is {self.objective.temperature}; give more than 0",
         )
         for name in ("near_fraction", "hard_fraction"):
             share = getattr(self.batches, name)
             _require(0 <= share <= 1, f"batches.{name} is {share}; give a number from 0 to 1")
         for name, share in self.snapshots.items():
             _require(0 < share < 1, f"snapshots.{name} is {share}; give a number between 0 and 1")
+        _require(
+            self.warmup.steps > 0 or self.objective.teacher_weight == 0,
+            "objective.teacher_weight needs a teacher; give warmup.steps above 0, or weight 0",
+        )
+        _require(
+            self.model.ground_grid == self.model.aerial_grid,
+            "model.ground_size_px and model.aerial_size_px differ; training needs equal views",
+        )
         _require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,11 +145,13 @@ class TrainConfig:
 
 
 def load_config(path: str | Path) -> TrainConfig:
-    """Read a TOML file. Raises ConfigurationError for a missing file, bad TOML, an unknown or wrong setting."""
+    """Read a TOML file. Raises ConfigurationError for an unreadable file, an unknown or a wrong setting."""
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"'{path}' cannot be read: give a TOML file such as configs/helsinki-l2ltr.toml.") from error
+        raise ConfigurationError(
+            f"'{path}' cannot be read: give a TOML file such as configs/helsinki-l2ltr.toml."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"'{path}' is not valid TOML: {error}.") from error
     return config_from_dict(values)
@@ -163,7 +174,9 @@ def _build(cls: type[T], values: object, prefix: str) -> T:
         return cls(**given)
     except TypeError as error:
         needed = [f.name for f in fields(cls) if f.name not in values]  # type: ignore[arg-type]
-        raise ConfigurationError(f"A setting is missing, one of {prefix}{f', {prefix}'.join(needed)}.") from error
+        raise ConfigurationError(
+            f"A setting is missing, one of {prefix}{f', {prefix}'.join(needed)}."
+        ) from error
 
 
 def _read(hint: Any, value: object, name: str) -> Any:
@@ -176,7 +189,9 @@ def _read(hint: Any, value: object, name: str) -> Any:
     if get_origin(hint) is Literal:
         if value in get_args(hint):
             return value
-        raise ConfigurationError(f"'{name}' is {value!r}; give one of {', '.join(map(repr, get_args(hint)))}.")
+        raise ConfigurationError(
+            f"'{name}' is {value!r}; give one of {', '.join(map(repr, get_args(hint)))}."
+        )
     if hint is float and type(value) in (int, float):
         return float(value)  # type: ignore[arg-type]
     if type(value) is hint:

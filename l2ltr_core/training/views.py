@@ -71,5 +71,7 @@ def _windows(pixels: NDArray[np.uint8], top: NDArray, left: NDArray, side: int) 
         r0, r1 = max(first_row, 0), min(first_row + side, height)
         c0, c1 = max(first_column, 0), min(first_column + side, width)
         if r0 < r1 and c0 < c1:
-            window[r0 - first_row : r1 - first_row, c0 - first_column : c1 - first_column] = pixels[r0:r1, c0:c1]
+            window[r0 - first_row : r1 - first_row, c0 - first_column : c1 - first_column] = pixels[
+                r0:r1, c0:c1
+            ]
     return torch.from_numpy(windows).permute(0, 3, 1, 2).float()

@@ -45,6 +45,7 @@ class World:
     views: NDArray[np.uint8]
     positions_m: NDArray[np.float64]
     maps: tuple[GroundMap, ...]
+    simulated: bool = False
 
     def __len__(self) -> int:
         return len(self.views)
@@ -64,7 +65,7 @@ def load_world(
     origin = (float(np.min(x)), float(np.min(y)))
     positions = np.stack([x - origin[0], y - origin[1]], axis=1) / units_per_m
     maps = tuple(_read_map(source, origin, units_per_m) for source in dataset.maps)
-    return World(dataset.name, views, positions, maps)
+    return World(dataset.name, views, positions, maps, dataset.simulated)
 
 
 def _ground_views(
@@ -106,9 +107,10 @@ def _signature(dataset: GeotaggedDataset, model: ModelConfig, view: ViewConfig) 
 
 def _read_map(source: str, origin: tuple[float, float], units_per_m: float) -> GroundMap:
     try:
-        with rasterio.open(source) as raster, WarpedVRT(
-            raster, crs="EPSG:3857", resampling=Resampling.bilinear
-        ) as mercator:
+        with (
+            rasterio.open(source) as raster,
+            WarpedVRT(raster, crs="EPSG:3857", resampling=Resampling.bilinear) as mercator,
+        ):
             pixels = np.ascontiguousarray(mercator.read((1, 2, 3)).transpose(1, 2, 0))
             transform = mercator.transform
     except (rasterio.errors.RasterioError, IndexError) as error:

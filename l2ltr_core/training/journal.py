@@ -1,0 +1,90 @@
+"""What a run leaves to read: two CSV tables and one picture of the curves."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+Row = dict[str, str]
+CURVES = {
+    "train.csv": ("loss", "contrastive", "teacher", "in_batch_recall"),
+    "validation.csv": ("paired_recall_at_1", "places_recall_within_25m", "heading_blindness"),
+}
+STAGES = ("warmup", "main")
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The tables of one run, in its folder."""
+
+    folder: Path
+
+    def write(self, table: str, row: Mapping[str, object]) -> None:
+        """Append a row to `train.csv` or `validation.csv`; a new column makes the table be rewritten."""
+        path = self.folder / table
+        rows = self.read(table)
+        values = {key: _text(value) for key, value in row.items()}
+        if rows and set(values) <= set(rows[0]):
+            with path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, list(rows[0])).writerow(values)
+        else:
+            self._rewrite(path, [*rows, values])
+
+    def read(self, table: str) -> list[Row]:
+        """All rows, as text."""
+        path = self.folder / table
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def forget_after(self, stage: str, step: int) -> None:
+        """Drop what was written after the state that a run resumes from."""
+        for table in CURVES:
+            rows = self.read(table)
+            kept = [
+                r for r in rows if (STAGES.index(r["stage"]), int(r["step"])) <= (STAGES.index(stage), step)
+            ]
+            if len(kept) < len(rows):
+                self._rewrite(self.folder / table, kept)
+
+    def draw(self) -> None:
+        """Write `curves.png`: one panel a table, the stages one after the other."""
+        figure = Figure(figsize=(11, 8), layout="constrained")
+        FigureCanvasAgg(figure)
+        for panel, (table, names) in zip(figure.subplots(2, 1), CURVES.items(), strict=True):
+            rows = self.read(table)
+            minutes = [_minutes(row) for row in rows]
+            for name in names:
+                points = [(m, float(r[name])) for m, r in zip(minutes, rows, strict=True) if r.get(name)]
+                if points:
+                    panel.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=1)
+            panel.set(xlabel="minutes of training", title=table.removesuffix(".csv"))
+            panel.grid(alpha=0.3)
+            if panel.lines:
+                panel.legend(fontsize=8)
+        temporary = self.folder / "curves.tmp"
+        figure.savefig(temporary, format="png", dpi=100)
+        temporary.replace(self.folder / "curves.png")
+
+    def _rewrite(self, path: Path, rows: list[Row]) -> None:
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        temporary.replace(path)
+
+
+def _text(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _minutes(row: Row) -> float:
+    return float(row["seconds"]) / 60

@@ -1,0 +1,403 @@
+"""A training run: two stages, one loop, a state on disk from which it goes on exactly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import nn
+
+from l2ltr_core.checkpoints import save_checkpoint
+from l2ltr_core.errors import ConfigurationError, DatasetError
+from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.network import L2LTR
+from l2ltr_core.training.batches import Batch, BatchMaker
+from l2ltr_core.training.config import StageConfig, TrainConfig
+from l2ltr_core.training.journal import Journal
+from l2ltr_core.training.ranks import Ranks
+from l2ltr_core.training.schedule import fraction_done, learning_rate
+from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, ease_pooling
+from l2ltr_core.training.validation import Validator
+from l2ltr_core.training.warmup import ColumnNetwork, new_network
+from l2ltr_core.training.worlds import World, load_world
+from l2ltr_core.types import Progress
+
+STATE = "state.pt"
+BATCH_SEED_OF_MAIN = 1_000_003
+"""Added to the seed, so that the main stage does not repeat the batches of the warm-up."""
+
+MAY_CHANGE = {"run", "warmup", "main", "snapshots", "name", "licence", "description"}
+"""Settings that may differ when a run is resumed: budgets, names, and how the machine is used."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a run is: passed to the caller's callback every `run.log_every` steps."""
+
+    stage: StageName
+    step: int
+    steps: int
+    eta_seconds: float
+    """Of this stage."""
+    values: dict[str, float]
+    """What the tables hold: loss parts, learning rate, or a validation."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run has made; `finished` is False when it was told to stop and can be resumed."""
+
+    finished: bool
+    cards: tuple[CheckpointCard, ...]
+    out_dir: Path
+
+
+@dataclass
+class Run:
+    """The parts of a run that stay while stages change."""
+
+    config: TrainConfig
+    out_dir: Path
+    worlds: Sequence[World]
+    validator: Validator | None
+    ranks: Ranks
+    on_report: Callable[[Report], None] | None
+    journal: Journal
+    network: L2LTR
+    columns: ColumnNetwork
+    stop: threading.Event = field(default_factory=threading.Event)
+    seconds: float = 0.0
+    """Of training, over all sittings."""
+    validation: dict[str, float] = field(default_factory=dict)
+    """The last one."""
+
+
+@dataclass
+class Position:
+    """A stage, its optimizer and the next step."""
+
+    stage: WarmUp | Main
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    """Of this stage."""
+
+
+def train(
+    config: TrainConfig,
+    datasets: Sequence[str | Path],
+    out_dir: str | Path,
+    resume: bool = False,
+    *,
+    validation: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    on_report: Callable[[Report], None] | None = None,
+    on_load: Progress | None = None,
+) -> TrainResult:
+    """Train on geotagged datasets, each a world of its own; checkpoints, tables, curves go to `out_dir`.
+
+    `validation` is a geotagged dataset that is only measured. `resume` goes on from the state in `out_dir`,
+    which is saved at least every `run.checkpoint_seconds` and when the process is told to end (SIGTERM,
+    Ctrl-C). Prepared views are kept in `cache_dir`. Raises ConfigurationError and DatasetError.
+    """
+    out_dir = Path(out_dir)
+    cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"
+    if not datasets:
+        raise DatasetError("Training needs at least one geotagged dataset.")
+    _check_out_dir(out_dir, resume)
+    worlds = [load_world(spec, config.model, config.view, cache, on_load) for spec in datasets]
+    small = [world.name for world in worlds if len(world) < config.batches.pairs]
+    if small:
+        raise DatasetError(
+            f"The dataset '{small[0]}' has fewer photos than a batch of {config.batches.pairs}."
+        )
+    held = None if validation is None else load_world(validation, config.model, config.view, cache, on_load)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    ranks = Ranks.join()
+    if config.batches.pairs % ranks.count:
+        raise ConfigurationError(f"batches.pairs must be a multiple of the {ranks.count} processes.")
+    with _machine(config):
+        network = new_network(config)
+        run = Run(
+            config,
+            out_dir,
+            worlds,
+            None if held is None else Validator(held, config.model, config.view),
+            ranks,
+            on_report,
+            Journal(out_dir),
+            network,
+            ColumnNetwork(network),
+        )
+        undo = ease_pooling(network)
+        try:
+            with _stops_on_signal(run.stop):
+                cards = _stages(run, resume)
+        finally:
+            undo()
+    return TrainResult(not run.stop.is_set(), tuple(cards), out_dir)
+
+
+def _stages(run: Run, resume: bool) -> list[CheckpointCard]:
+    position = restore_state(run) if resume else _begin(run)
+    cards: list[CheckpointCard] = []
+    if isinstance(position.stage, WarmUp):
+        cards += _Loop(run, position, run.config.warmup).until_done()
+        if run.stop.is_set():
+            return cards
+        position = _at_start(run, _main_stage(run))
+    cards += _Loop(run, position, run.config.main).until_done()
+    if not run.stop.is_set():
+        cards.append(_ship(run, run.config.name, position))
+    return cards
+
+
+class _Loop:
+    """One stage from where it stands until its budget is used up or the run is told to stop."""
+
+    def __init__(self, run: Run, position: Position, budget: StageConfig) -> None:
+        self.run, self.position, self.budget = run, position, budget
+        self.parameters = [p for group in position.optimizer.param_groups for p in group["params"]]
+        self.first_step, self.seconds_before = position.step, position.seconds
+        self.run_seconds_before = run.seconds
+        self.waited = 0.0
+
+    @property
+    def done(self) -> float:
+        """The part of the budget that is used, in [0, 1]."""
+        return fraction_done(
+            self.position.step, self.budget.steps, self.position.seconds, self.budget.minutes
+        )
+
+    def until_done(self) -> list[CheckpointCard]:
+        """Train; the state is on disk when this returns. Returns the cards of the snapshots made."""
+        run, position, settings = self.run, self.position, self.run.config.run
+        pending = {name: at for name, at in self._snapshots() if at > self.done}
+        cards = []
+        self.started = saved_at = time.monotonic()
+        stream = _batch_maker(run, position.stage.name).stream(position.step, self.budget.steps)
+        position.stage.train()
+        while self.done < 1 and not run.stop.is_set():
+            parts = self._step(self._next(stream))
+            if position.step % settings.log_every == 0 or self.done >= 1:
+                self._log(parts)
+            if position.step % settings.validate_every == 0 or self.done >= 1:
+                self._validate()
+            for name in [name for name, at in pending.items() if at <= self.done]:
+                cards.append(_ship(run, name, position))
+                del pending[name]
+            if time.monotonic() - saved_at >= settings.checkpoint_seconds:
+                save_state(run, position)
+                saved_at = time.monotonic()
+        stream.close()
+        save_state(run, position)
+        if run.ranks.rank == 0:
+            run.journal.draw()
+        return cards
+
+    def _snapshots(self) -> Iterable[tuple[str, float]]:
+        return self.run.config.snapshots.items() if isinstance(self.position.stage, Main) else ()
+
+    def _next(self, stream: Iterator[Batch]) -> Batch:
+        waiting = time.monotonic()
+        batch = next(stream)
+        self.waited += time.monotonic() - waiting
+        return batch
+
+    def _step(self, batch: Batch) -> Parts:
+        position, config = self.position, self.run.config
+        rate = learning_rate(self.budget.learning_rate, position.step, self.budget.rise_steps, self.done)
+        for group in position.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        parts = position.stage.parts(batch, self.run.ranks)
+        position.optimizer.zero_grad(set_to_none=True)
+        parts["loss"].backward()
+        self.run.ranks.sum_gradients(self.parameters)
+        nn.utils.clip_grad_norm_(self.parameters, config.optimizer.clip_norm)
+        position.optimizer.step()
+        position.step += 1
+        elapsed = time.monotonic() - self.started
+        position.seconds = self.seconds_before + elapsed
+        self.run.seconds = self.run_seconds_before + elapsed
+        return parts
+
+    def _log(self, parts: Parts) -> None:
+        elapsed = time.monotonic() - self.started
+        values = {name: float(value.detach()) for name, value in parts.items()} | {
+            "learning_rate": self.position.optimizer.param_groups[0]["lr"],
+            "step_seconds": elapsed / (self.position.step - self.first_step),
+            "waiting_share": self.waited / elapsed,
+        }
+        self._tell("train.csv", values)
+
+    def _validate(self) -> None:
+        if self.run.validator is None:
+            return
+        self.position.stage.eval()
+        self.run.validation = self.run.validator.measure(self.position.stage).to_dict()
+        self.position.stage.train()
+        self._tell("validation.csv", self.run.validation)
+
+    def _tell(self, table: str, values: dict[str, float]) -> None:
+        if self.run.ranks.rank:
+            return
+        stage, step = self.position.stage.name, self.position.step
+        self.run.journal.write(
+            table, {"stage": stage, "step": step, "seconds": round(self.run.seconds, 1), **values}
+        )
+        left = self.position.seconds * (1 - self.done) / max(self.done, 1e-9)
+        if self.run.on_report:
+            self.run.on_report(Report(stage, step, self.budget.steps, left, values))
+
+
+def _begin(run: Run) -> Position:
+    if run.config.warmup.steps:
+        return _at_start(run, WarmUp(run.columns, run.config))
+    return _at_start(run, Main(run.network, None, run.config))
+
+
+def _main_stage(run: Run) -> Main:
+    return Main(run.network, run.columns if run.config.warmup.steps else None, run.config)
+
+
+def _at_start(run: Run, stage: WarmUp | Main) -> Position:
+    settings = run.config.optimizer
+    optimizer = torch.optim.AdamW(
+        stage.groups(), lr=0.0, weight_decay=settings.weight_decay, eps=settings.eps, fused=True
+    )
+    return Position(stage, optimizer)
+
+
+def _batch_maker(run: Run, stage: StageName) -> BatchMaker:
+    config = run.config
+    seed = config.seed + (BATCH_SEED_OF_MAIN if stage == "main" else 0)
+    return BatchMaker(
+        run.worlds,
+        config.model,
+        config.view,
+        config.batches,
+        config.augment,
+        seed,
+        config.objective.ignore_within_m,
+    )
+
+
+def save_state(run: Run, position: Position) -> None:
+    """Write all that `restore_state` needs, whole or not at all."""
+    if run.ranks.rank:
+        return
+    state = {
+        "config": run.config.to_dict(),
+        "stage": position.stage.name,
+        "step": position.step,
+        "stage_seconds": position.seconds,
+        "run_seconds": run.seconds,
+        "weights": position.stage.state_dict(),
+        "optimizer": position.optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+        "validation": run.validation,
+    }
+    temporary = run.out_dir / (STATE + ".tmp")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(run.out_dir / STATE)
+
+
+def restore_state(run: Run) -> Position:
+    """The stage, optimizer and step that `save_state` wrote. Raises ConfigurationError for another run's."""
+    path = run.out_dir / STATE
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        _check_same_run(run.config, state["config"], path)
+        stage = _main_stage(run) if state["stage"] == "main" else WarmUp(run.columns, run.config)
+        stage.load_state_dict(state["weights"])
+        position = _at_start(run, stage)
+        position.optimizer.load_state_dict(state["optimizer"])
+    except (OSError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
+        raise ConfigurationError(f"'{path}' cannot be resumed from; start anew without --resume.") from error
+    position.step, position.seconds = state["step"], state["stage_seconds"]
+    run.seconds, run.validation = state["run_seconds"], state["validation"]
+    torch.set_rng_state(state["random"])
+    run.journal.forget_after(stage.name, position.step)
+    return position
+
+
+def _check_same_run(config: TrainConfig, saved: dict[str, Any], path: Path) -> None:
+    """A run may go on with another budget or on another machine, but not with another recipe."""
+    mine = config.to_dict()
+    changed = [key for key in mine if key not in MAY_CHANGE and mine[key] != saved.get(key)]
+    if changed:
+        raise ConfigurationError(
+            f"'{path}' is of a run with another '{changed[0]}': use that configuration, or another folder."
+        )
+
+
+def _ship(run: Run, name: str, position: Position) -> CheckpointCard:
+    """Save the network as it stands, float16, with its card."""
+    config = run.config
+    card = CheckpointCard(
+        name=name,
+        model=config.model,
+        view=config.view,
+        simulated=all(world.simulated for world in run.worlds),
+        training={
+            "data": {world.name: len(world) for world in run.worlds},
+            "pairs_a_step": config.batches.pairs,
+            "main_steps": position.step,
+            "minutes": round(run.seconds / 60, 1),
+            "configuration": config.to_dict(),
+        },
+        results={"validation": run.validation} if run.validation else {},
+        licence=config.licence,
+        description=config.description,
+    )
+    if run.ranks.rank:
+        return card
+    return save_checkpoint(run.network, card, run.out_dir, torch.float16)
+
+
+def _check_out_dir(out_dir: Path, resume: bool) -> None:
+    state = out_dir / STATE
+    if resume and not state.exists():
+        raise ConfigurationError(f"There is nothing to resume in '{out_dir}': it has no {STATE}.")
+    if not resume and state.exists():
+        raise ConfigurationError(f"'{out_dir}' holds a run already: resume it, or give another folder.")
+
+
+@contextmanager
+def _machine(config: TrainConfig) -> Iterator[None]:
+    """Threads and seed of the run; the thread count is put back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(config.run.threads)
+    torch.manual_seed(config.seed)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _stops_on_signal(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and Ctrl-C ask the run to save and end; only the main thread can listen."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,101 @@
+"""The start that stands in for ImageNet pre-training.
+
+A transformer from scratch spends most of its time finding out where each token is. Three things spare it
+that: a stem that already sees both views alike (warmed up under a head that keeps direction), positional
+embeddings that begin with structure at the scale of the tokens, and branches that begin equal.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from l2ltr_core.model.network import L2LTR, Branch
+from l2ltr_core.training.config import TrainConfig
+
+HIDDEN = 256
+COLUMN_WIDTH = 64
+AZIMUTH_WAVES = 8
+ROW_WAVES = 3
+POSITION_SEED = 3
+
+
+class ColumnHead(nn.Module):
+    """A descriptor that keeps direction: each column of the feature grid becomes 64 numbers, in order."""
+
+    def __init__(self, channels: int, rows: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(channels * rows, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, COLUMN_WIDTH)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) from a stem -> (B, w * 64) unit rows, float32."""
+        columns = features.permute(0, 3, 1, 2).flatten(2)  # (B, w, C * h)
+        return F.normalize(self.mlp(columns).flatten(1).float(), dim=1)
+
+
+class ColumnNetwork(nn.Module):
+    """Both branches' stems, shared with the network they come from, each under a column head."""
+
+    def __init__(self, network: L2LTR) -> None:
+        super().__init__()
+        self.ground_stem, self.aerial_stem = network.ground.stem, network.aerial.stem
+        self.columns = network.ground.grid[1]
+        self.ground_head = _head(network.ground)
+        self.aerial_head = _head(network.aerial)
+
+    @property
+    def width(self) -> int:
+        """Numbers in a column descriptor."""
+        return self.columns * COLUMN_WIDTH
+
+    def ground(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised -> (B, w * 64) unit rows."""
+        return self.ground_head(self.ground_stem(images))
+
+    def aerial(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised -> (B, w * 64) unit rows."""
+        return self.aerial_head(self.aerial_stem(images))
+
+
+def new_network(config: TrainConfig) -> L2LTR:
+    """A network at its start: structured positions, and branches equal but for their stems."""
+    network = L2LTR(config.model)
+    if config.position_std:
+        for branch in (network.ground, network.aerial):
+            positions = structured_positions(branch.grid, config.model.width, config.position_std)
+            branch.positional_embedding.data[0, 1:] = positions
+    start = {k: v for k, v in network.ground.state_dict().items() if not k.startswith("stem.")}
+    if network.ground.grid != network.aerial.grid:
+        del start["positional_embedding"]
+    network.aerial.load_state_dict(start, strict=False)
+    return network
+
+
+def structured_positions(grid: tuple[int, int], width: int, std: float) -> Tensor:
+    """(rows * columns, width) embeddings, row by row: waves around the azimuth and along the rows.
+
+    The waves (amplitude falling with the root of the frequency, so that near columns are alike and the
+    last column is beside the first) go through one fixed random matrix.
+    """
+    rows, columns = grid
+    waves = torch.arange(1, AZIMUTH_WAVES + 1, dtype=torch.float64)
+    azimuth = 2 * math.pi * waves * (torch.arange(columns, dtype=torch.float64)[:, None] + 0.5) / columns
+    around = torch.cat([azimuth.sin(), azimuth.cos()], dim=1) / waves.sqrt().repeat(2)  # (columns, 16)
+    steps = torch.arange(1, ROW_WAVES + 1, dtype=torch.float64)
+    height = math.pi * steps * (torch.arange(rows, dtype=torch.float64)[:, None] + 0.5) / rows
+    along = torch.cat([height.sin(), height.cos()], dim=1)  # (rows, 6)
+    features = torch.cat([around.expand(rows, -1, -1), along[:, None].expand(-1, columns, -1)], dim=2)
+    generator = torch.Generator().manual_seed(POSITION_SEED)
+    matrix = torch.randn(features.shape[2], width, generator=generator, dtype=torch.float64)
+    positions = features.flatten(0, 1) @ matrix
+    return (positions / positions.std() * std).float()
+
+
+def _head(branch: Branch) -> ColumnHead:
+    channels = branch.stem.channels
+    return ColumnHead(int(channels), branch.grid[0])
