@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from l2ltr_core.errors import ImageError
 from l2ltr_core.types import RGB
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "GIF", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 20_000
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485

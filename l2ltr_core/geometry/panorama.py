@@ -18,11 +18,8 @@ def align(panorama: Panorama, heading_deg: float) -> Panorama:
     """
     pixels = panorama.pixels
     if panorama.horizontal_field_deg < 360:
-        pixels = _on_full_circle(pixels, panorama.horizontal_field_deg)
-    shift_px = round(heading_deg / 360 * pixels.shape[1])
-    return replace(
-        panorama, pixels=np.roll(pixels, shift_px, axis=1), horizontal_field_deg=360.0, heading_deg=0.0
-    )
+        pixels = _on_full_circle(pixels, round(pixels.shape[1] * 360 / panorama.horizontal_field_deg))
+    return replace(panorama, pixels=_turned(pixels, heading_deg), horizontal_field_deg=360.0, heading_deg=0.0)
 
 
 def ground_view(
@@ -37,8 +34,7 @@ def ground_view(
         # shrink before padding: the full circle at the photo's own resolution could be very large
         columns = max(1, round(panorama.horizontal_field_deg / 360 * width))
         strip = _resize_rows(panorama, vertical_field_deg, (height, columns))
-        view = replace(panorama, pixels=strip)
-        return align(view, heading_deg).pixels[:, :width]
+        return _turned(_on_full_circle(strip, width), heading_deg)
     return _resize_rows(align(panorama, heading_deg), vertical_field_deg, size_px)
 
 
@@ -55,9 +51,14 @@ def crop_field(panorama: Panorama, direction_deg: float, field_deg: float) -> Pa
     return replace(panorama, pixels=pixels, horizontal_field_deg=field_deg, heading_deg=heading)
 
 
-def _on_full_circle(pixels: RGB, horizontal_field_deg: float) -> RGB:
+def _turned(circle: RGB, heading_deg: float) -> RGB:
+    """Columns rolled right, so that what looks at `heading_deg` leaves the centre to north."""
+    return np.roll(circle, round(heading_deg / 360 * circle.shape[1]), axis=1)
+
+
+def _on_full_circle(pixels: RGB, width: int) -> RGB:
+    """A photo in the middle of a circle of `width` columns, the rest in its mean colour."""
     height, columns = pixels.shape[:2]
-    width = max(columns, round(columns * 360 / horizontal_field_deg))
     circle = np.empty((height, width, 3), np.uint8)
     circle[:] = _mean_colour(pixels)
     first = (width - columns) // 2

@@ -1,0 +1,457 @@
+"""The `l2ltr` command: every part of the product without a screen.
+
+Exit codes: 0 done, 2 bad input (one line on standard error says what and what to do), 130 interrupted.
+Results go to standard output, notes and progress to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from typer.exceptions import TyperException
+
+from l2ltr_core import types
+from l2ltr_core.errors import CheckpointError, ConfigurationError, L2LTRError
+
+if TYPE_CHECKING:
+    from l2ltr_core.gallery import Gallery
+    from l2ltr_core.localization import Localization
+    from l2ltr_core.model.encoder import Encoder
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+CVUSA_CHIP_M = 175.0
+"""What CVUSA's aerial tiles show: 750 px at zoom 19, at the middle latitude of the United States (38.5)."""
+
+
+def _group(about: str) -> typer.Typer:
+    return typer.Typer(
+        help=about,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+app = _group("Find where a street panorama was taken, on aerial imagery.")
+gallery_app = _group("Make, check and describe galleries.")
+checkpoint_app = _group("Bring checkpoints in and describe them.")
+twin_app = _group("Render a simulated city from OpenStreetMap.")
+app.add_typer(gallery_app, name="gallery")
+app.add_typer(checkpoint_app, name="checkpoint")
+app.add_typer(twin_app, name="twin")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+CheckpointName = Annotated[
+    str | None, typer.Option("--checkpoint", help="A shipped name, a file, a folder or hf://owner/name.")
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code. Bad input is one line on standard error, never a traceback."""
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)  # what GDAL says is part of our own messages
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        code = app(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+    except (L2LTRError, TyperException) as error:
+        return _refuse(str(error))
+    except OSError as error:  # a full disk, a folder that may not be written
+        return _refuse(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
+    except (KeyboardInterrupt, typer.Abort):
+        print(
+            "l2ltr: interrupted; the same command goes on where a build or a training stopped.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    print("l2ltr: " + " ".join(message.split()), file=sys.stderr)
+    return BAD_INPUT
+
+
+@app.command()
+def localize(
+    panorama: Annotated[Path, typer.Argument(help="The photo: JPEG or PNG, best a 360 degree panorama.")],
+    gallery: Annotated[str, typer.Option(help="A shipped name or a folder.")] = "helsinki",
+    checkpoint: CheckpointName = None,
+    heading: Annotated[
+        str, typer.Option(help="Where the photo's centre looks: degrees from north, `exif` or `search`.")
+    ] = "exif",
+    top_k: Annotated[int, typer.Option(help="How many matches to list.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Find where a panorama was taken."""
+    from l2ltr_core.gallery import open_gallery
+    from l2ltr_core.localization import localize as find
+    from l2ltr_core.photo import load_panorama
+
+    chosen_heading = _heading(heading)
+    photo = load_panorama(panorama)  # a bad photo is refused before the model is read
+    opened = open_gallery(gallery)
+    encoder = _encoder(checkpoint, opened)
+    result = find(photo, encoder=encoder, gallery=opened, heading=chosen_heading, top_k=top_k)
+    _notes(result.notes)
+    if as_json:
+        print(result.to_json())
+    else:
+        _show_localization(result)
+
+
+@gallery_app.command("build")
+def gallery_build(
+    out: Annotated[Path, typer.Option(help="The gallery's folder.")],
+    imagery: Annotated[
+        str | None,
+        typer.Option(
+            help="A raster, a folder of tiles or a {z}/{x}/{y} address; without it OUT is a gallery "
+            "that gets the checkpoint's index."
+        ),
+    ] = None,
+    checkpoint: CheckpointName = None,
+    bbox: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option(help="Only within west south east north, degrees.", metavar="W S E N"),
+    ] = None,
+    spacing_m: Annotated[float, typer.Option(help="Metres between places of the grid.")] = 10.0,
+    chip_m: Annotated[
+        float | None, typer.Option(help="Width of the aerial squares in metres; by default the checkpoint's.")
+    ] = None,
+    index: Annotated[Literal["flat", "hnsw", "ivfpq"], typer.Option(help="Exact, fast or small.")] = "flat",
+    places: Annotated[
+        Path | None, typer.Option(help="A list of places (CSV, GeoJSON, Parquet) instead of a grid.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The gallery's name; by default its folder's.")] = None,
+    attribution: Annotated[str | None, typer.Option(help="Whom to credit for the imagery.")] = None,
+    licence: Annotated[str, typer.Option(help="The imagery's licence.")] = "",
+    simulated: Annotated[bool, typer.Option("--simulated", help="The imagery is rendered.")] = False,
+) -> None:
+    """Build a gallery from imagery, or add a checkpoint's index to one. Interrupted, it resumes."""
+    from l2ltr_core.gallery import add_index, build_gallery, load_places
+    from l2ltr_core.imagery import open_imagery
+
+    if imagery is None:
+        with _progress("Places") as progress:
+            built = add_index(out, _encoder(checkpoint, None), index=index, progress=progress)
+    else:
+        source = open_imagery(imagery)
+        listed = None if places is None else load_places(places)
+        encoder = _encoder(checkpoint, None)
+        with _progress("Places") as progress:
+            built = build_gallery(
+                source, out, encoder, name=name, places=listed, spacing_m=spacing_m,
+                bbox=None if bbox is None else types.Bounds(*bbox), chip_m=chip_m, index=index,
+                attribution=attribution, licence=licence, simulated=simulated, progress=progress,
+            )  # fmt: skip
+    print(f"{built.folder}: {built.manifest.places} places, indexes of {_indexes(built)}")
+
+
+@gallery_app.command("verify")
+def gallery_verify(
+    folder: Annotated[str, typer.Argument(help="The gallery's folder or shipped name.")],
+) -> None:
+    """Read every file of a gallery and compare it with what the gallery says; exit 2 if anything is wrong."""
+    from l2ltr_core.gallery import verify_gallery
+
+    problems = verify_gallery(folder)
+    if problems:
+        for problem in problems:
+            _refuse(problem)
+        raise typer.Exit(BAD_INPUT)
+    print(f"{folder}: whole")
+
+
+@gallery_app.command("info")
+def gallery_info(
+    folder: Annotated[str, typer.Argument(help="The gallery's folder or shipped name.")],
+    as_json: Json = False,
+) -> None:
+    """Say what is in a gallery."""
+    from dataclasses import asdict
+
+    from l2ltr_core.gallery import open_gallery
+
+    values = asdict(open_gallery(folder).manifest)
+    if as_json:
+        print(json.dumps(values, indent=2))
+        return
+    values["indexes"] = ", ".join(
+        f"{i['checkpoint']} ({i['fingerprint']}, {i['kind']})" for i in values["indexes"]
+    )
+    box = values["bounds"]
+    values["bounds"] = f"{box['west']:.5f} {box['south']:.5f} {box['east']:.5f} {box['north']:.5f} (W S E N)"
+    values["files"] = (
+        f"{len(values['files'])}, {sum(f['bytes'] for f in values['files'].values()) / 1e6:.1f} MB"
+    )
+    _show_values(values)
+
+
+@checkpoint_app.command("import")
+def checkpoint_import(
+    file: Annotated[Path, typer.Argument(help="The authors' checkpoint (.pth).")],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    name: Annotated[str, typer.Option(help="The checkpoint's new name.")],
+    ground_size: Annotated[tuple[int, int], typer.Option(metavar="H W", help="Ground view, pixels.")] = (
+        128,
+        512,
+    ),
+    aerial_size: Annotated[tuple[int, int], typer.Option(metavar="H W", help="Aerial view, pixels.")] = (
+        128,
+        512,
+    ),
+    heads: Annotated[int | None, typer.Option(help="Attention heads; by default width / 64.")] = None,
+    polar: Annotated[bool, typer.Option(help="Whether the aerial view is polar-transformed.")] = True,
+    chip_m: Annotated[float, typer.Option(help="Width of the aerial squares, metres.")] = CVUSA_CHIP_M,
+    vertical_field_deg: Annotated[float, typer.Option(help="Vertical field of the ground view.")] = 90.0,
+    licence: Annotated[str, typer.Option(help="Of the weights.")] = "",
+    description: Annotated[str, typer.Option(help="One sentence for people.")] = "",
+) -> None:
+    """Bring a checkpoint of the authors into this product's form."""
+    from l2ltr_core.checkpoints import import_authors, infer_authors_config
+    from l2ltr_core.model.config import ViewConfig
+
+    config = infer_authors_config(file, ground_size_px=ground_size, aerial_size_px=aerial_size, heads=heads)
+    view = ViewConfig(chip_m=chip_m, polar=polar, ground_vertical_field_deg=vertical_field_deg)
+    card = import_authors(file, config, view, out, name, licence=licence, description=description)
+    print(f"{out / card.name}.safetensors: fingerprint {card.fingerprint}")
+
+
+@checkpoint_app.command("info")
+def checkpoint_info(
+    name: Annotated[str, typer.Argument(help="A shipped name, a file or a folder.")], as_json: Json = False
+) -> None:
+    """Say what a checkpoint is: architecture, views, training, results."""
+    from l2ltr_core.checkpoints import load_card
+
+    values = load_card(name).to_dict()
+    if as_json:
+        print(json.dumps(values, indent=2))
+    else:
+        _show_values(values)
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[
+        str, typer.Option(help="helsinki, a folder, or cvusa:DIR, cvact:DIR, vigor:DIR.")
+    ] = "helsinki",
+    checkpoint: CheckpointName = None,
+    protocol: Annotated[
+        Literal["paired", "places"] | None, typer.Option(help="By default places, where a gallery is named.")
+    ] = None,
+    heading: Annotated[
+        Literal["exif", "search"], typer.Option(help="As the dataset knows it, or found in the gallery.")
+    ] = "exif",
+    fov_deg: Annotated[
+        float | None, typer.Option(help="Leave each photo so many degrees of the circle.")
+    ] = None,
+    gallery: Annotated[str | None, typer.Option(help="Another gallery than the dataset names.")] = None,
+    write_card: Annotated[
+        bool, typer.Option("--write-card", help="Write the result on the checkpoint's card.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a checkpoint: recall@k, and distances where positions are known."""
+    from l2ltr_core.datasets import open_dataset
+    from l2ltr_core.evaluation import evaluate as measure
+    from l2ltr_core.gallery import open_gallery
+
+    opened = open_dataset(dataset)
+    named = gallery or opened.gallery_name
+    searched = open_gallery(named) if named is not None and protocol != "paired" else None
+    encoder = _encoder(checkpoint, searched)
+    with _progress("Photos") as progress:
+        report = measure(
+            opened, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=searched,
+            progress=progress,
+        )  # fmt: skip
+    if write_card:
+        _write_card(checkpoint or encoder.name, report)
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        _show_values(report)
+
+
+@app.command()
+def train(
+    dataset: Annotated[list[str], typer.Option(help="A geotagged folder; give several times for several.")],
+    config: Annotated[Path, typer.Option(help="The run's TOML file.")],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in OUT.")] = False,
+    validation: Annotated[str | None, typer.Option(help="A geotagged folder that is only measured.")] = None,
+) -> None:
+    """Train a checkpoint on geotagged panoramas and imagery."""
+    from l2ltr_core.training import load_config
+    from l2ltr_core.training import train as run
+
+    with _progress("Photos") as progress:
+        result = run(
+            load_config(config), dataset, out, resume, validation=validation, on_load=progress,
+            on_report=_print_report,
+        )  # fmt: skip
+    for card in result.cards:
+        print(f"{result.out_dir / card.name}.safetensors: fingerprint {card.fingerprint}")
+    if not result.finished:
+        raise typer.Exit(INTERRUPTED)
+
+
+@twin_app.command("build")
+def twin_build(
+    city: Annotated[str, typer.Option(help="A bundled city or an .osm.pbf file.")],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    part: Annotated[str, typer.Option(help="Which part of a bundled city.")] = "all",
+    variant: Annotated[
+        int, typer.Option(help="Above 0: an imagined city with the grain of the real one.")
+    ] = 0,
+    panoramas: Annotated[int, typer.Option(help="How many photos to take.")] = 400,
+    moments: Annotated[int, typer.Option(help="How many orthophotos, each at another time.")] = 1,
+    full_sphere: Annotated[bool, typer.Option("--full-sphere", help="Photos of the whole sphere.")] = False,
+    width_px: Annotated[int, typer.Option(help="Width of a photo.")] = 256,
+) -> None:
+    """Render a simulated city: an orthophoto and geotagged panoramas."""
+    from l2ltr_core.twin import build_city
+
+    height_px = width_px // 2 if full_sphere else width_px // 4
+    with _progress("Photos") as progress:
+        build_city(
+            city, out, seed=seed, part=part, variant=variant, panoramas=panoramas, moments=moments,
+            full_sphere=full_sphere, size_px=(height_px, width_px), progress=progress,
+        )  # fmt: skip
+    print(out)
+
+
+def _heading(text: str) -> float | Literal["exif", "search"]:
+    if text == "exif":
+        return "exif"
+    if text == "search":
+        return "search"
+    try:
+        heading_deg = float(text)
+    except ValueError:
+        heading_deg = math.nan
+    if not math.isfinite(heading_deg):
+        raise ConfigurationError(
+            f"The heading is {text!r}; give degrees clockwise from north, `exif` or `search`."
+        )
+    return heading_deg
+
+
+def _encoder(name: str | None, gallery: Gallery | None) -> Encoder:
+    """The named checkpoint, else the shipped one of the gallery's first index, else the only one shipped."""
+    from l2ltr_core.checkpoints import list_checkpoints, load_encoder
+
+    if name is not None:
+        return load_encoder(name)
+    shipped = {card.fingerprint: card.name for card in list_checkpoints()}
+    if gallery is not None:
+        usable = [index.fingerprint for index in gallery.manifest.indexes if index.fingerprint in shipped]
+        if not usable:
+            raise CheckpointError(
+                f"None of the shipped checkpoints ({', '.join(shipped.values()) or 'none'}) made an index of "
+                f"the gallery {gallery.name}, which has those of {_indexes(gallery)}; "
+                "name one with --checkpoint."
+            )
+        return load_encoder(shipped[usable[0]])
+    if len(shipped) != 1:
+        raise CheckpointError(
+            f"There are {len(shipped)} shipped checkpoints ({', '.join(shipped.values()) or 'none'}); "
+            "name one with --checkpoint."
+        )
+    return load_encoder(next(iter(shipped.values())))
+
+
+def _indexes(gallery: Gallery) -> str:
+    made_by = [f"{index.checkpoint} ({index.fingerprint})" for index in gallery.manifest.indexes]
+    return ", ".join(made_by) or "none"
+
+
+def _write_card(checkpoint: str, report: dict[str, Any]) -> None:
+    from l2ltr_core.checkpoints import load_card, update_card
+
+    about = ("dataset", "checkpoint", "calibration")
+    measured = {key: value for key, value in report.items() if key not in about}
+    key = " ".join(
+        [report["dataset"], report["protocol"]]
+        + (["search"] if report["heading"] == "search" else [])
+        + ([f"{report['fov_deg']:g} degrees"] if "fov_deg" in report else [])
+    )
+    changes: dict[str, Any] = {"results": {**load_card(checkpoint).results, key: measured}}
+    if report.get("calibration"):
+        changes["calibration"] = {**report["calibration"], "measured_on": report["dataset"]}
+    update_card(checkpoint, **changes)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[types.Progress]:
+    """A bar on standard error, where that is a screen."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)
+
+
+def _print_report(report: Any) -> None:
+    values = " ".join(f"{name} {value:.4g}" for name, value in report.values.items())
+    left = f"{report.eta_seconds / 60:.0f} min left"
+    print(f"{report.stage} {report.step}/{report.steps} {values} {left}", file=sys.stderr)
+
+
+def _notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _show_localization(result: Localization) -> None:
+    values = result.to_dict()
+    estimate = values["estimate"]
+    print(
+        f"{estimate['latitude']:.6f}, {estimate['longitude']:.6f}  within {estimate['radius_m']:.0f} m, "
+        f"confidence {estimate['confidence']:.0%}"
+    )
+    if "truth" in values:
+        truth = values["truth"]
+        print(
+            f"{truth['latitude']:.6f}, {truth['longitude']:.6f}  the photo's own position, "
+            f"{values['error_m']:.1f} m from the estimate"
+        )
+    print(
+        f"heading {values['heading_deg']:.1f} degrees ({values['heading_source']}), checkpoint "
+        f"{values['checkpoint']}, gallery {values['gallery']}"
+    )
+    table = Table("rank", "place", "latitude", "longitude", "score", box=None)
+    for match in values["matches"]:
+        table.add_row(
+            str(match["rank"]), str(match["place_id"]), f"{match['latitude']:.6f}",
+            f"{match['longitude']:.6f}", f"{match['score']:.4f}",
+        )  # fmt: skip
+    Console().print(table)
+
+
+def _show_values(values: dict[str, Any]) -> None:
+    table = Table(show_header=False, box=None)
+    for name, value in values.items():
+        text = f"{value:.4f}" if isinstance(value, float) else str(value)
+        table.add_row(name, text)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
