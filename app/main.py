@@ -10,7 +10,7 @@ PAGES = [
     st.Page("views/localize.py", title="Localize", icon=":material/location_on:", default=True),
 ]
 
-st.set_page_config(page_title="L2LTR · where was this photo taken?", page_icon=":material/explore:", layout="wide")
+st.set_page_config(page_title="L2LTR · where was this photo taken?", page_icon="🧭", layout="wide")
 page = st.navigation(PAGES)
 widgets.style()
 with widgets.errors_shown():

@@ -1,4 +1,4 @@
-"""Matches on a folium map: pure functions, nothing loaded from the internet unless the visitor asks for it."""
+"""Matches on a folium map: pure functions; nothing comes from the internet unless the visitor asks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from l2ltr_core.geometry.geodesy import offset, to_mercator
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
 
 OPENSTREETMAP = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
-OPENSTREETMAP_CREDIT = '&copy; <a href="https://www.openstreetmap.org/copyright">OpenStreetMap</a> contributors'
+OPENSTREETMAP_CREDIT = (
+    '&copy; <a href="https://www.openstreetmap.org/copyright">OpenStreetMap</a> contributors'
+)
 SATELLITE = "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}"
 SATELLITE_CREDIT = "Imagery &copy; Esri, Maxar, Earthstar Geographics"
 MAX_ZOOM = 20
@@ -33,25 +35,46 @@ class MapView:
     zoom: int
 
 
-def base_map(image: BaseImage, view: MapView) -> folium.Map:
+def base_map(image: BaseImage, view: MapView, paper: str = "#ffffff") -> folium.Map:
     """The gallery's own aerial image, with OpenStreetMap and satellite imagery to switch to when online."""
-    figure = folium.Map(location=view.center, zoom_start=view.zoom, max_zoom=MAX_ZOOM, tiles=None)
+    figure = folium.Map(
+        location=view.center,
+        zoom_start=view.zoom,
+        max_zoom=MAX_ZOOM,
+        tiles=None,
+        keyboard=False,  # else the first click moves the focus, the page scrolls, and the click misses the pin
+    )
+    folium.Element(f"<style>.leaflet-container{{background:{paper}}}</style>").add_to(
+        figure.get_root().header
+    )
     figure.default_js, figure.default_css = leaflet_assets()
     box = image.bounds
     aerial = ImageOverlay(
-        image="https://", bounds=[[box.south, box.west], [box.north, box.east]], name="Aerial image of this gallery",
-        overlay=False, attr=image.attribution, alt="Aerial image of the gallery, north up",
-    )  # fmt: skip
+        image="https://",
+        bounds=[[box.south, box.west], [box.north, box.east]],
+        name="Aerial image of this gallery",
+        overlay=False,
+        attribution=escape(image.attribution),
+        alt="Aerial image of the gallery, north up",
+    )
     aerial.url = image.url  # an address on this very server, which folium takes for a file name
     aerial.add_to(figure)
     folium.TileLayer(
-        OPENSTREETMAP, attr=OPENSTREETMAP_CREDIT, name="OpenStreetMap (online)", max_zoom=MAX_ZOOM,
-        max_native_zoom=19, show=False,
-    ).add_to(figure)  # fmt: skip
-    folium.TileLayer(
-        SATELLITE, attr=SATELLITE_CREDIT, name="Satellite photo (online)", max_zoom=MAX_ZOOM, max_native_zoom=19,
+        OPENSTREETMAP,
+        attr=OPENSTREETMAP_CREDIT,
+        name="OpenStreetMap (online)",
+        max_zoom=MAX_ZOOM,
+        max_native_zoom=19,
         show=False,
-    ).add_to(figure)  # fmt: skip
+    ).add_to(figure)
+    folium.TileLayer(
+        SATELLITE,
+        attr=SATELLITE_CREDIT,
+        name="Satellite photo (online)",
+        max_zoom=MAX_ZOOM,
+        max_native_zoom=19,
+        show=False,
+    ).add_to(figure)
     folium.LayerControl(position="topright", collapsed=True).add_to(figure)
     return figure
 
@@ -65,7 +88,7 @@ def match_layer(
     truth: Location | None = None,
     notes: Sequence[str] = (),
 ) -> folium.FeatureGroup:
-    """Numbered pins, the estimate with its radius, the camera's heading there, and the true place if known."""
+    """Numbered pins, the estimate with its radius, the camera's heading, and the true place if known."""
     group = folium.FeatureGroup(name="Matches")
     _add_estimate(group, estimate, camera_deg)
     # the best are drawn last and so lie on top; the selected one above all
@@ -98,7 +121,9 @@ def whole(bounds: Bounds) -> MapView:
     return view_of([Location(bounds.south, bounds.west), Location(bounds.north, bounds.east)])
 
 
-def heading_wedge(place: Location, heading_deg: float, radius_m: float, field_deg: float = 70.0) -> list[Location]:
+def heading_wedge(
+    place: Location, heading_deg: float, radius_m: float, field_deg: float = 70.0
+) -> list[Location]:
     """The corners of a sector that opens from `place` towards `heading_deg`."""
     arc = [math.radians(heading_deg + field_deg * (step / 12 - 0.5)) for step in range(13)]
     return [place, *(offset(place, radius_m * math.sin(angle), radius_m * math.cos(angle)) for angle in arc)]
@@ -110,16 +135,26 @@ def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, camera
     if camera_deg is not None:
         corners = heading_wedge(place, camera_deg, max(30.0, 1.6 * estimate.radius_m))
         folium.Polygon(
-            [(c.latitude, c.longitude) for c in corners], color="#10131a", weight=1, fill_color=ACCENT,
-            fill_opacity=0.5, interactive=False,
-        ).add_to(group)  # fmt: skip
+            [(c.latitude, c.longitude) for c in corners],
+            color="#10131a",
+            weight=1,
+            fill_color=ACCENT,
+            fill_opacity=0.5,
+            interactive=False,
+        ).add_to(group)
     folium.Circle(
         where, radius=estimate.radius_m, color="#ffffff", weight=5, opacity=0.9, fill=False, interactive=False
     ).add_to(group)
     folium.Circle(
-        where, radius=estimate.radius_m, color="#0b7285", weight=2.5, dash_array="7 5", fill_color="#3bc9db",
-        fill_opacity=0.18, tooltip=f"Estimate: within {estimate.radius_m:.0f} m of the centre",
-    ).add_to(group)  # fmt: skip
+        where,
+        radius=estimate.radius_m,
+        color="#0b7285",
+        weight=2.5,
+        dash_array="7 5",
+        fill_color="#3bc9db",
+        fill_opacity=0.18,
+        tooltip=f"Estimate: within {estimate.radius_m:.0f} m of the centre",
+    ).add_to(group)
 
 
 def _pin(match: Match, ranks: int, selected: bool, note: str) -> folium.Marker:
@@ -129,7 +164,8 @@ def _pin(match: Match, ranks: int, selected: bool, note: str) -> folium.Marker:
     html = (
         f'<div class="pin{" selected" if selected else ""}" data-rank="{match.rank}" style="width:{size}px;'
         f"height:{size}px;border-radius:50% 50% 50% 4px;transform:rotate(-45deg);background:{colour};"
-        f'border:2px solid #fff;{ring}display:flex;align-items:center;justify-content:center;box-sizing:border-box">'
+        f"border:2px solid #fff;{ring}display:flex;align-items:center;justify-content:center;"
+        f'box-sizing:border-box">'
         f'<span style="transform:rotate(45deg);font:700 {size * 0.45:.0f}px system-ui,sans-serif;'
         f'color:{ink_on(colour)}">{match.rank}</span></div>'
     )

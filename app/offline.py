@@ -31,7 +31,7 @@ LEAFLET_FILES = ("leaflet.js", "leaflet.css", "images/layers.png", "images/layer
 
 @dataclass(frozen=True)
 class BaseImage:
-    """An aerial picture for the map: `url` as the map's frame sees it, north-up in EPSG:3857 over `bounds`."""
+    """An aerial picture for the map, north-up in EPSG:3857; `url` as the map's frame sees it."""
 
     url: str
     bounds: Bounds
@@ -82,7 +82,9 @@ def _picture_box(imagery: Imagery) -> _Box:
     unit = side / side_px
     west, north = x - side / 2 + first_column * unit, y + side / 2 - first_row * unit
     shown = mercator_bounds(west, north - rows * unit, west + columns * unit, north)
-    return _Box(centre, side_m, side_px, (first_column, first_row, first_column + columns, first_row + rows), shown)
+    return _Box(
+        centre, side_m, side_px, (first_column, first_row, first_column + columns, first_row + rows), shown
+    )
 
 
 def _picture(imagery: Imagery, box: _Box) -> RGB:

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
@@ -18,6 +19,7 @@ from l2ltr_core.assets import ASSETS
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 from l2ltr_core.errors import ImageError
 from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.localization import Localization, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
@@ -26,6 +28,7 @@ from l2ltr_core.types import Panorama
 
 PHOTOS_KEPT = 12
 """Decoded photos in memory, at most about 25 MB each."""
+POLAR_PX = (160, 640)
 
 
 class PhotoStore:
@@ -85,7 +88,9 @@ def samples() -> list[Sample]:
     listed = ASSETS / "samples" / "samples.json"
     if not listed.exists():
         return []
-    return [Sample(each["file"], each["title"], each.get("note", "")) for each in json.loads(listed.read_text())]
+    return [
+        Sample(each["file"], each["title"], each.get("note", "")) for each in json.loads(listed.read_text())
+    ]
 
 
 @st.cache_data(max_entries=64)
@@ -126,16 +131,12 @@ def panorama(photo: Photo) -> Panorama:
     return found
 
 
+@st.cache_data(max_entries=128, show_spinner=False)
 def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading) -> Localization:
     """The ten best places for a photo, computed once. Raises what `localize` raises."""
-    return _localized(photo.key, gallery_name, checkpoint, heading, photo)
-
-
-@st.cache_data(max_entries=128, show_spinner=False)
-def _localized(key: str, gallery_name: str, checkpoint: str, heading: Heading, _photo: Photo) -> Localization:
     with _inference():
         return localize(
-            panorama(_photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading
+            panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading
         )
 
 
@@ -151,6 +152,17 @@ def place_tile_png(gallery_name: str, place_id: int, heading_deg: float, size_px
     chosen = gallery(gallery_name)
     chip = chosen.chip(place_id, size_px)
     return figures.to_png(figures.place_tile(chip, chosen.manifest.chip_m, heading_deg))
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def polar_jpeg(gallery_name: str, checkpoint: str, place_id: int) -> bytes | None:
+    """A place's square unrolled around its centre, sharper than the checkpoint sees it; None if not polar."""
+    view = next(card.view for card in cards() if card.name == checkpoint)
+    if not view.polar:
+        return None
+    chosen = gallery(gallery_name)
+    chip = chosen.imagery.chip(chosen.location(place_id), view.chip_m, POLAR_PX[1] // 2)
+    return _jpeg(Image.fromarray(np.rint(to_polar(chip, POLAR_PX)).astype(np.uint8)))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Preparing the map …")

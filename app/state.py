@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
 import streamlit as st
+
+from app.maps import MapView
 
 GALLERY = "gallery"
 CHECKPOINT = "checkpoint"
 RANK = "rank"
 _PHOTO = "photo"
 _HEADING = "heading"
+_MAP_VIEW = "map_view"
 
 Heading = float | Literal["exif", "search"]
 """Degrees clockwise from north of the photo's centre, or how to find them."""
@@ -56,6 +60,20 @@ def rank() -> int:
     return st.session_state.get(RANK, 1)
 
 
+def map_view(shown: Hashable, overview: MapView) -> MapView:
+    """Where the map of `shown` looks: the overview, until `set_map_view` says otherwise."""
+    of, view = st.session_state.get(_MAP_VIEW, (None, overview))
+    if of != shown:
+        set_map_view(shown, overview)
+        return overview
+    return view
+
+
+def set_map_view(shown: Hashable, view: MapView) -> None:
+    """Move the map of `shown`."""
+    st.session_state[_MAP_VIEW] = (shown, view)
+
+
 def setting(name: str) -> str | None:
     """A named setting of the link or of an earlier page, e.g. the gallery's name."""
     return st.session_state.get(name)
@@ -74,7 +92,7 @@ def restore() -> str | None:
 
 
 def restore_heading() -> None:
-    """Read the link's heading, once the photo it belongs to is chosen; anything but 0 to 360 is left aside."""
+    """Read the link's heading, once its photo is chosen; anything but 0 to 360 is left aside."""
     asked = st.query_params.get("heading", "exif")
     if asked == "search":
         choose_heading("search")

@@ -18,6 +18,17 @@ from l2ltr_core.model.config import CheckpointCard
 _UPLOAD_ERROR = "upload_error"
 _UPLOADER = "uploader"
 
+HEADING_WAYS = {"exif": "Heading from the photo", "hand": "Turn by hand", "search": "Search for it"}
+HEADING_TOLD = {
+    "exif": "The photo says: its centre looks {}",
+    "given": "Turned so that its centre looks {}",
+    "search": "Of 32 directions tried, the best match: its centre looks {}",
+}
+HEADING_HELP = (
+    "The model compares the photo, turned to north, with aerial images whose north is up. Most 360° cameras "
+    "write the heading into the file; ▼ marks the photo's own centre on the strip."
+)
+
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
@@ -48,7 +59,9 @@ def sidebar() -> None:
                 "There is no gallery or no checkpoint in the assets folder; "
                 "`l2ltr gallery build` and `l2ltr train` make them."
             )
-        name = _remembered_choice("City", names, state.GALLERY, "The gallery of places a photo is compared with.")
+        name = _remembered_choice(
+            "City", names, state.GALLERY, "The gallery of places a photo is compared with."
+        )
         gallery = resources.gallery(name)
         ready = [each for each, card in cards.items() if gallery.manifest.index_of(card.fingerprint)]
         others = [each for each in cards if each not in ready]
@@ -82,47 +95,50 @@ def photo_picker() -> None:
         for number, sample in enumerate(resources.samples()):
             key = f"sample_{number}"
             selected = chosen is not None and chosen.sample == sample.file
-            st.button(sample.title, key=key, on_click=partial(_take_sample, sample.file), help=sample.note or None)
+            st.button(
+                sample.title, key=key, on_click=partial(_take_sample, sample.file), help=sample.note or None
+            )
             st.html(_picture_button(key, resources.sample_thumbnail(sample.file), selected))
     with upload:
         key = f"{_UPLOADER}_{st.session_state.get(_UPLOADER, 0)}"
         st.file_uploader(
-            "Your own 360° panorama (JPEG or PNG)", key=key, label_visibility="collapsed",
-            type=["jpg", "jpeg", "png", "webp", "tif", "tiff"], on_change=_take_upload, args=(key,),
-        )  # fmt: skip
+            "Your own 360° panorama (JPEG or PNG)",
+            key=key,
+            label_visibility="collapsed",
+            type=["jpg", "jpeg", "png", "webp", "tif", "tiff"],
+            on_change=_take_upload,
+            args=(key,),
+        )
     if message := st.session_state.get(_UPLOAD_ERROR):
         st.error(message, icon=":material/broken_image:")
 
 
 def heading_control(used_deg: float, source: str) -> None:
     """Where the photo's centre looks: from the photo, turned by hand, or searched for."""
-    ways = {"exif": "From the photo", "hand": "Turn by hand", "search": "Search for it"}
     current = state.heading()
     way = current if isinstance(current, str) else "hand"
     with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+        key = f"heading_way_{way}"
         st.segmented_control(
-            "Heading of the photo's centre", list(ways), format_func=ways.__getitem__, default=way,
-            key=f"heading_way_{way}", on_change=_take_heading_way, args=(f"heading_way_{way}", used_deg),
-            help="The model needs to know which way the photo faces. Many 360° cameras write it into the file.",
-        )  # fmt: skip
-        if way == "hand":
-            key = f"heading_deg_{state.photo().key if state.photo() else ''}"
-            st.session_state.setdefault(key, round(used_deg))
-            st.slider(
-                "Its centre looks towards", 0, 359, key=key, format="%d°",
-                on_change=lambda: state.choose_heading(float(st.session_state[key])),
-            )  # fmt: skip
-    told = {
-        "exif": f"The photo says that its centre looks {used_deg:.0f}° ({figures.wind(used_deg)}).",
-        "given": f"Its centre is set to look {used_deg:.0f}° ({figures.wind(used_deg)}).",
-        "search": f"Found by trying 32 directions: its centre looks {used_deg:.0f}° ({figures.wind(used_deg)}).",
-    }
-    if source in told:
-        st.caption(told[source])
-    else:
+            "Heading of the photo's centre",
+            list(HEADING_WAYS),
+            format_func=HEADING_WAYS.__getitem__,
+            default=way,
+            key=key,
+            on_change=_take_heading_way,
+            args=(key, used_deg),
+            label_visibility="collapsed",
+            width="content",
+        )
+        if source in HEADING_TOLD:
+            towards = f"**{used_deg:.0f}° {figures.wind(used_deg)}**"
+            st.caption(HEADING_TOLD[source].format(towards), help=HEADING_HELP, width="content")
+    if way == "hand":
+        _heading_slider(used_deg)
+    if source == "assumed":
         st.warning(
-            "The photo does not say which way it faces, so its centre is assumed to look north. "
-            "Search for the heading, or turn it by hand.",
+            "The photo does not say which way it faces, so its centre was taken for north. "
+            "Choose *Search for it*, or turn it by hand until N on the ribbon is north.",
             icon=":material/explore_off:",
         )
 
@@ -134,9 +150,24 @@ def place_button(rank: int, label: str, picture: bytes, selected: bool) -> bool:
     colour = figures.rank_colour(rank)
     st.html(
         _picture_button(key, picture, selected)
-        + f"<style>.st-key-{key} button p strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
+        + f"<style>.st-key-{key} strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
     )
     return clicked
+
+
+def _heading_slider(used_deg: float) -> None:
+    chosen = state.photo()
+    key = f"heading_deg_{chosen.key if chosen else ''}"
+    st.session_state.setdefault(key, round(used_deg) % 360)
+    st.slider(
+        "The photo's centre looks towards",
+        0,
+        359,
+        key=key,
+        format="%d°",
+        label_visibility="collapsed",
+        on_change=lambda: state.choose_heading(float(st.session_state[key])),
+    )
 
 
 def data_uri(jpeg: bytes) -> str:
@@ -145,7 +176,9 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def _picture_button(key: str, jpeg: bytes, selected: bool) -> str:
-    outline = f"border-color:{figures.ACCENT} !important;box-shadow:0 0 0 2px {figures.ACCENT}" if selected else ""
+    outline = (
+        f"border-color:{figures.ACCENT} !important;box-shadow:0 0 0 2px {figures.ACCENT}" if selected else ""
+    )
     return f"<style>.st-key-{key} button{{background-image:url({data_uri(jpeg)});{outline}}}</style>"
 
 
@@ -164,7 +197,8 @@ def _about(card: CheckpointCard) -> None:
         model = card.model
         st.markdown(
             f"{card.description}\n\n{model.depth} layers, {model.width} wide, {model.heads} heads, "
-            f"**{model.attention} attention**; ground view {model.ground_size_px[1]}×{model.ground_size_px[0]} px, "
+            f"**{model.attention} attention**; "
+            f"ground view {model.ground_size_px[1]}×{model.ground_size_px[0]} px, "
             f"aerial tile {card.view.chip_m:g} m{', polar' if card.view.polar else ''}."
         )
         st.caption(f"Fingerprint `{card.fingerprint}` · licence {card.licence or 'not given'}")

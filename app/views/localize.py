@@ -28,7 +28,7 @@ def show() -> None:
     st.title("Where was this photo taken?")
     st.html(
         f"<p class='lead'>A street panorama goes in. L2LTR, a transformer, compares it with aerial images of "
-        f"{len(gallery.places):,} places in {gallery.name.title()}, and shows on the map where it was taken.</p>"
+        f"{len(gallery.places):,} places in {gallery.name.title()}, and the map shows where it was taken.</p>"
     )
     widgets.photo_picker()
     photo = state.photo()
@@ -53,9 +53,10 @@ def show() -> None:
 def _what_the_model_sees(panorama: Panorama, found: Localization, card: CheckpointCard) -> None:
     view = ground_view(panorama, found.heading_deg, card.view.ground_vertical_field_deg, STRIP_PX)
     st.image(
-        figures.to_png(figures.compass_strip(view, found.heading_deg, widgets.look())), width="stretch",
+        figures.to_png(figures.compass_strip(view, found.heading_deg, widgets.look())),
+        width="stretch",
         alt="The photo as the model sees it: north in the middle, a compass below",
-    )  # fmt: skip
+    )
     widgets.heading_control(found.heading_deg, found.heading_source)
     for note in panorama.notes:
         st.caption(f":material/info: {note}")
@@ -73,7 +74,7 @@ def _verdict(found: Localization) -> None:
     words, colour = in_words(estimate.confidence)
     truth = ""
     if found.error_m is not None:
-        truth = f"<div class='small'><b>Error: {metres(found.error_m)}</b> from the photo's own position</div>"
+        truth = f"<div class='small'><b>Error: {metres(found.error_m)}</b> from the true position</div>"
     st.html(
         f"<div class='verdict' style='--verdict:{colour}'><div class='big'>{words}</div>"
         f"<div class='small'>{estimate.latitude:.5f}, {estimate.longitude:.5f} ± {metres(estimate.radius_m)}"
@@ -89,8 +90,15 @@ def _downloads(found: Localization) -> None:
             "GeoJSON": (json.dumps(found.to_geojson(), indent=2), "application/geo+json", "geojson"),
         }
         for label, (text, mime, ending) in files.items():
-            st.download_button(label, text, f"l2ltr.{ending}", mime, key=f"download_{ending}", width="stretch",
-                               on_click="ignore")  # fmt: skip
+            st.download_button(
+                label,
+                text,
+                f"l2ltr.{ending}",
+                mime,
+                key=f"download_{ending}",
+                width="stretch",
+                on_click="ignore",
+            )
 
 
 @st.fragment
@@ -102,7 +110,7 @@ def _explore(found: Localization, gallery_name: str) -> None:
             _ranked_list(found, gallery_name)
         with map_column:
             _map(found, gallery_name)
-        with place_column:
+        with place_column, st.container(gap="xsmall", key="place"):
             _selected_place(found, gallery_name)
 
 
@@ -110,26 +118,34 @@ def _map(found: Localization, gallery_name: str) -> None:
     truth = found.truth
     pins = [Location(match.latitude, match.longitude) for match in found.matches]
     view = maps.view_of([*pins, truth] if truth else pins)
-    selected = found.matches[state.rank() - 1]
-    if st.session_state.get("centred_on") == (state.photo(), state.rank()):
-        view = maps.MapView((selected.latitude, selected.longitude), max(view.zoom, maps.CLOSE_ZOOM))
+    view = state.map_view(_of(found), view)
     image = resources.base_image(gallery_name)
     layer = maps.match_layer(
-        found.matches, found.estimate, selected_rank=state.rank(), camera_deg=found.heading_deg, truth=truth,
+        found.matches,
+        found.estimate,
+        selected_rank=state.rank(),
+        camera_deg=found.heading_deg,
+        truth=truth,
         notes=[_about(match, truth) for match in found.matches],
-    )  # fmt: skip
+    )
     st_folium(
-        maps.base_map(image, maps.whole(image.bounds)), key=MAP, height=MAP_HEIGHT_PX, use_container_width=True,
-        center=view.center, zoom=view.zoom, feature_group_to_add=layer, on_change=_take_click,
+        maps.base_map(image, maps.whole(image.bounds), widgets.look().paper),
+        key=MAP,
+        height=MAP_HEIGHT_PX,
+        use_container_width=True,
+        center=view.center,
+        zoom=view.zoom,
+        feature_group_to_add=layer,
+        on_change=_take_click,
         returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"],
-    )  # fmt: skip
+    )
     best, last = figures.rank_colour(1), figures.rank_colour(10)
     st.html(
         f"<div class='legend'><span><i style='background:{best}'></i>1 best match</span>"
         f"<span><i style='background:{last}'></i>10 tenth</span>"
         "<span><i style='border:2px dashed #0b7285'></i>estimate and its radius</span>"
         f"<span><i style='background:{figures.ACCENT}'></i>where the photo's centre looks</span>"
-        + ("<span><i style='background:#10131a;border:3px double #fff'></i>true position</span>" if truth else "")
+        + ("<span><i class='true'></i>true position</span>" if truth else "")
         + "</div>"
     )
 
@@ -142,12 +158,18 @@ def _take_click() -> None:
 
 
 def _ranked_list(found: Localization, gallery_name: str) -> None:
+    with st.container(gap="xsmall", key="ranked"):
+        _ranked_rows(found, gallery_name)
+
+
+def _ranked_rows(found: Localization, gallery_name: str) -> None:
     for match in found.matches:
         picture = resources.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
         label = f"**{match.rank}** {match.score:.3f} *{_about(match, found.truth)}*"
         if widgets.place_button(match.rank, label, picture, match.rank == state.rank()):
             st.session_state[state.RANK] = match.rank
-            st.session_state["centred_on"] = (state.photo(), match.rank)
+            close = maps.MapView((match.latitude, match.longitude), maps.CLOSE_ZOOM)
+            state.set_map_view(_of(found), close)
             st.rerun(scope="fragment")
 
 
@@ -155,8 +177,19 @@ def _selected_place(found: Localization, gallery_name: str) -> None:
     match = found.matches[state.rank() - 1]
     tile = resources.place_tile_png(gallery_name, match.place_id, found.heading_deg, TILE_PX)
     st.image(tile, width="stretch", alt=f"Aerial tile of place {match.rank}")
-    st.markdown(f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}")
+    st.markdown(
+        f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}"
+    )
     st.caption(f"{match.latitude:.5f}, {match.longitude:.5f} · similarity {match.score:.3f} · north is up")
+    polar = resources.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
+    if polar is not None:
+        st.image(polar, width="stretch", alt="The tile unrolled around its centre, north in the middle")
+        st.caption("The same tile as the model sees it: unrolled around its centre, like the photo above.")
+
+
+def _of(found: Localization) -> tuple[object, ...]:
+    """What the map shows: while it is the same, the map stays where the visitor has it."""
+    return (state.photo(), found.gallery, found.checkpoint, found.heading_deg)
 
 
 def _about(match: Match, truth: Location | None) -> str:
@@ -173,7 +206,7 @@ def in_words(confidence: float) -> tuple[str, str]:
         return "Found: probably here", "#0b7285"
     if confidence >= 0.3:
         return "Perhaps here: compare the list", "#b7791f"
-    return "Not sure: the places disagree; the photo may not be from this city, or faces another way", "#b4412f"
+    return "Not sure: the best places disagree", "#b4412f"
 
 
 def metres(distance: float) -> str:

@@ -73,9 +73,15 @@ def _write_raster(path: Path, pixels: RGB) -> None:
     units = mercator_units_per_m(CENTRE.latitude)
     half, pixel = SIDE_M / 2 * units, PIXEL_M * units
     profile = {
-        "driver": "GTiff", "crs": "EPSG:3857", "count": 3, "dtype": "uint8", "height": pixels.shape[0],
-        "width": pixels.shape[1], "transform": from_origin(x - half, y + half, pixel, pixel), "photometric": "RGB",
-    }  # fmt: skip
+        "driver": "GTiff",
+        "crs": "EPSG:3857",
+        "count": 3,
+        "dtype": "uint8",
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "transform": from_origin(x - half, y + half, pixel, pixel),
+        "photometric": "RGB",
+    }
     with rasterio.open(path, "w", **profile) as raster:
         raster.write(pixels.transpose(2, 0, 1))
         raster.update_tags(ATTRIBUTION="A town that a test drew")
@@ -84,11 +90,22 @@ def _write_raster(path: Path, pixels: RGB) -> None:
 def _write_checkpoint(folder: Path, name: str, seed: int, attention: str) -> None:
     torch.manual_seed(seed)
     model = ModelConfig(
-        stem="patch", width=32, depth=2, heads=2, mlp_width=64, attention=attention, ground_size_px=(32, 128),
+        stem="patch",
+        width=32,
+        depth=2,
+        heads=2,
+        mlp_width=64,
+        attention=attention,
+        ground_size_px=(32, 128),
         aerial_size_px=(32, 128),
-    )  # fmt: skip
+    )
     card = CheckpointCard(
-        name, model, ViewConfig(chip_m=60.0), simulated=True, licence="MIT", description="Random weights, for tests."
+        name,
+        model,
+        ViewConfig(chip_m=60.0),
+        simulated=True,
+        licence="MIT",
+        description="Random weights, for tests.",
     )
     save_checkpoint(L2LTR(model), card, folder)
 
@@ -100,9 +117,11 @@ def _write_samples(folder: Path) -> None:
     for number, heading in enumerate(HEADINGS_DEG):
         latitude, longitude = from_mercator(x + 60 * number, y - 80 * number)
         write_panorama(
-            folder / f"street-{number}.jpg", panorama(number), location=Location(latitude, longitude),
+            folder / f"street-{number}.jpg",
+            panorama(number),
+            location=Location(latitude, longitude),
             heading_deg=heading,
-        )  # fmt: skip
+        )
         listed.append({"file": f"street-{number}.jpg", "title": f"Street {number}", "note": "A test drew it"})
     (folder / "samples.json").write_text(json.dumps(listed))
 
