@@ -1,0 +1,99 @@
+"""A small coloured town on a raster, and an encoder that compares colours, for tests without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import rasterio
+from PIL import Image
+from rasterio.transform import from_origin
+
+from l2ltr_core.geometry.geodesy import from_mercator, mercator_units_per_m, to_mercator
+from l2ltr_core.geometry.panorama import align
+from l2ltr_core.types import RGB, Descriptors, Location, Panorama
+
+CENTRE = Location(60.17, 24.94)
+SIDE_M = 200.0
+PIXEL_M = 0.5
+CHIP_M = 32.0
+VIEW_PX = (8, 16)
+
+
+def town(side_px: int = round(SIDE_M / PIXEL_M), seed: int = 0) -> RGB:
+    """Blocks of random colour, 8 m wide, (S, S, 3) uint8."""
+    blocks = np.random.default_rng(seed).integers(0, 255, (side_px // 16, side_px // 16, 3), dtype=np.uint8)
+    return blocks.repeat(16, axis=0).repeat(16, axis=1)
+
+
+def write_raster(
+    path: Path,
+    pixels: np.ndarray,
+    centre: Location = CENTRE,
+    pixel_m: float = PIXEL_M,
+    tags: dict[str, str] | None = None,
+    **profile: Any,
+) -> Path:
+    """A GeoTIFF in EPSG:3857 of (H, W, C) pixels around `centre`."""
+    height, width, bands = pixels.shape
+    x, y = to_mercator(centre.latitude, centre.longitude)
+    pixel = pixel_m * mercator_units_per_m(centre.latitude)
+    settings: dict[str, Any] = {
+        "driver": "GTiff",
+        "crs": "EPSG:3857",
+        "count": bands,
+        "dtype": pixels.dtype,
+        "height": height,
+        "width": width,
+        "transform": from_origin(x - width / 2 * pixel, y + height / 2 * pixel, pixel, pixel),
+    }
+    if bands >= 3:
+        settings["photometric"] = "RGB"
+    with rasterio.open(path, "w", **(settings | profile)) as raster:
+        raster.write(pixels.transpose(2, 0, 1))
+        raster.update_tags(**(tags or {}))
+    return path
+
+
+def at(column: float, row: float, side_px: int = round(SIDE_M / PIXEL_M)) -> Location:
+    """Where a pixel of the town is (its upper left corner for whole numbers)."""
+    x, y = to_mercator(CENTRE.latitude, CENTRE.longitude)
+    pixel = PIXEL_M * mercator_units_per_m(CENTRE.latitude)
+    latitude, longitude = from_mercator(x + (column - side_px / 2) * pixel, y - (row - side_px / 2) * pixel)
+    return Location(float(latitude), float(longitude))
+
+
+@dataclass
+class ColourEncoder:
+    """Descriptors are the colours of a small picture: a photo that *is* the aerial square finds it."""
+
+    name: str = "colours"
+    fingerprint: str = "c0105e0000000001"
+    chip_m: float = CHIP_M
+    calibration: dict[str, float] = field(default_factory=dict)
+    encoded: int = 0
+
+    @property
+    def card(self) -> Any:
+        return SimpleNamespace(view=SimpleNamespace(chip_m=self.chip_m), calibration=self.calibration)
+
+    def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
+        return _small(align(panorama, heading_deg).pixels)
+
+    def encode_ground(self, images: Iterable[RGB], *, prepared: bool = False) -> Descriptors:
+        assert prepared
+        return self.encode_aerial(images)
+
+    def encode_aerial(self, images: Iterable[RGB]) -> Descriptors:
+        rows = np.stack([_small(image).ravel() for image in images]).astype(np.float32)
+        self.encoded += len(rows)
+        rows -= rows.mean(axis=1, keepdims=True)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _small(image: RGB) -> RGB:
+    return np.asarray(Image.fromarray(image).resize(VIEW_PX[::-1], Image.Resampling.BOX))
