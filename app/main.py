@@ -14,7 +14,7 @@ st.set_page_config(page_title="L2LTR · where was this photo taken?", page_icon=
 page = st.navigation(PAGES)
 widgets.style()
 with widgets.errors_shown():
-    widgets.sidebar()
     widgets.begin_with_a_photo()
+    widgets.sidebar()
     page.run()
 state.publish()

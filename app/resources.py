@@ -15,7 +15,7 @@ from PIL import Image
 
 from app import figures, offline
 from app.state import Heading, Photo
-from l2ltr_core.assets import ASSETS
+from l2ltr_core import assets
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 from l2ltr_core.errors import ImageError
 from l2ltr_core.gallery import Gallery, open_gallery
@@ -85,7 +85,7 @@ def cards() -> list[CheckpointCard]:
 @st.cache_data
 def samples() -> list[Sample]:
     """The sample panoramas, in the order of their list."""
-    listed = ASSETS / "samples" / "samples.json"
+    listed = assets.ASSETS / "samples" / "samples.json"
     if not listed.exists():
         return []
     return [
@@ -96,7 +96,7 @@ def samples() -> list[Sample]:
 @st.cache_data(max_entries=64)
 def sample_thumbnail(file: str, width_px: int = 192) -> bytes:
     """A JPEG of the middle band of a sample."""
-    with Image.open(ASSETS / "samples" / file) as image:
+    with Image.open(assets.ASSETS / "samples" / file) as image:
         image.draft("RGB", (width_px * 2, width_px))
         width, height = image.size
         band = image.convert("RGB").crop((0, height // 5, width, height - height // 5))
@@ -116,7 +116,7 @@ def read_sample(file: str) -> Photo:
     listed = {sample.file: sample for sample in samples()}
     if file not in listed:
         raise ImageError(f"There is no sample {file!r}; pick one from the list.")
-    photo = read_upload((ASSETS / "samples" / file).read_bytes(), listed[file].title)
+    photo = read_upload((assets.ASSETS / "samples" / file).read_bytes(), listed[file].title)
     return Photo(photo.key, photo.title, sample=file)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -143,16 +143,15 @@ def heading_control(used_deg: float, source: str) -> None:
         )
 
 
-def place_button(rank: int, label: str, picture: bytes, selected: bool) -> bool:
-    """One row of the ranked list; true when it was just clicked."""
+def place_button(rank: int, label: str, picture: bytes, selected: bool, on_click: Callable[[], None]) -> None:
+    """One row of the ranked list: tile, rank and what the label says."""
     key = f"place_{rank}"
-    clicked = st.button(label, key=key, width="stretch")
+    st.button(label, key=key, width="stretch", on_click=on_click)
     colour = figures.rank_colour(rank)
     st.html(
         _picture_button(key, picture, selected)
         + f"<style>.st-key-{key} strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
     )
-    return clicked
 
 
 def _heading_slider(used_deg: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import streamlit as st
 from streamlit_folium import st_folium
@@ -166,11 +167,15 @@ def _ranked_rows(found: Localization, gallery_name: str) -> None:
     for match in found.matches:
         picture = resources.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
         label = f"**{match.rank}** {match.score:.3f} *{_about(match, found.truth)}*"
-        if widgets.place_button(match.rank, label, picture, match.rank == state.rank()):
-            st.session_state[state.RANK] = match.rank
-            close = maps.MapView((match.latitude, match.longitude), maps.CLOSE_ZOOM)
-            state.set_map_view(_of(found), close)
-            st.rerun(scope="fragment")
+        widgets.place_button(
+            match.rank, label, picture, match.rank == state.rank(), partial(_take_row, match, _of(found))
+        )
+
+
+def _take_row(match: Match, shown: tuple[object, ...]) -> None:
+    """A click in the list selects the place and brings the map there."""
+    st.session_state[state.RANK] = match.rank
+    state.set_map_view(shown, maps.MapView((match.latitude, match.longitude), maps.CLOSE_ZOOM))
 
 
 def _selected_place(found: Localization, gallery_name: str) -> None:

@@ -1,0 +1,44 @@
+"""The app on a toy town, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import offline
+from l2ltr_core import assets
+from tests.app import toy
+
+MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+
+
+@pytest.fixture(scope="session")
+def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
+
+
+@pytest.fixture
+def open_app(
+    toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., AppTest]]:
+    """A function that opens the app as a new visitor, with the query parameters given."""
+    monkeypatch.setattr(assets, "ASSETS", toy_assets)
+    monkeypatch.setattr(offline, "STATIC", tmp_path / "static")
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def visit(page: str | None = None, **link: str) -> AppTest:
+        visitor = AppTest.from_file(MAIN, default_timeout=60)
+        for name, value in link.items():
+            visitor.query_params[name] = value
+        if page is not None:
+            visitor.switch_page(page)
+        return visitor.run()
+
+    yield visit
+    st.cache_data.clear()
+    st.cache_resource.clear()

@@ -1,0 +1,220 @@
+"""The Localize page, from photo to answer, without a browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import l2ltr_core as l2
+from tests.app import toy
+
+OpenApp = Callable[..., AppTest]
+
+
+def jpeg(pixels: np.ndarray | None = None, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(toy.panorama(7) if pixels is None else pixels).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def encoded(image: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def with_gps(latitude: float, longitude: float) -> bytes:
+    exif = Image.Exif()
+    exif[0x8825] = {1: "N", 2: (latitude, 0.0, 0.0), 3: "E", 4: (longitude, 0.0, 0.0)}
+    return jpeg(exif=exif)
+
+
+def with_heading(text: str) -> bytes:
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:GPano="http://ns.google.com/photos/1.0/panorama/" '
+        f'GPano:ProjectionType="equirectangular" GPano:PoseHeadingDegrees="{text}"/></rdf:RDF></x:xmpmeta>'
+    )
+    return jpeg(xmp=packet.encode())
+
+
+def wide_png_header(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def upload(app: AppTest, data: bytes, name: str = "mine.jpg") -> AppTest:
+    app.file_uploader[0].set_value((name, data, "image/jpeg")).run()
+    return app
+
+
+def ranked(app: AppTest) -> list[str]:
+    return [button.label for button in app.button if button.key.startswith("place_")]
+
+
+def test_the_page_opens_with_a_sample_and_its_ten_places(open_app: OpenApp) -> None:
+    app = open_app()
+    assert not app.exception
+    assert not app.error
+    assert [label.split()[0] for label in ranked(app)] == [f"**{rank}**" for rank in range(1, 11)]
+
+
+def test_the_page_and_the_library_give_the_same_matches(open_app: OpenApp, toy_assets: Path) -> None:
+    app = open_app()
+    found = l2.localize(
+        toy_assets / "samples" / "street-0.jpg",
+        encoder=l2.load_encoder(toy.CHECKPOINTS[0]),
+        gallery=l2.open_gallery(toy.GALLERY),
+    )
+    assert [float(label.split()[1]) for label in ranked(app)] == [round(m.score, 3) for m in found.matches]
+
+
+def test_picking_another_sample_gives_another_answer_and_goes_into_the_link(open_app: OpenApp) -> None:
+    app = open_app()
+    first = ranked(app)
+    app.button(key="sample_1").click().run()
+    assert ranked(app) != first
+    assert app.query_params["sample"] == "street-1.jpg"
+
+
+def test_a_link_restores_sample_checkpoint_and_heading(open_app: OpenApp) -> None:
+    app = open_app(sample="street-1.jpg", checkpoint="toy-b", heading="123.0")
+    assert app.selectbox(key="checkpoint").value == "toy-b"
+    assert any("123° SE" in caption.value for caption in app.caption)
+    assert app.query_params["heading"] == "123.0"
+
+
+def test_a_link_to_a_sample_that_does_not_exist_says_so_and_shows_the_first(open_app: OpenApp) -> None:
+    app = open_app(sample="../../etc/passwd")
+    assert "There is no sample" in app.warning[0].value
+    assert app.query_params["sample"] == "street-0.jpg"
+
+
+def test_clicking_a_row_of_the_list_selects_its_place(open_app: OpenApp) -> None:
+    app = open_app()
+    app.button(key="place_4").click().run()
+    assert any(text.value.startswith("**Place 4** of 10") for text in app.markdown)
+
+
+def test_an_uploaded_photo_takes_the_place_of_the_sample(open_app: OpenApp) -> None:
+    app = upload(open_app(), jpeg(), "my street.jpg")
+    assert not app.error
+    assert len(ranked(app)) == 10
+    assert "sample" not in app.query_params
+
+
+def test_a_photo_without_heading_says_so_and_offers_to_search(open_app: OpenApp) -> None:
+    app = upload(open_app(), jpeg())
+    assert any("does not say which way it faces" in warning.value for warning in app.warning)
+    app.segmented_control[0].set_value("search").run()
+    assert not app.exception
+    assert any("Of 32 directions tried" in caption.value for caption in app.caption)
+
+
+def test_turning_by_hand_starts_where_the_photo_looks_and_moves_the_answer(open_app: OpenApp) -> None:
+    app = open_app()
+    before = ranked(app)
+    app.segmented_control[0].set_value("hand").run()
+    assert app.slider[0].value == round(toy.HEADINGS_DEG[0])
+    app.slider[0].set_value(200).run()
+    assert any("200° S" in caption.value for caption in app.caption)
+    assert ranked(app) != before
+
+
+REFUSED = {
+    "not an image": b"#!/bin/sh\necho no photo\n",
+    "empty": b"",
+    "truncated": jpeg()[:900],
+    "1x1": jpeg(np.zeros((1, 1, 3), np.uint8)),
+    "40,000 px wide": wide_png_header(40_000, 100),
+    "completely transparent": encoded(Image.new("RGBA", (128, 64), (0, 0, 0, 0)), "PNG"),
+}
+ACCEPTED = {
+    "animated": encoded(
+        Image.new("RGB", (256, 128)),
+        "GIF",
+        save_all=True,
+        append_images=[Image.new("RGB", (256, 128), "red")],
+    ),
+    "16-bit": encoded(Image.fromarray(np.full((128, 256), 40_000, np.uint16)), "PNG"),
+    "CMYK": encoded(Image.new("CMYK", (256, 128), (10, 80, 30, 0)), "JPEG"),
+    "half transparent": encoded(Image.new("RGBA", (256, 128), (200, 30, 60, 128)), "PNG"),
+    "portrait": jpeg(np.full((300, 200, 3), 120, np.uint8)),
+    "GPS at (0, 0)": with_gps(0.0, 0.0),
+    "GPS out of range": with_gps(95.0, 20.0),
+    "heading not a number": with_heading("north-ish"),
+}
+
+
+@pytest.mark.parametrize("kind", ACCEPTED)
+def test_an_odd_photo_is_used_with_a_note(open_app: OpenApp, kind: str) -> None:
+    app = upload(open_app(), ACCEPTED[kind], "odd.png")
+    assert not app.exception
+    assert not app.error
+    assert len(ranked(app)) == 10
+    assert any(caption.value.startswith(":material/info:") for caption in app.caption)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_bad_upload_is_one_sentence_and_the_app_goes_on(open_app: OpenApp, kind: str) -> None:
+    app = open_app()
+    upload(app, REFUSED[kind], "bad.jpg")
+    assert not app.exception
+    assert len(app.error) == 1
+    assert app.error[0].value.startswith("bad.jpg: ")
+    assert app.error[0].value.count("\n") == 0
+    assert len(ranked(app)) == 10
+    app.button(key="sample_1").click().run()
+    assert not app.error
+
+
+def test_without_gallery_or_checkpoint_the_page_says_what_makes_them(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from l2ltr_core import assets
+
+    monkeypatch.setattr(assets, "ASSETS", tmp_path)
+    app = open_app()
+    assert not app.exception
+    assert "`l2ltr gallery build`" in app.error[0].value
+
+
+def test_a_damaged_gallery_is_one_sentence(open_app: OpenApp, toy_assets: Path) -> None:
+    places = toy_assets / "galleries" / toy.GALLERY / "places.parquet"
+    whole = places.read_bytes()
+    places.write_bytes(whole[:-10])
+    try:
+        app = open_app()
+        assert not app.exception
+        assert "places.parquet" in app.error[0].value
+    finally:
+        places.write_bytes(whole)
+
+
+def test_downloads_hold_what_the_command_prints(open_app: OpenApp, toy_assets: Path) -> None:
+    from app import resources
+    from app.state import Photo
+
+    open_app()
+    photo = resources.read_sample("street-0.jpg")
+    assert photo == Photo(photo.key, "Street 0", "street-0.jpg")
+    shown = resources.localized(photo, toy.GALLERY, toy.CHECKPOINTS[0], "exif")
+    direct = l2.localize(
+        toy_assets / "samples" / "street-0.jpg",
+        encoder=l2.load_encoder(toy.CHECKPOINTS[0]),
+        gallery=l2.open_gallery(toy.GALLERY),
+    )
+    assert json.loads(shown.to_json()) == json.loads(direct.to_json())
