@@ -241,7 +241,7 @@ def estimate_location(
     return LocationEstimate(place.latitude, place.longitude, radius_m, min(1.0, float(mass[centre])))
 
 
-def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float64]:
+def match_probabilities(scores: NDArray, temperature: float | NDArray) -> NDArray[np.float64]:
     """Softmax over the last axis of cosine similarities (..., K)."""
     exponents = (scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)) / temperature
     weights = np.exp(exponents)
@@ -251,9 +251,9 @@ def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float
 def circle_masses(
     weights: NDArray, latitudes: NDArray, longitudes: NDArray, radius_m: float
 ) -> NDArray[np.float64]:
-    """For each of (K,) places the probability held within `radius_m` of it."""
+    """For each of (K,) places the probability held within `radius_m` of it; weights and masses are (..., K)."""
     apart_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
-    return (apart_m <= radius_m) @ weights
+    return weights @ (apart_m <= radius_m)
 
 
 def _doubts(

@@ -35,13 +35,11 @@ def calibrate(
             best = np.argsort(-row, kind="stable")[:ESTIMATE_PLACES]
             if distances[best[0]] <= radius_m:
                 right_scores.append(row[best[0]])
-            for position, temperature in enumerate(TEMPERATURES):
-                weights = match_probabilities(row[best], float(temperature))
-                mass = circle_masses(weights, latitudes[best], longitudes[best], radius_m)
-                centre = int(mass.argmax())
-                confidence = np.clip(mass[centre], 1e-3, 1 - 1e-3)
-                holds = distances[best[centre]] <= radius_m
-                losses[position] -= np.log(confidence if holds else 1 - confidence)
+            weights = match_probabilities(row[best][None], TEMPERATURES[:, None])  # (temperatures, places)
+            masses = circle_masses(weights, latitudes[best], longitudes[best], radius_m)
+            confidences = masses.max(axis=1).clip(1e-3, 1 - 1e-3)
+            holds = distances[best[masses.argmax(axis=1)]] <= radius_m
+            losses -= np.log(np.where(holds, confidences, 1 - confidences))
     calibration = {"temperature": round(float(TEMPERATURES[losses.argmin()]), 4)}
     if len(right_scores) >= LEAST_QUERIES:
         calibration["typical_score"] = round(float(np.percentile(right_scores, USUAL_SCORE_PERCENTILE)), 4)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l2ltr_core.datasets import Query
+from l2ltr_core.errors import ConfigurationError, DatasetError
+from l2ltr_core.evaluation import evaluate
+from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
+from l2ltr_core.geometry.geodesy import offset
+from l2ltr_core.imagery import Imagery, open_imagery
+from l2ltr_core.types import RGB, Location, Panorama
+from tests.town import CHIP_M, ColourEncoder, town, write_raster
+
+ENCODER = ColourEncoder()
+
+
+@dataclass(frozen=True)
+class TownDataset:
+    """Photos that show the aerial square around where they were taken."""
+
+    imagery: Imagery
+    queries: tuple[Query, ...]
+    gallery_name: str | None = None
+    name: str = "town"
+    simulated: bool = True
+    attribution: str = ""
+    tile_count: int = field(default=0)
+
+    def aerial(self, tile: int, chip_m: float) -> RGB:
+        place = self.queries[tile].location
+        assert place is not None
+        return self.imagery.chip(place, chip_m, None)
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    folder = tmp_path_factory.mktemp("evaluation")
+    raster = write_raster(folder / "town.tif", town())
+    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
+
+
+@pytest.fixture
+def dataset(gallery: Gallery) -> TownDataset:
+    """24 photos, 3 m off the places of the gallery, looking all around."""
+    rows = range(5, 245, 10)
+    queries = tuple(
+        _query(gallery, number, offset(gallery.location(place), 2, -2), 15.0 * number)
+        for number, place in enumerate(rows)
+    )
+    return TownDataset(gallery.imagery, queries, str(gallery.folder), tile_count=len(queries))
+
+
+def _query(gallery: Gallery, number: int, place: Location, heading_deg: float | None) -> Query:
+    def load() -> Panorama:
+        square = gallery.imagery.chip(place, CHIP_M, 48)
+        turned = np.roll(square, -round((heading_deg or 0) / 360 * 48), axis=1)
+        return Panorama(turned, heading_deg=heading_deg, location=place)
+
+    return Query(f"photo-{number}", place, heading_deg, number, load)
+
+
+def test_the_paired_protocol_ranks_each_photos_own_square(dataset: TownDataset) -> None:
+    report = evaluate(dataset, ENCODER, protocol="paired")
+    assert report["protocol"] == "paired"
+    assert (report["queries"], report["gallery_size"]) == (24, 24)
+    assert report["recall_at_1"] == report["recall_at_1_percent"] == 1
+    assert report["median_error_m"] == 0
+
+
+def test_the_places_protocol_searches_the_gallery_and_counts_25_metres(
+    dataset: TownDataset, gallery: Gallery
+) -> None:
+    report = evaluate(dataset, ENCODER)
+    assert report["protocol"] == "places"
+    assert (report["queries"], report["gallery_size"]) == (24, 256)
+    assert report["recall_at_1"] == 1
+    assert report["recall_within_5m"] == report["recall_within_50m"] == 1
+    assert report["median_error_m"] == pytest.approx(np.hypot(2, 2), abs=0.1)
+
+
+def test_a_match_next_door_is_right_within_25_metres_only(dataset: TownDataset, gallery: Gallery) -> None:
+    liars = [
+        Query(q.name, offset(q.location, 20, 0), q.heading_deg, q.tile, q.load)
+        for q in dataset.queries
+        if q.location is not None
+    ]
+    report = evaluate(replace(dataset, queries=tuple(liars)), ENCODER, protocol="places")
+    assert report["recall_at_1"] == report["recall_within_25m"] == 1
+    assert report["recall_within_10m"] == 0
+    farther = [
+        Query(q.name, offset(q.location, 60, 0), q.heading_deg, q.tile, q.load) for q in liars if q.location
+    ]
+    assert evaluate(replace(dataset, queries=tuple(farther)), ENCODER, protocol="places")["recall_at_1"] < 0.2
+
+
+def test_headings_are_found_where_they_are_searched(dataset: TownDataset) -> None:
+    turned = [replace(query, heading_deg=None) for query in dataset.queries]
+    unknown = replace(dataset, queries=tuple(turned))
+    with pytest.raises(DatasetError, match=r"24 of 24 photos .* do not say which way.*--heading search"):
+        evaluate(unknown, ENCODER)
+    report = evaluate(unknown, ENCODER, heading="search")
+    assert report["heading"] == "search"
+    assert report["recall_at_1"] > 0.9
+
+
+def test_a_narrow_field_of_view_finds_less_and_the_same_each_time(dataset: TownDataset) -> None:
+    narrow = evaluate(dataset, ENCODER, protocol="places", fov_deg=60)
+    assert narrow["fov_deg"] == 60
+    assert narrow["recall_at_1"] < 0.9
+    assert narrow == evaluate(dataset, ENCODER, protocol="places", fov_deg=60)
+
+
+def test_the_whole_field_of_view_is_as_good_as_none(dataset: TownDataset) -> None:
+    assert evaluate(dataset, ENCODER, protocol="places", fov_deg=360)["recall_at_1"] == 1
+
+
+def test_a_temperature_is_measured_where_the_heading_is_known(dataset: TownDataset) -> None:
+    calibration = evaluate(dataset, ENCODER)["calibration"]
+    assert 0.005 <= calibration["temperature"] <= 0.5
+    assert 0.5 < calibration["typical_score"] <= 1
+    assert "calibration" not in evaluate(dataset, ENCODER, heading="search")
+    few = replace(dataset, queries=dataset.queries[:5])
+    assert evaluate(few, ENCODER)["calibration"] == {}
+
+
+def test_progress_counts_the_photos(dataset: TownDataset) -> None:
+    calls: list[tuple[int, int]] = []
+    evaluate(dataset, ENCODER, progress=lambda done, total: calls.append((done, total)))
+    assert calls[0] == (1, 24) and calls[-1] == (24, 24)
+
+
+def test_a_benchmark_without_positions_has_no_distances(dataset: TownDataset) -> None:
+    nowhere = [replace(query, location=None) for query in dataset.queries]
+    tiles = [dataset.aerial(tile, CHIP_M) for tile in range(24)]
+
+    class Benchmark(TownDataset):
+        def aerial(self, tile: int, chip_m: float) -> RGB:
+            return tiles[tile]
+
+    benchmark = Benchmark(dataset.imagery, tuple(nowhere), None, tile_count=24)
+    report = evaluate(benchmark, ENCODER)
+    assert report["protocol"] == "paired" and report["recall_at_1"] == 1
+    assert "median_error_m" not in report
+    with pytest.raises(ConfigurationError, match="names no gallery"):
+        evaluate(benchmark, ENCODER, protocol="places")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"fov_deg": 0}, {"fov_deg": 400}, {"fov_deg": float("nan")}, {"protocol": "some"}, {"heading": "given"}],
+)
+def test_impossible_settings_are_refused(dataset: TownDataset, setting: dict) -> None:
+    with pytest.raises(ConfigurationError):
+        evaluate(dataset, ENCODER, **setting)
+
+
+def test_an_empty_dataset_is_refused(dataset: TownDataset) -> None:
+    with pytest.raises(DatasetError, match="no photos"):
+        evaluate(replace(dataset, queries=()), ENCODER)
+
+
+def test_the_gallery_may_be_another_than_the_datasets(
+    dataset: TownDataset, gallery: Gallery, tmp_path: Path
+) -> None:
+    named = replace(dataset, gallery_name="nowhere")
+    opened = open_gallery(gallery.folder)
+    assert evaluate(named, ENCODER, gallery=opened)["gallery_size"] == 256

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l2ltr_core.errors import ConfigurationError, GalleryError
+from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
+from l2ltr_core.geometry.geodesy import distance_between_m, offset
+from l2ltr_core.imagery import open_imagery
+from l2ltr_core.localization import Localization, estimate_location, localize, search_heading
+from l2ltr_core.photo import write_panorama
+from l2ltr_core.types import Location, Panorama
+from tests.town import CHIP_M, ColourEncoder, town, write_raster
+
+ENCODER = ColourEncoder()
+PLACE = 100
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    folder = tmp_path_factory.mktemp("localization")
+    raster = write_raster(folder / "town.tif", town())
+    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
+
+
+def photo_of(gallery: Gallery, place_id: int, heading_deg: float = 0.0) -> Panorama:
+    """A "panorama" that shows the aerial square itself, turned as a camera that looks at `heading_deg`."""
+    chip = gallery.imagery.chip(gallery.location(place_id), CHIP_M, 64)
+    pixels = np.roll(chip, -round(heading_deg / 360 * 64), axis=1)
+    return Panorama(pixels, heading_deg=heading_deg, location=gallery.location(place_id))
+
+
+def test_a_photo_finds_its_place(gallery: Gallery) -> None:
+    result = localize(photo_of(gallery, PLACE, 90), encoder=ENCODER, gallery=gallery)
+    assert result.matches[0].place_id == PLACE
+    assert result.matches[0].score == pytest.approx(1, abs=0.01)
+    assert [match.rank for match in result.matches] == list(range(1, 11))
+    scores = [match.score for match in result.matches]
+    assert scores == sorted(scores, reverse=True)
+    assert (result.gallery, result.checkpoint) == ("town", "colours")
+    assert result.notes == ()
+
+
+def test_the_known_heading_is_used(gallery: Gallery) -> None:
+    result = localize(photo_of(gallery, PLACE, 90), encoder=ENCODER, gallery=gallery)
+    assert (result.heading_deg, result.heading_source) == (90, "exif")
+
+
+def test_a_given_heading_wins_over_the_photos_own(gallery: Gallery) -> None:
+    wrong = replace(photo_of(gallery, PLACE, 90), heading_deg=0.0)
+    result = localize(wrong, encoder=ENCODER, gallery=gallery, heading=450.0)
+    assert (result.heading_deg, result.heading_source) == (90, "given")
+    assert result.matches[0].place_id == PLACE
+
+
+def test_without_a_heading_north_is_assumed_and_the_person_told(gallery: Gallery) -> None:
+    unknown = replace(photo_of(gallery, PLACE), heading_deg=None)
+    result = localize(unknown, encoder=ENCODER, gallery=gallery)
+    assert (result.heading_deg, result.heading_source) == (0, "assumed")
+    assert any("does not say which way it looks" in note for note in result.notes)
+
+
+def test_a_search_finds_the_heading(gallery: Gallery) -> None:
+    unknown = replace(photo_of(gallery, PLACE, 225), heading_deg=None)
+    assert search_heading(unknown, ENCODER, gallery) == 225
+    result = localize(unknown, encoder=ENCODER, gallery=gallery, heading="search")
+    assert (result.heading_deg, result.heading_source) == (225, "search")
+    assert result.matches[0].place_id == PLACE
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize("heading", [float("nan"), float("inf"), "north"])
+def test_a_heading_that_is_none_is_refused(gallery: Gallery, heading: float) -> None:
+    with pytest.raises(ConfigurationError, match="The heading is"):
+        localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery, heading=heading)
+
+
+def test_the_number_of_matches_is_what_was_asked_for(gallery: Gallery) -> None:
+    for top_k, found in ((1, 1), (25, 25), (1000, 256)):
+        result = localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery, top_k=top_k)
+        assert len(result.matches) == found
+    with pytest.raises(ConfigurationError, match="number of matches is 0"):
+        localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery, top_k=0)
+
+
+def test_the_estimate_does_not_depend_on_how_many_matches_are_listed(gallery: Gallery) -> None:
+    few, many = (
+        localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery, top_k=top_k)
+        for top_k in (1, 256)
+    )
+    assert few.estimate == many.estimate
+
+
+def test_the_estimate_is_near_the_truth_and_says_how_near(gallery: Gallery) -> None:
+    result = localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery)
+    assert result.truth == gallery.location(PLACE)
+    assert result.error_m is not None and result.error_m < result.estimate.radius_m
+    assert 0.5 < result.estimate.confidence <= 1
+
+
+def test_the_view_is_what_the_model_saw(gallery: Gallery) -> None:
+    photo = photo_of(gallery, PLACE, 90)
+    result = localize(photo, encoder=ENCODER, gallery=gallery)
+    assert np.array_equal(result.ground_view, ENCODER.ground_view(photo, 90))
+
+
+def test_a_photo_from_elsewhere_is_told_so(gallery: Gallery) -> None:
+    away = replace(photo_of(gallery, PLACE), location=Location(48.2, 16.4))
+    notes = localize(away, encoder=ENCODER, gallery=gallery).notes
+    assert any("km from the nearest place of the gallery town" in note for note in notes)
+
+
+def test_a_score_below_the_usual_is_told(gallery: Gallery) -> None:
+    strict = ColourEncoder(calibration={"typical_score": 0.9})
+    noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    notes = localize(Panorama(noise, heading_deg=0.0), encoder=strict, gallery=gallery).notes
+    assert any("probably not taken in the gallery town" in note for note in notes)
+
+
+def test_a_place_among_many_alike_is_not_trusted(gallery: Gallery) -> None:
+    vague = ColourEncoder(calibration={"temperature": 10.0})
+    result = localize(photo_of(gallery, PLACE), encoder=vague, gallery=gallery)
+    assert result.estimate.confidence < 0.2
+    assert any("No place stands out" in note for note in result.notes)
+
+
+def test_a_checkpoint_without_an_index_is_refused(gallery: Gallery) -> None:
+    with pytest.raises(GalleryError, match="no index"):
+        localize(photo_of(gallery, PLACE), encoder=ColourEncoder(fingerprint="other"), gallery=gallery)
+
+
+def test_a_file_its_bytes_and_its_panorama_give_the_same(gallery: Gallery, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    photo = photo_of(gallery, PLACE, 45)
+    assert photo.location is not None
+    wide = np.repeat(photo.pixels, 2, axis=1)
+    write_panorama(path, wide, location=photo.location, heading_deg=45)
+    first = localize(path, encoder=ENCODER, gallery=gallery).to_dict()
+    assert first == localize(path.read_bytes(), encoder=ENCODER, gallery=gallery).to_dict()
+    assert first["heading_source"] == "exif" and first["error_m"] < 25
+
+
+def test_the_mean_of_a_cluster_beats_a_lone_high_score() -> None:
+    origin = Location(60.17, 24.94)
+    near = [offset(origin, east, 0) for east in (0, 10, 20)]
+    lone = offset(origin, 500, 0)
+    places = [lone, *near]
+    latitudes = np.array([place.latitude for place in places])
+    longitudes = np.array([place.longitude for place in places])
+    estimate = estimate_location(np.array([0.8, 0.79, 0.79, 0.79]), latitudes, longitudes, 0.05, 25.0)
+    assert distance_between_m(Location(estimate.latitude, estimate.longitude), near[1]) < 1
+    assert estimate.confidence == pytest.approx(3 * np.exp(-0.2) / (1 + 3 * np.exp(-0.2)), abs=1e-6)
+    assert estimate.radius_m == 25
+
+
+def test_one_place_is_its_own_estimate() -> None:
+    estimate = estimate_location(np.array([0.3]), np.array([60.0]), np.array([25.0]), 0.05, 25.0)
+    assert (estimate.latitude, estimate.longitude, estimate.confidence) == (60, 25, 1)
+
+
+@pytest.fixture(scope="module")
+def result(gallery: Gallery) -> Localization:
+    return localize(photo_of(gallery, PLACE, 90), encoder=ENCODER, gallery=gallery, top_k=3)
+
+
+def test_the_result_has_the_documented_entries(result: Localization) -> None:
+    values = result.to_dict()
+    assert list(values) == [
+        "gallery", "checkpoint", "heading_deg", "heading_source", "estimate", "matches", "truth", "error_m",
+    ]  # fmt: skip
+    assert list(values["estimate"]) == ["latitude", "longitude", "radius_m", "confidence"]
+    assert list(values["matches"][0]) == ["rank", "place_id", "latitude", "longitude", "score"]
+    assert json.loads(result.to_json()) == values
+
+
+def test_without_a_position_there_is_no_truth_and_no_error(result: Localization) -> None:
+    values = replace(result, truth=None).to_dict()
+    assert "truth" not in values and "error_m" not in values
+
+
+def test_the_table_holds_the_same_matches(result: Localization) -> None:
+    rows = list(csv.DictReader(io.StringIO(result.to_csv())))
+    matches = result.to_dict()["matches"]
+    assert [{key: float(value) for key, value in row.items()} for row in rows] == matches
+
+
+def test_the_geojson_holds_the_same_points(result: Localization) -> None:
+    values, collection = result.to_dict(), result.to_geojson()
+    kinds = [feature["properties"]["kind"] for feature in collection["features"]]
+    assert kinds == ["match"] * 3 + ["estimate", "truth"]
+    first = collection["features"][0]
+    assert first["geometry"]["coordinates"] == [
+        values["matches"][0]["longitude"],
+        values["matches"][0]["latitude"],
+    ]
+    assert first["properties"]["score"] == values["matches"][0]["score"]
+
+
+def test_the_gallery_may_be_opened_again(gallery: Gallery) -> None:
+    again = open_gallery(gallery.folder)
+    photo = photo_of(gallery, PLACE)
+    assert (
+        localize(photo, encoder=ENCODER, gallery=again).to_dict()
+        == localize(photo, encoder=ENCODER, gallery=gallery).to_dict()
+    )
