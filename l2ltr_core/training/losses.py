@@ -15,14 +15,16 @@ def soft_margin_triplet(ground: Tensor, aerial: Tensor, alpha: float, kept: Tens
     """The paper's loss: log(1 + exp(alpha (d_pair - d_negative))) over all in-batch negatives.
 
     Both inputs (B, D) unit rows; d is the squared distance; the mean over B(B-1) negatives of each
-    direction, the two averaged (Hu et al., CVM-Net, 2018; L2LTR, section 3.4).
+    direction, the two averaged (Hu et al., CVM-Net, 2018; L2LTR, section 3.4). As in the authors' code
+    the sum also runs over the pairs themselves, which adds a constant of log 2 / (B - 1).
     """
     distance = 2 - 2 * ground @ aerial.t()  # (B ground, B aerial)
     pair = distance.diagonal()
     negatives = _negatives(len(pair), kept, distance.device)
-    to_aerial = F.softplus(alpha * (pair[:, None] - distance))[negatives].mean()
-    to_ground = F.softplus(alpha * (pair[None, :] - distance))[negatives].mean()
-    return (to_aerial + to_ground) / 2
+    counted = negatives | torch.eye(len(pair), dtype=torch.bool, device=distance.device)
+    to_aerial = F.softplus(alpha * (pair[:, None] - distance))
+    to_ground = F.softplus(alpha * (pair[None, :] - distance))
+    return ((to_aerial + to_ground) * counted).sum() / (2 * negatives.sum().clamp(min=1))
 
 
 def info_nce(ground: Tensor, aerial: Tensor, temperature: float, kept: Tensor | None = None) -> Tensor:

@@ -324,7 +324,7 @@ def restore_state(run: Run) -> Position:
         stage.load_state_dict(state["weights"])
         position = _at_start(run, stage)
         position.optimizer.load_state_dict(state["optimizer"])
-    except (OSError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
+    except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
         raise ConfigurationError(f"'{path}' cannot be resumed from; start anew without --resume.") from error
     position.step, position.seconds = state["step"], state["stage_seconds"]
     run.seconds, run.validation = state["run_seconds"], state["validation"]

@@ -1,4 +1,4 @@
-"""A world small enough to learn in seconds: coloured blobs from above, the same seen in other colours from inside."""
+"""A world small enough to learn in seconds: coloured blobs from above, and inside out in other colours."""
 
 from __future__ import annotations
 

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.training.config import config_from_dict, load_config
+from tests.training.tiny_world import tiny_config
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid_and_named_after_its_file(path: Path) -> None:
+    assert load_config(path).name == path.stem
+
+
+def test_the_two_helsinki_configurations_differ_in_the_attention_only() -> None:
+    l2ltr, vit = load_config(CONFIGS / "helsinki-l2ltr.toml"), load_config(CONFIGS / "helsinki-vit.toml")
+    assert (l2ltr.model.attention, vit.model.attention) == ("self-cross", "self")
+    alike = replace(
+        vit,
+        model=replace(vit.model, attention="self-cross"),
+        name=l2ltr.name,
+        description=l2ltr.description,
+        snapshots=l2ltr.snapshots,
+    )
+    assert alike == l2ltr
+
+
+def test_a_configuration_survives_the_way_to_plain_values_and_back() -> None:
+    assert config_from_dict(tiny_config().to_dict()) == tiny_config()
+
+
+def test_a_setting_may_be_left_out() -> None:
+    values = tiny_config().to_dict()
+    del values["optimizer"]
+    assert config_from_dict(values) == tiny_config()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("speed", 3, "There is no setting 'speed'"),
+        ("batches.pears", 3, "There is no setting 'batches.pears'"),
+        ("batches.pairs", "many", "'batches.pairs' is 'many'; give int"),
+        ("batches.pairs", True, "'batches.pairs' is True; give int"),
+        ("batches.pairs", 1, "give at least 2"),
+        ("batches.near_fraction", 1.5, "give a number from 0 to 1"),
+        ("main.learning_rate", "fast", "'main.learning_rate' is 'fast'; give a number"),
+        ("main.steps", 0, "main.steps is 0"),
+        ("objective.loss", "hinge", "'objective.loss' is 'hinge'; give one of 'infonce', 'triplet'"),
+        ("model.depht", 2, "has no setting 'depht'"),
+        ("warmup.steps", 0, "needs a teacher"),
+        ("view.polar", False, "polar aerial views only"),
+        ("model.aerial_size_px", [64, 64], "training needs equal views"),
+        ("snapshots.early", 1.0, "between 0 and 1"),
+        ("batches", 3, "give a table"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_sentence(path: str, value: object, message: str) -> None:
+    values = tiny_config().to_dict()
+    *tables, key = path.split(".")
+    table = values
+    for name in tables:
+        table = table[name]
+    table[key] = value
+    with pytest.raises(ConfigurationError, match=message.replace("(", r"\(")):
+        config_from_dict(values)
+
+
+def test_a_missing_setting_is_named() -> None:
+    values = tiny_config().to_dict()
+    del values["main"]["steps"]
+    with pytest.raises(ConfigurationError, match=r"main\.steps"):
+        config_from_dict(values)
+
+
+@pytest.mark.parametrize("text", ["name = ", "\xff"])
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=r"run\.toml"):
+        load_config(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="give a TOML file"):
+        load_config(tmp_path / "none.toml")

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from l2ltr_core.checkpoints import load_card, load_encoder
+from l2ltr_core.errors import ConfigurationError, DatasetError
+from l2ltr_core.training import Report, train
+from l2ltr_core.training.config import RunConfig, StageConfig
+from tests.training.tiny_world import tiny_config, write_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_world(tmp_path_factory.mktemp("worlds") / "training", 200, seed=0)
+
+
+@pytest.fixture(scope="module")
+def other_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_world(tmp_path_factory.mktemp("worlds") / "validation", 60, seed=7)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_sixty_steps_learn_a_small_world_and_leave_everything_a_run_should(
+    world: Path, other_world: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    config = tiny_config(20, 40, snapshots={"tiny-early": 0.5})
+    result = train(config, [world], out, validation=other_world)
+    assert result.finished and [card.name for card in result.cards] == ["tiny-early", "tiny"]
+    warm, trained = rows(out / "validation.csv")
+    assert float(warm["paired_recall_at_1"]) > 0.5  # by chance 0.017
+    assert float(trained["paired_recall_at_1"]) > 0.08
+    assert float(rows(out / "train.csv")[-1]["teacher"]) < 0.95
+    assert (out / "curves.png").stat().st_size > 10_000
+    card = load_card(out / "tiny.safetensors")
+    assert card.results["validation"]["paired_recall_at_1"] == pytest.approx(
+        float(trained["paired_recall_at_1"]), abs=1e-4
+    )
+    assert card.training["configuration"]["seed"] == config.seed
+    view = np.zeros((*config.model.ground_size_px, 3), np.uint8)
+    assert load_encoder(out / "tiny.safetensors").encode_ground([view], prepared=True).shape == (1, 64)
+
+
+def test_a_run_that_was_told_to_end_goes_on_exactly(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(4, 6)
+    config = replace(config, run=replace(config.run, log_every=1, threads=1))
+    train(config, [world], tmp_path / "whole", cache_dir=tmp_path / "cache")
+
+    def interrupted(at: tuple[str, int]):
+        def report(report: Report) -> None:
+            if (report.stage, report.step) == at:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        return report
+
+    parts = tmp_path / "parts"
+    first = train(config, [world], parts, on_report=interrupted(("warmup", 2)), cache_dir=tmp_path / "cache")
+    second = train(
+        config, [world], parts, True, on_report=interrupted(("main", 3)), cache_dir=tmp_path / "cache"
+    )
+    third = train(config, [world], parts, True, cache_dir=tmp_path / "cache")
+    assert (first.finished, second.finished, third.finished) == (False, False, True)
+    whole, pieced = (load_file(folder / "tiny.safetensors") for folder in (tmp_path / "whole", parts))
+    assert all(torch.equal(whole[name], pieced[name]) for name in whole)
+    steps = [(r["stage"], int(r["step"])) for r in rows(parts / "train.csv")]
+    assert steps == [("warmup", i) for i in range(1, 5)] + [("main", i) for i in range(1, 7)]
+
+
+def test_rows_written_after_the_saved_state_are_forgotten(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(0, 2)
+    config = replace(config, run=replace(config.run, log_every=1))
+    train(config, [world], tmp_path)
+    with (tmp_path / "train.csv").open("a") as file:
+        file.write("main,99,1,1,1,1,1,1,1\n")
+    train(replace(config, main=replace(config.main, steps=3)), [world], tmp_path, True)
+    assert [r["step"] for r in rows(tmp_path / "train.csv")] == ["1", "2", "3"]
+
+
+def test_a_longer_budget_continues_a_finished_run(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(0, 2)
+    train(config, [world], tmp_path)
+    before = load_card(tmp_path / "tiny.safetensors")
+    result = train(replace(config, main=StageConfig(steps=4)), [world], tmp_path, True)
+    assert result.cards[-1].training["main_steps"] == 4
+    assert result.cards[-1].fingerprint != before.fingerprint
+
+
+def test_another_recipe_cannot_resume(world: Path, tmp_path: Path) -> None:
+    train(tiny_config(0, 1), [world], tmp_path)
+    with pytest.raises(ConfigurationError, match="another 'seed'"):
+        train(tiny_config(0, 2, seed=5), [world], tmp_path, True)
+
+
+def test_a_run_is_not_overwritten(world: Path, tmp_path: Path) -> None:
+    train(tiny_config(0, 1), [world], tmp_path)
+    with pytest.raises(ConfigurationError, match="holds a run already"):
+        train(tiny_config(0, 1), [world], tmp_path)
+
+
+def test_there_must_be_something_to_resume(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nothing to resume"):
+        train(tiny_config(0, 1), [world], tmp_path, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"no state", b"PK\x03\x04 cut"])
+def test_a_damaged_state_is_refused(world: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "state.pt").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="cannot be resumed from"):
+        train(tiny_config(0, 1), [world], tmp_path, True)
+
+
+def test_a_world_smaller_than_a_batch_is_refused(tmp_path: Path) -> None:
+    small = write_world(tmp_path / "small", 5)
+    with pytest.raises(DatasetError, match="fewer photos than a batch"):
+        train(tiny_config(0, 1), [small], tmp_path / "run")
+
+
+def test_mixed_precision_and_the_triplet_loss_run_too(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(1, 1)
+    config = replace(
+        config,
+        run=RunConfig(precision="bfloat16"),
+        objective=replace(config.objective, loss="triplet"),
+        model=replace(config.model, attention="self"),
+    )
+    assert train(config, [world], tmp_path).cards[-1].model.attention == "self"

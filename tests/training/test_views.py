@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from l2ltr_core.geometry.polar import to_polar
+from l2ltr_core.imagery import open_imagery
+from l2ltr_core.photo import load_panorama
+from l2ltr_core.training.augment import mirror_columns, roll_columns
+from l2ltr_core.training.views import PolarSampler
+from l2ltr_core.training.worlds import GroundMap, World, load_world
+from tests.training.tiny_world import (
+    CHIP_M,
+    MODEL,
+    PIXEL_M,
+    SIDE_PX,
+    VIEW_PX,
+    blobs,
+    tiny_config,
+    write_world,
+)
+
+HALF = round(CHIP_M / PIXEL_M / 2)
+MAP = GroundMap(blobs(3), west_m=100.0, north_m=500.0, pixel_m=PIXEL_M)
+SAMPLER = PolarSampler(VIEW_PX, CHIP_M)
+
+
+def chip(row: int, column: int) -> np.ndarray:
+    return MAP.pixels[row - HALF : row + HALF, column - HALF : column + HALF]
+
+
+def place(row: float, column: float) -> np.ndarray:
+    return np.array([[MAP.west_m + column * PIXEL_M, MAP.north_m - row * PIXEL_M]])
+
+
+def as_image(view: torch.Tensor) -> np.ndarray:
+    return view[0].permute(1, 2, 0).numpy()
+
+
+def inside(view: np.ndarray) -> np.ndarray:
+    """Without the top rows, where the chip ends and the map goes on."""
+    return view[3:]
+
+
+def test_the_view_sampled_from_the_map_is_the_polar_view_of_the_chip() -> None:
+    sampled = as_image(SAMPLER.sample(MAP, place(200, 150)))
+    assert np.abs(inside(sampled) - inside(to_polar(chip(200, 150), VIEW_PX))).max() < 0.05
+
+
+def test_the_mirrored_view_is_the_polar_view_of_the_mirrored_chip() -> None:
+    sampled = as_image(SAMPLER.sample(MAP, place(200, 150), mirrored=True))
+    assert np.abs(inside(sampled) - inside(to_polar(chip(200, 150)[:, ::-1], VIEW_PX))).max() < 0.05
+
+
+def test_a_stretched_view_reaches_further() -> None:
+    sampled = as_image(SAMPLER.sample(MAP, place(200, 150), np.array([0.5])))
+    half = HALF // 2
+    small = MAP.pixels[200 - half : 200 + half, 150 - half : 150 + half]
+    assert np.abs(inside(sampled) - inside(to_polar(small, VIEW_PX))).max() < 0.05
+
+
+def test_beyond_the_map_is_black() -> None:
+    sampled = as_image(SAMPLER.sample(MAP, place(0, 0)))
+    north = VIEW_PX[1] // 2
+    assert sampled[:-2, north - 8].max() == 0.0
+
+
+def test_north_stays_in_the_middle_when_both_views_are_mirrored() -> None:
+    # A photo's north is the edge between its middle columns; the polar view's is the column W/2 itself.
+    width = VIEW_PX[1]
+    bearing = (torch.arange(width) + 0.5) / width * 360 - 180
+    mirrored = mirror_columns(bearing.expand(1, 3, 4, width))[0, 0, 0]
+    assert torch.equal(mirrored, -bearing)
+    straight, swapped = (
+        as_image(SAMPLER.sample(MAP, place(200, 150))),
+        as_image(
+            SAMPLER.sample(
+                GroundMap(MAP.pixels[:, ::-1].copy(), MAP.west_m, MAP.north_m, PIXEL_M),
+                place(200, SIDE_PX - 150),
+                mirrored=True,
+            )
+        ),
+    )
+    assert np.abs(straight - swapped).max() < 0.05
+
+
+def test_each_panorama_is_rolled_by_its_own_number_of_columns() -> None:
+    images = torch.arange(2 * 3 * 2 * 8.0).view(2, 3, 2, 8)
+    rolled = roll_columns(images, [1, -2])
+    assert torch.equal(rolled[0], images[0].roll(1, 2))
+    assert torch.equal(rolled[1], images[1].roll(-2, 2))
+
+
+def test_training_sees_what_the_imagery_and_the_encoder_give(tmp_path) -> None:
+    folder = write_world(tmp_path / "world", 4)
+    config = tiny_config()
+    world = load_world(folder, config.model, config.view, tmp_path / "cache")
+    imagery = open_imagery(str(folder / "orthophoto.tif"))
+    for index, photo in enumerate(sorted((folder / "panoramas").iterdir())):
+        location = load_panorama(photo).location
+        assert location is not None
+        cut = to_polar(imagery.chip(location, CHIP_M, None), VIEW_PX)
+        sampled = as_image(SAMPLER.sample(world.maps[0], world.positions_m[index : index + 1]))
+        assert np.abs(inside(sampled) - inside(cut)).mean() < 2.0
+
+
+def test_a_ground_view_is_turned_to_north(tmp_path) -> None:
+    turned = write_world(tmp_path / "turned", 4)
+    straight = write_world(tmp_path / "straight", 4, headings=False)
+    worlds = [load_world(f, MODEL, tiny_config().view, tmp_path / "cache") for f in (turned, straight)]
+    assert np.abs(worlds[0].views.astype(int) - worlds[1].views).mean() < 4
+
+
+def test_the_second_start_reads_the_kept_views(tmp_path) -> None:
+    folder = write_world(tmp_path / "world", 4)
+
+    def load(calls: list) -> World:
+        return load_world(folder, MODEL, tiny_config().view, tmp_path / "cache", lambda *a: calls.append(a))
+
+    first: list = []
+    again: list = []
+    one, two = load(first), load(again)
+    assert (len(first), len(again)) == (4, 0)
+    assert np.array_equal(one.views, two.views)
