@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,15 +108,16 @@ def _read(file: Path) -> dict[Side, dict[str, Tensor]]:
     if not file.is_file():
         raise CheckpointError(f"There is no file {file}.")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+        with warnings.catch_warnings(action="ignore"):  # about old pickle protocols, to people who made none
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except pickle.UnpicklingError as error:
-        if "nsupported" in str(error):
+        if "GLOBAL" in str(error) or "nsupported global" in str(error):
             raise CheckpointError(
                 f"{file.name} holds Python objects besides tensors, which could run code; it was not loaded."
             ) from error
-        raise CheckpointError(f"{file.name} is not a torch file, or is damaged.") from error
+        raise CheckpointError(f"{file.name} is not a torch file of tensors, or is damaged.") from error
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file.name} is not a torch file, or is cut short.") from error
+        raise CheckpointError(f"{file.name} is not a torch file of tensors, or is cut short.") from error
     states: dict[Side, dict[str, Tensor]] = {}
     for side, key in SIDES.items():
         state = content.get(key) if isinstance(content, Mapping) else None

@@ -54,9 +54,8 @@ class Encoder:
         self._load_branch = load_branch
         self._branches: dict[Side, Branch] = {}
         self._lock = Lock()
-        scale = 255 * np.asarray(card.view.std, np.float32)
-        self._mean = torch.from_numpy(np.asarray(card.view.mean, np.float32) * 255).view(3, 1, 1)
-        self._scale = torch.from_numpy(scale).view(3, 1, 1)
+        self._mean = torch.tensor(card.view.mean).view(3, 1, 1)
+        self._std = torch.tensor(card.view.std).view(3, 1, 1)
         if precision not in ("exact", "fast"):
             raise ConfigurationError(f"The precision is {precision!r}; give 'exact' or 'fast'.")
 
@@ -185,7 +184,7 @@ class Encoder:
         """What each layer is given, then what the last one gives: (depth + 1, T, D) float32, CLS first."""
         with torch.inference_mode():
             tokens = self.branch(branch).layer_tokens(self._one(image, branch, heading_deg, prepared))
-        return torch.cat(tokens).float().cpu().numpy()
+        return torch.stack([layer[0] for layer in tokens]).float().cpu().numpy()
 
     def tokens(
         self,
@@ -205,13 +204,18 @@ class Encoder:
         return self.branch(branch).positional_embedding[0].detach().float().cpu().numpy().copy()
 
     def _one(self, image: GroundInput, side: Side, heading_deg: float | None, prepared: bool) -> Tensor:
+        """One image's view, once for each thread: only the first is meant.
+
+        On a CPU torch splits a lone image's sums between the threads, and its float32 result then differs
+        by 1e-5 from the same image's in a batch; a batch is split between its images.
+        """
         if side == "ground":
             view = self._ground_input(image, heading_deg, prepared)
         elif isinstance(image, Panorama):
             raise ImageError("A panorama was given for the aerial branch; give a north-up square.")
         else:
             view = self._aerial_input(image, prepared)
-        return self._normalize([view])
+        return self._normalize([view] * (torch.get_num_threads() if self.device.type == "cpu" else 1))
 
     def _ground_input(self, image: GroundInput, heading_deg: float | None, prepared: bool) -> RGB:
         if prepared:
@@ -249,8 +253,8 @@ class Encoder:
 
     def _normalize(self, views: Sequence[RGB]) -> Tensor:
         """Views (H, W, 3) uint8 -> (B, 3, H, W) float32 on the device, channels last in memory."""
-        batch = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float()
-        return ((batch - self._mean) / self._scale).to(self.device)
+        batch = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
+        return ((batch - self._mean) / self._std).to(self.device)
 
 
 def choose_device(name: str) -> torch.device:

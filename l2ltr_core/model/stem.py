@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
+import torch.nn.functional as F
 from timm.layers.norm_act import GroupNormAct
 from timm.layers.std_conv import StdConv2d
 from timm.models.resnetv2 import DownsampleConv, ResNetV2
 from torch import Tensor, nn
 
 from l2ltr_core.model.config import NORM_GROUPS, PATCH_PX, ModelConfig
+
+
+class StandardizedConv(StdConv2d):
+    """A convolution whose filters are brought to zero mean and unit variance (Qiao et al. 2019)."""
+
+    def standardized(self) -> Tensor:
+        """The filters in use, (out, in, h, w)."""
+        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, unbiased=False)
+        return (self.weight - mean) / torch.sqrt(variance + self.eps)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, H', W')."""
+        return F.conv2d(image, self.standardized(), None, self.stride, self.padding)
 
 
 class HybridStem(nn.Module):
@@ -30,7 +45,7 @@ class HybridStem(nn.Module):
             stem_chs=root,
             stem_type="",
             preact=False,
-            conv_layer=partial(StdConv2d, eps=1e-5),
+            conv_layer=partial(StandardizedConv, eps=1e-5),
             norm_layer=partial(GroupNormAct, num_groups=NORM_GROUPS, eps=1e-6),
         )
         self.root = resnet.stem

@@ -92,4 +92,4 @@ def split_heads(tokens: Tensor, heads: int) -> Tensor:
 
 
 def _weights(query: Tensor, key: Tensor) -> Tensor:
-    return torch.softmax((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2), dim=-1)
+    return torch.softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, dim=-1)
