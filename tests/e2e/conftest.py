@@ -1,0 +1,100 @@
+"""The app as a visitor meets it: its own process, a real browser, and no internet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Route, sync_playwright
+
+from tests.app import toy
+from tests.e2e.visit import Visit
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder drives a browser, and is skipped only where there is none."""
+    for item in items:
+        if Path(__file__).parent in Path(item.fspath).parents:
+            item.add_marker(pytest.mark.e2e)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium is installed"))
+
+
+@pytest.fixture(scope="session")
+def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
+
+
+@pytest.fixture(scope="session")
+def address(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("log") / "app.log"
+    command = [
+        sys.executable, "-m", "streamlit", "run", "app/main.py", f"--server.port={port}",
+        "--server.address=127.0.0.1", "--server.headless=true", "--server.fileWatcherType=none",
+    ]  # fmt: skip
+    environment = {**os.environ, "L2LTR_ASSETS": str(toy_assets)}
+    with log.open("wb") as output:
+        app = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield _healthy(f"http://127.0.0.1:{port}", app, log)
+    finally:
+        app.terminate()
+        app.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1400, 1000)], ids=["wide"])
+def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    width, height = request.param
+    page = browser.new_page(viewport={"width": width, "height": height})
+    visit = Visit(page)
+
+    def guard(route: Route) -> None:
+        if route.request.url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            visit.refused.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", guard)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.goto(address)
+    yield visit
+    page.close()
+
+
+def _healthy(address: str, app: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and app.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return address
+        except OSError:
+            time.sleep(0.3)
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")

@@ -1,0 +1,72 @@
+"""From a panorama to a pin on the map, in a real browser without internet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit
+
+
+def test_an_upload_becomes_pins_and_a_click_on_a_pin_shows_its_tile(visit: Visit, toy_assets: Path) -> None:
+    visit.wait_for_pins()
+    visit.page.locator("input[type=file]").set_input_files(toy_assets / "samples" / "street-1.jpg")
+    expect(visit.page.get_by_text("210° SW")).to_be_visible(timeout=PATIENCE_MS)
+    visit.wait_for_pins()
+    visit.map.locator(".pin[data-rank='6']").click()
+    expect(visit.page.get_by_text("Place 6 of 10")).to_be_visible(timeout=30_000)
+    expect(visit.page.get_by_alt_text("Aerial tile of place 6")).to_be_visible()
+    assert visit.map.locator(".pin.selected").get_attribute("data-rank") == "6"
+
+
+def test_a_click_in_the_list_selects_the_pin_and_brings_the_map_there(visit: Visit) -> None:
+    visit.wait_for_pins()
+    visit.page.locator(".st-key-place_4 button").click()
+    selected = visit.map.locator(".pin.selected[data-rank='4']")
+    expect(selected).to_be_visible(timeout=30_000)
+    visit.page.wait_for_timeout(800)  # the map glides there
+    frame, pin = visit.page.locator(MAP_FRAME).bounding_box(), selected.bounding_box()
+    assert frame is not None
+    assert pin is not None
+    assert abs(pin["x"] + pin["width"] / 2 - frame["x"] - frame["width"] / 2) < 40
+    assert abs(pin["y"] + pin["height"] - frame["y"] - frame["height"] / 2) < 60
+
+
+def test_the_map_shows_the_city_without_internet(visit: Visit) -> None:
+    visit.wait_for_pins()
+    image = visit.map.locator("img.leaflet-image-layer")
+    expect(image).to_be_visible()
+    assert image.evaluate("image => image.complete && image.naturalWidth") > 100
+    assert visit.map.locator(".leaflet-control-layers").count() == 1
+    assert visit.refused == []
+    assert visit.errors == []
+
+
+def test_moving_the_map_does_not_run_the_page_again(visit: Visit) -> None:
+    visit.wait_for_pins()
+    visit.page.wait_for_timeout(1500)
+    script = "() => { window.runs = 0; new MutationObserver(() => { window.runs += 1 }).observe("
+    script += "document.querySelector('[data-testid=stMain]'), {childList: true, subtree: true}) }"
+    visit.page.evaluate(script)
+    visit.map.locator(".leaflet-control-zoom-in").click()
+    visit.page.wait_for_timeout(2000)
+    assert visit.page.evaluate("window.runs") == 0
+
+
+@pytest.mark.parametrize("visit", [(420, 900)], indirect=True, ids=["narrow"])
+def test_a_narrow_screen_shows_everything_without_scrolling_sideways(visit: Visit) -> None:
+    visit.wait_for_pins()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 420
+    assert visit.map.locator("#map_div").evaluate("map => map.clientWidth") > 300
+
+
+def test_a_file_that_is_no_photo_is_one_sentence_and_the_page_goes_on(visit: Visit, tmp_path: Path) -> None:
+    visit.wait_for_pins()
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a photo")
+    visit.page.locator("input[type=file]").set_input_files(bad)
+    expect(visit.page.get_by_text("bad.jpg: The file is not an image")).to_be_visible(timeout=30_000)
+    visit.page.get_by_role("button", name="Street 1").first.click()
+    expect(visit.page.get_by_text("210° SW")).to_be_visible(timeout=30_000)
