@@ -1,0 +1,79 @@
+"""Matches on the map, and what the map reports back."""
+
+from __future__ import annotations
+
+import math
+
+import folium
+import pytest
+
+from app import maps
+from app.offline import BaseImage
+from l2ltr_core.geometry.geodesy import distance_between_m, to_mercator
+from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
+
+PLACE = Location(60.17, 24.94)
+MATCHES = [Match(rank, rank, 60.17 + rank / 1000, 24.94, 1 - rank / 20) for rank in range(1, 11)]
+ESTIMATE = LocationEstimate(60.17, 24.94, 25.0, 0.7)
+
+
+def html(layer: folium.FeatureGroup) -> str:
+    figure = folium.Map(tiles=None)
+    layer.add_to(figure)
+    return figure.get_root().render()
+
+
+def test_the_base_map_asks_for_nothing_outside_but_the_two_layers_it_offers() -> None:
+    image = BaseImage("../../app/static/galleries/x.jpg", Bounds(24.9, 60.1, 25.0, 60.2), "drawn by <a test>")
+    page = maps.base_map(image, maps.whole(image.bounds)).get_root().render()
+    hosts = {part.split("/")[0] for part in page.split("https://")[1:]}
+    assert hosts == {"tile.openstreetmap.org", "server.arcgisonline.com", "www.openstreetmap.org"}
+    assert "../../app/static/leaflet/leaflet.js" in page
+    assert '"../../app/static/galleries/x.jpg"' in page
+    assert "drawn by <a test>" not in page
+
+
+def test_every_match_has_a_numbered_pin_and_one_is_selected() -> None:
+    page = html(maps.match_layer(MATCHES, ESTIMATE, selected_rank=3))
+    assert page.count("l2ltr-pin") == 10
+    assert page.count("pin selected") == 1
+    assert 'pin selected\\" data-rank=\\"3' in page or 'pin selected" data-rank="3' in page
+
+
+def test_the_true_place_is_drawn_only_where_it_is_known() -> None:
+    assert "l2ltr-truth" not in html(maps.match_layer(MATCHES, ESTIMATE, selected_rank=1))
+    assert "l2ltr-truth" in html(maps.match_layer(MATCHES, ESTIMATE, selected_rank=1, truth=PLACE))
+
+
+@pytest.mark.parametrize(
+    ("tooltip", "rank"),
+    [("Place 7 · 12 m off", 7), (" Place 10", 10), ("True position", None), (None, None), ("", None)],
+)
+def test_a_click_is_read_from_the_tooltip_of_what_was_clicked(tooltip: str | None, rank: int | None) -> None:
+    assert maps.clicked_rank(tooltip) == rank
+
+
+def test_the_wedge_opens_towards_the_heading() -> None:
+    corners = maps.heading_wedge(PLACE, 90.0, 100.0)
+    middle = corners[1 + len(corners[1:]) // 2]
+    assert middle.latitude == pytest.approx(PLACE.latitude, abs=1e-6)
+    assert middle.longitude > PLACE.longitude
+    assert distance_between_m(PLACE, middle) == pytest.approx(100, rel=1e-3)
+
+
+def test_the_view_holds_all_places_and_no_closer_view_would() -> None:
+    places = [Location(60.16, 24.93), Location(60.18, 24.95)]
+    view = maps.view_of(places, size_px=(640, 480))
+    x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
+
+    def fits(zoom: int) -> bool:
+        pixel = 2 * math.pi * 6_378_137 / 256 / 2**zoom
+        return abs(x[1] - x[0]) / pixel <= 0.8 * 640 and abs(y[1] - y[0]) / pixel <= 0.8 * 480
+
+    assert fits(view.zoom)
+    assert not fits(view.zoom + 1)
+    assert view.center == pytest.approx((60.17, 24.94))
+
+
+def test_a_single_place_is_shown_from_close_by() -> None:
+    assert maps.view_of([PLACE], closest=18).zoom == 18
