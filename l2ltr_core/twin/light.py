@@ -1,0 +1,76 @@
+"""One moment: where the sun stands, what the sky does, which season it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from l2ltr_core.twin.mesh import Floats, f32
+
+
+@dataclass(frozen=True)
+class Light:
+    """Linear colours; `sun_direction` points to the sun, x east, y north, z up."""
+
+    sun_direction: Floats
+    sun: Floats  # (3,) strength and colour, zero under an overcast sky
+    ambient: Floats  # (3,) from the sky
+    bounce: Floats  # (3,) from the ground
+    horizon: Floats
+    zenith: Floats
+    cloud: Floats
+    cloud_cover: float  # 0 clear .. 1 closed
+    cloud_shift: float
+    haze: float  # 0 none .. 1 opaque far away
+    haze_m: float
+    autumn: float  # 0 summer green .. 1 yellow and rust
+    exposure: float
+
+
+def street_light(rng: np.random.Generator) -> Light:
+    """A moment as a street camera meets it: any hour of the day, one in four overcast, any leaf season."""
+    overcast = rng.random() < 0.27
+    light = _daylight(rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(16, 56)), rng, overcast)
+    season = rng.random()
+    autumn = 0.0 if season < 0.62 else float(rng.uniform(0.2, 1.0))
+    haze, reach = float(rng.uniform(0.1, 0.75)), float(rng.uniform(350, 1400))
+    return replace(light, haze=haze, haze_m=reach, autumn=autumn, exposure=float(rng.uniform(0.82, 1.22)))
+
+
+def flight_light(rng: np.random.Generator) -> Light:
+    """A moment as a survey flight chooses it: clear, the sun in the south and high."""
+    bearing = math.radians(rng.uniform(120, 240))
+    light = _daylight(math.pi / 2 - bearing, math.radians(rng.uniform(34, 54)), rng, False)
+    autumn = 0.0 if rng.random() < 0.75 else float(rng.uniform(0.1, 0.6))
+    return replace(light, haze=0.0, autumn=autumn, exposure=float(rng.uniform(0.92, 1.1)))
+
+
+def _daylight(azimuth: float, elevation: float, rng: np.random.Generator, overcast: bool) -> Light:
+    warm = float(np.clip(1.1 - 1.4 * elevation, 0, 1)) * rng.uniform(0.3, 1.0)
+    direction = [
+        math.cos(elevation) * math.cos(azimuth),
+        math.cos(elevation) * math.sin(azimuth),
+        math.sin(elevation),
+    ]
+    strength = 0.0 if overcast else rng.uniform(2.1, 2.7)
+    sky = rng.uniform(0.9, 1.15)
+    ambient = f32([0.60, 0.62, 0.66]) * f32(1.35) if overcast else f32([0.42, 0.54, 0.74]) * f32(0.86)
+    horizon = [0.62, 0.65, 0.69] if overcast else [0.66 + 0.14 * warm, 0.74, 0.84 - 0.12 * warm]
+    zenith = [0.48, 0.52, 0.57] if overcast else [0.13, 0.29, 0.60]
+    return Light(
+        sun_direction=f32(direction),
+        sun=f32([1.06 + 0.12 * warm, 0.97, 0.84 - 0.22 * warm]) * f32(strength * (1 - 0.25 * warm)),
+        ambient=(ambient * sky).astype(np.float32),
+        bounce=f32([0.30, 0.27, 0.235]) * f32(0.75 if overcast else 0.95),
+        horizon=f32(horizon),
+        zenith=f32(zenith),
+        cloud=f32([0.60, 0.62, 0.645]) if overcast else f32([0.95, 0.94, 0.93]),
+        cloud_cover=0.85 if overcast else float(rng.uniform(0.1, 0.55)),
+        cloud_shift=float(rng.integers(1024)),
+        haze=0.0,
+        haze_m=1000.0,
+        autumn=0.0,
+        exposure=1.0,
+    )

@@ -1,0 +1,397 @@
+"""Rays -> linear colours: what was hit, what it is made of, how the moment's light falls on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2ltr_core.twin import noise
+from l2ltr_core.twin.buildings import Styles
+from l2ltr_core.twin.light import Light
+from l2ltr_core.twin.mesh import Floats, Material, f32
+from l2ltr_core.twin.surfaces import Surface
+from l2ltr_core.twin.world import World
+
+_FAR_M = 4000.0
+Rows = NDArray[np.int64]
+
+
+@dataclass
+class _Hits:
+    """What N rays met; filled in step by step by the materials below."""
+
+    world: World
+    light: Light
+    direction: Floats
+    distance: Floats
+    point: Floats
+    triangle: NDArray[np.int32]  # -1: ground or sky
+    normal: Floats
+    albedo: Floats
+    open_sky: Floats
+    shine: Floats  # share of the light that is mirrored
+
+
+def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirror: bool = True) -> Floats:
+    """(N, 3) rays -> (N, 3) linear light, not yet tone mapped."""
+    triangle, distance = world.first_hit(origin, direction)
+    down = direction[:, 2]
+    to_ground = np.where(down < -1e-5, -origin[:, 2] / np.minimum(down, -1e-5), np.inf).astype(np.float32)
+    solid = (triangle >= 0) & (distance < to_ground)
+    ground = ~solid & (to_ground < _FAR_M)
+    sky = ~solid & ~ground
+    length = np.where(solid, distance, np.where(ground, to_ground, _FAR_M)).astype(np.float32)
+    count = len(origin)
+    hits = _Hits(
+        world,
+        light,
+        direction,
+        length,
+        origin + direction * length[:, None],
+        np.where(solid, triangle, -1),
+        np.tile(f32([0, 0, 1]), (count, 1)),
+        np.zeros((count, 3), np.float32),
+        np.ones(count, np.float32),
+        np.zeros(count, np.float32),
+    )
+    hits.normal[solid] = world.mesh.normal[triangle[solid]]
+    away = solid & ((hits.normal * direction).sum(1) > 0)
+    hits.normal[away] *= -1
+    water = _ground(hits, np.flatnonzero(ground))
+    material = np.full(count, 255, np.uint8)
+    material[solid] = world.mesh.material[triangle[solid]]
+    for kind, paint in _MATERIALS.items():
+        rows = np.flatnonzero(material == kind)
+        if len(rows):
+            paint(hits, rows)
+    for kind, (albedo, shine) in _UNIFORM.items():
+        hits.albedo[material == kind], hits.shine[material == kind] = albedo, shine
+    colour = _lit(hits, ~sky)
+    mirrored = direction - 2 * (direction * hits.normal).sum(1, keepdims=True) * hits.normal
+    shiny = np.flatnonzero((hits.shine > 0) & ~sky)
+    reflection = sky_colour(mirrored[shiny], light)
+    if mirror and len(water):
+        at = np.searchsorted(shiny, water)
+        reflection[at] = shade(
+            world, hits.point[water] + f32([0, 0, 0.05]), mirrored[water], light, mirror=False
+        )
+    share = hits.shine[shiny, None]
+    colour[shiny] = colour[shiny] * (1 - share) + reflection * share
+    if light.haze > 0:
+        veil = (light.haze * (1 - np.exp(-length / light.haze_m)))[:, None]
+        colour = colour * (1 - veil) + light.horizon * veil
+    colour[sky] = sky_colour(direction[sky], light)
+    return colour
+
+
+def sky_colour(direction: Floats, light: Light) -> Floats:
+    """(N, 3) unit directions -> (N, 3) the sky: gradient, clouds, glow around the sun."""
+    up = np.clip(direction[:, 2], 0, 1)
+    fade = ((1 - up) ** 4)[:, None]
+    colour = light.horizon * fade + light.zenith * (1 - fade)
+    reach = 1 / (up + 0.18)
+    u, v = (
+        direction[:, 0] * reach * 95 + light.cloud_shift,
+        direction[:, 1] * reach * 95 + light.cloud_shift * 0.37,
+    )
+    broad, fine = noise.sample(noise.fractal(1), u, v), noise.sample(noise.fractal(9), u * 3.1, v * 3.1)
+    body = 0.75 * broad + 0.25 * fine
+    cover = np.clip((body - (0.72 - 0.55 * light.cloud_cover)) * 4.0, 0, 1) * np.clip(up * 7, 0, 1)
+    toward = np.clip(direction @ light.sun_direction, 0, 1)
+    tone = (0.80 + 0.22 * np.clip(body * 1.4, 0, 1) + 0.15 * toward**8)[:, None]
+    cover = (cover * 0.9)[:, None]
+    colour = colour * (1 - cover) + light.cloud * tone * cover
+    glow = (0.10 * toward**12 + 0.55 * toward**220)[:, None]
+    return (colour + glow * light.sun * 0.5).astype(np.float32)
+
+
+def _lit(hits: _Hits, seen: NDArray[np.bool_]) -> Floats:
+    """Sun with shadows, light of the sky and of the ground."""
+    world, light = hits.world, hits.light
+    facing = hits.normal @ light.sun_direction
+    leaf = np.zeros(len(facing), bool)
+    solid = hits.triangle >= 0
+    leaf[solid] = world.mesh.material[hits.triangle[solid]] == Material.LEAF
+    facing = np.where(leaf, 0.30 + 0.55 * np.clip(facing, -0.4, 1), np.clip(facing, 0, 1)).astype(np.float32)
+    lit = np.zeros(len(facing), np.float32)
+    if light.sun.any():
+        rows = np.flatnonzero(seen & (facing > 0.01) & (hits.distance < 1500))
+        lift = np.where(leaf[rows], 0.25, 0.04).astype(np.float32)[:, None]
+        start = hits.point[rows] + hits.normal[rows] * 0.03 + light.sun_direction * lift
+        free = ~world.blocked(start.astype(np.float32), np.tile(light.sun_direction, (len(rows), 1)))
+        lit[rows] = facing[rows] * free
+    up = (0.5 + 0.5 * hits.normal[:, 2])[:, None]
+    diffuse = light.ambient * up * hits.open_sky[:, None] + light.bounce * (1 - 0.75 * up) * (
+        0.4 + 0.6 * hits.open_sky[:, None]
+    )
+    return hits.albedo * (light.sun * lit[:, None] * 0.55 + diffuse)
+
+
+def _ground(hits: _Hits, rows: Rows) -> Rows:
+    """Colour the ground; returns the rows that are water."""
+    x, y = hits.point[rows, 0], hits.point[rows, 1]
+    ground = hits.world.ground
+    surface = ground.surface_at(x, y)
+    colour = ground.albedo_at(x, y)
+    near = np.clip(1 - hits.distance[rows] / 30, 0, 1)
+    grain = (
+        noise.sample(noise.white(2), x * 29, y * 29)
+        - 0.5
+        + 0.7 * (noise.sample(noise.white(3), x * 90, y * 90) - 0.5)
+    )
+    colour = f32(colour * (1 + 0.28 * grain * near)[:, None])
+    stones = np.isin(surface, (Surface.COBBLE, Surface.PAVEMENT))
+    size = np.where(surface == Surface.COBBLE, 0.28, 0.9)
+    joint = (
+        (np.mod(x / size + 0.5 * np.floor(y / size % 2), 1) < 0.07) | (np.mod(y / size, 1) < 0.07)
+    ) & stones
+    tint = noise.hashed(np.floor(x / size), np.floor(y / size)) - 0.5
+    colour = colour * (1 + near * (np.where(stones, 0.14 * tint, 0) - 0.30 * joint))[:, None]
+    hits.albedo[rows] = colour
+    hits.open_sky[rows] = ground.openness_at(x, y)
+    wet = surface == Surface.WATER
+    water = rows[wet]
+    wave = (
+        noise.sample(noise.fractal(4), x[wet] * 7, y[wet] * 7) - 0.5,
+        noise.sample(noise.fractal(6), x[wet] * 11, y[wet] * 11) - 0.5,
+    )
+    calm = 0.10 * np.clip(1.2 - hits.distance[water] / 250, 0.15, 1)
+    normal = np.stack([wave[0] * calm, wave[1] * calm, np.ones(len(water))], 1)
+    hits.normal[water] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    grazing = 1 - np.clip(-(hits.direction[water] * hits.normal[water]).sum(1), 0, 1)
+    hits.shine[water] = 0.05 + 0.75 * grazing**4
+    return water
+
+
+@dataclass
+class _Facade:
+    """Where N points of facades are: which floor and bay, and how far from the middle of the window, in metres."""
+
+    style: Styles
+    owner: NDArray[np.int32]
+    across: Floats
+    z: Floats
+    top: Floats
+    high: NDArray[np.bool_]
+    shop: NDArray[np.bool_]
+    floor: Floats
+    floors: Floats
+    up: Floats  # 0..1 within the floor
+    bay: Floats
+    bay_width: Floats
+    beside: Floats  # metres from the middle of the bay
+    above: Floats  # metres from the middle of the floor
+    half_width: Floats
+    half_height: Floats
+    detail: Floats  # 1 near, less far away, so that windows do not shimmer
+
+
+def _facade(hits: _Hits, rows: Rows) -> _Facade:
+    mesh, style = hits.world.mesh, hits.world.styles
+    triangle = hits.triangle[rows]
+    owner, length = mesh.owner[triangle], mesh.length[triangle]
+    point = hits.point[rows]
+    across = ((point[:, :2] - mesh.start[triangle]) * mesh.along[triangle]).sum(1)
+    z, top = point[:, 2], style.height[owner]
+    shop = (style.shops[owner] > 0) & (top > 9) & (length > 5)
+    base = np.where(shop, 4.0, 0.9).astype(np.float32)
+    floors = np.maximum(np.floor((top - base - 0.9) / style.floor_height[owner]), 1)
+    floor_height = (top - base - 0.9) / floors
+    floor = np.floor((z - base) / floor_height)
+    up = (z - base) / floor_height - floor
+    bay_width = f32(length / np.maximum(np.round(length / style.bay_width[owner]), 1))
+    bay = np.floor(across / bay_width)
+    return _Facade(
+        style=style,
+        owner=owner,
+        across=across,
+        z=z,
+        top=top,
+        high=top > 5.5,
+        shop=shop,
+        floor=floor,
+        floors=floors,
+        up=up,
+        bay=bay,
+        bay_width=bay_width,
+        beside=np.abs(across / bay_width - bay - 0.5) * bay_width,
+        above=(up - 0.5) * floor_height,
+        half_width=f32(0.5 * np.minimum(style.window_width[owner] * bay_width, 1.9)),
+        half_height=0.5 * style.window_height[owner] * floor_height,
+        detail=np.clip(1.2 - hits.distance[rows] / 160, 0.15, 1),
+    )
+
+
+def _walls(hits: _Hits, rows: Rows) -> None:
+    """Facades: plaster and stone, floors of windows in bays, shop fronts, cornice."""
+    face = _facade(hits, rows)
+    colour = _plaster(face)
+    glass = _windows(face, colour)
+    glass = _street_level(face, colour, glass)
+    _cornice(face, colour)
+    hits.albedo[rows] = colour
+    hits.open_sky[rows] = 0.55 + 0.45 * np.clip(face.z / 14, 0, 1)
+    facing = -(hits.direction[rows] * hits.normal[rows]).sum(1)
+    hits.shine[rows] = glass * (0.10 + 0.55 * (1 - np.clip(facing, 0, 1)) ** 3) * face.detail
+
+
+def _plaster(face: _Facade) -> Floats:
+    """The wall itself: weathered plaster, a base of ashlar, string courses, pilasters."""
+    z, across, owner = face.z, face.across, face.owner
+    grand = face.style.ornament[owner]
+    weather = noise.sample(noise.fractal(1), across * 7 + owner * 37, z * 7) - 0.5
+    streak = noise.sample(noise.fractal(9), across * 40 + owner * 11, z * 2) - 0.5
+    dirt = (1 + 0.12 * weather + 0.08 * streak) * (0.86 + 0.14 * np.clip(z / 3, 0, 1))
+    colour = f32(face.style.facade[owner] * dirt[:, None])
+    stone = (z < np.where(face.shop, 4.0, 3.4)) & (face.style.stone_base[owner] > 0.4) & (face.top > 8)
+    seam = (np.mod(z, 0.55) < 0.05) | (np.mod(across + 0.6 * np.floor(z / 0.55 % 2), 1.2) < 0.05)
+    colour[stone] = colour[stone] * 0.35 + f32([0.26, 0.24, 0.225])
+    colour[stone & seam] *= 0.82
+    course = face.high & (face.floor >= 1) & (face.up < 0.06) & (grand > 0.35)
+    colour[course] = np.clip(colour[course] * 1.18 + 0.03, 0, 0.9)
+    pier = (
+        face.high
+        & (grand > 0.8)
+        & (face.beside > 0.42 * face.bay_width)
+        & (z > np.where(face.shop, 4.0, 0.9))
+    )
+    colour[pier] = np.clip(colour[pier] * 1.12, 0, 0.9)
+    return colour
+
+
+def _windows(face: _Facade, colour: Floats) -> NDArray[np.bool_]:
+    """Paint windows into `colour`: frame, sill, bars, panes with rooms behind. Returns where there is glass."""
+    beside, above, half_width, half_height = face.beside, face.above, face.half_width, face.half_height
+    upper = (face.floor >= 0) & (face.floor < face.floors) & face.high & (face.bay_width > 1.4)
+    rise = np.sqrt(np.clip(1 - (beside / np.maximum(half_width, 0.1)) ** 2, 0, 1)) * 0.35 - 0.35
+    arch = np.where(face.style.ornament[face.owner] > 0.6, rise, 0.0)
+    inside = upper & (beside < half_width) & (np.abs(above) < half_height) & (above < half_height + arch)
+    frame = upper & ~inside & (beside < half_width + 0.13)
+    frame &= (above < half_height + 0.16) & (above > -half_height - 0.13)
+    pale = face.style.frame[face.owner, None] > 0.4
+    surround = np.where(pale, colour * 0.4 + 0.42, colour * 0.62)
+    near = face.detail[:, None]
+    colour[frame] = (surround * near + colour * (1 - near))[frame]
+    sill = upper & (beside < half_width + 0.2) & (np.abs(above + half_height + 0.17) < 0.05)
+    colour[sill] *= 0.72
+    thin = (beside < 0.045) | (np.abs(above - half_height * 0.35) < 0.045) | (beside > half_width - 0.06)
+    bars = inside & thin & (face.detail > 0.4)
+    colour[bars] = np.broadcast_to(np.where(pale, 0.62, 0.09), colour.shape)[bars]
+    glass = inside & ~bars
+    room = noise.hashed(face.owner, face.floor, face.bay)[:, None]
+    curtain = (beside > half_width * 0.55)[:, None] & (room > 0.45)
+    pane = np.where(curtain, f32([0.30, 0.28, 0.25]) * (0.5 + room), f32([0.028, 0.034, 0.042]) + 0.07 * room)
+    reveal = (above > half_height - 0.22) | (half_width - beside < 0.12)
+    colour[glass] = (pane * np.where(reveal, 0.45, 1.0)[:, None])[glass]
+    return glass
+
+
+def _street_level(face: _Facade, colour: Floats, glass: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Paint shop windows, signs, awnings and doors. Returns where there is glass now."""
+    z, owner, shop = face.z, face.owner, face.shop
+    unit = np.floor(face.across / 4.4)
+    place = face.across / 4.4 - unit
+    number = noise.hashed(owner, unit, 3)
+    hue = np.stack([noise.hashed(owner, unit, k) for k in (6, 7, 8)], 1) ** 2
+    show = shop & (z > 0.55) & (z < 2.9) & (np.abs(place - 0.42) < 0.31)
+    goods = noise.hashed(owner, unit, np.floor(face.across * 1.6), 5)[:, None]
+    colour[show] = (f32([0.04, 0.04, 0.045]) + 0.16 * goods)[show]
+    sign = shop & (z > 3.05) & (z < 3.6) & (np.abs(place - 0.5) < 0.46)
+    colour[sign] = (hue * 0.5 + 0.05)[sign]
+    awning = shop & (number > 0.62) & (z > 2.35) & (z < 3.05) & (np.abs(place - 0.42) < 0.34)
+    stripes = np.where(np.mod(face.across, 0.7) < 0.35, 1.0, 0.6)[:, None]
+    colour[awning] = ((hue * 0.6 + 0.1) * stripes)[awning]
+    door = shop & (np.abs(place - 0.82) < 0.11) & (z < 2.5)
+    entrance = ~shop & face.high & (np.mod(face.bay, 5) == 2) & (face.beside < 0.75) & (z < 2.7)
+    wood = np.where((number > 0.5)[:, None], f32([0.09, 0.055, 0.035]), f32([0.05, 0.07, 0.065]))
+    colour[door | entrance] = wood[door | entrance]
+    return (glass & ~entrance) | show
+
+
+def _cornice(face: _Facade, colour: Floats) -> None:
+    """Paint the cornice, its shadow and the gutter."""
+    below = face.top - face.z
+    cornice = below < 0.55
+    colour[cornice] = np.clip(face.style.facade[face.owner[cornice]] * 1.15 + 0.04, 0, 0.88)
+    colour[(below >= 0.55) & (below < 0.95) & face.high] *= 0.72
+    gutter = below < 0.14
+    colour[gutter] = face.style.roof[face.owner[gutter]]
+
+
+def _roofs(hits: _Hits, rows: Rows) -> None:
+    """Sheet metal with standing seams on slopes, felt and gravel where flat."""
+    owner = hits.world.mesh.owner[hits.triangle[rows]]
+    x, y = hits.point[rows, 0], hits.point[rows, 1]
+    normal = hits.normal[rows]
+    colour = hits.world.styles.roof[owner].copy()
+    slope = np.hypot(normal[:, 0], normal[:, 1])
+    flat = slope < 0.05
+    side = np.where(slope > 0.05, (-normal[:, 1] * x + normal[:, 0] * y) / np.maximum(slope, 0.05), 0)
+    seam = ~flat & (np.mod(side / 0.62, 1) < 0.10)
+    colour[flat] = colour[flat] * 0.45 + f32([0.17, 0.168, 0.163])
+    blotch = noise.sample(noise.fractal(1), x * 8 + owner * 11, y * 8) - 0.5
+    speck = noise.sample(noise.white(2), x * 6, y * 6) - 0.5
+    colour *= (1 + 0.30 * blotch + np.where(flat, 0.16, 0.05) * speck - 0.22 * seam)[:, None]
+    hits.albedo[rows] = colour
+    hits.shine[rows] = np.where(flat, 0.0, 0.03)
+
+
+def _plain(hits: _Hits, rows: Rows) -> None:
+    owner = hits.world.mesh.owner[hits.triangle[rows]]
+    hits.albedo[rows] = hits.world.styles.facade[owner] * 0.75
+
+
+def _copper(hits: _Hits, rows: Rows) -> None:
+    point = hits.point[rows]
+    stain = noise.sample(noise.fractal(1), point[:, 0] * 20 + point[:, 1] * 20, point[:, 2] * 5)
+    hits.albedo[rows] = f32([0.17, 0.31, 0.255]) * (0.75 + 0.5 * stain)[:, None]
+    hits.shine[rows] = 0.03
+
+
+def _leaves(hits: _Hits, rows: Rows) -> None:
+    triangle = hits.triangle[rows]
+    owner = hits.world.mesh.owner[triangle]
+    colour = hits.world.tree_colour[owner]
+    turned = (noise.hashed(owner, 5) < 0.85 * hits.light.autumn)[:, None] * hits.light.autumn
+    rust = (
+        f32([0.42, 0.24, 0.035]) * (0.6 + 0.7 * noise.hashed(owner, 6))[:, None]
+        + f32([0.12, -0.08, 0.0]) * noise.hashed(owner, 7)[:, None]
+    )
+    colour = colour * (1 - turned) + rust * turned
+    hits.albedo[rows] = np.clip(colour * (0.7 + 0.65 * noise.hashed(triangle, 8))[:, None], 0.01, 0.9)
+    hits.open_sky[rows] = 0.62 + 0.38 * np.clip(hits.normal[rows, 2], 0, 1)
+
+
+def _paint(hits: _Hits, rows: Rows) -> None:
+    hits.albedo[rows] = hits.world.paint_colour[hits.world.mesh.owner[hits.triangle[rows]]]
+    hits.open_sky[rows] = 0.45 + 0.55 * np.clip(hits.point[rows, 2] / 0.8, 0, 1)
+    hits.shine[rows] = 0.06 + 0.10 * np.clip(hits.normal[rows, 2], 0, 1)
+
+
+def _cloth(hits: _Hits, rows: Rows) -> None:
+    z = hits.point[rows, 2]
+    colour = hits.world.paint_colour[hits.world.mesh.owner[hits.triangle[rows]]]
+    colour = np.where((z < 0.8)[:, None], colour * 0.4 + 0.015, colour)
+    hits.albedo[rows] = np.where((z > 1.46)[:, None], f32([0.40, 0.27, 0.20]), colour)
+    hits.open_sky[rows] = 0.7
+
+
+_MATERIALS = {
+    Material.WALL: _walls,
+    Material.ROOF: _roofs,
+    Material.PLAIN: _plain,
+    Material.COPPER: _copper,
+    Material.LEAF: _leaves,
+    Material.PAINT: _paint,
+    Material.CLOTH: _cloth,
+}
+
+_UNIFORM: dict[Material, tuple[tuple[float, float, float], float]] = {
+    Material.WOOD: ((0.085, 0.065, 0.05), 0.0),
+    Material.GLASS: ((0.02, 0.024, 0.03), 0.28),
+    Material.RUBBER: ((0.022, 0.022, 0.023), 0.0),
+    Material.METAL: ((0.07, 0.085, 0.08), 0.0),
+}
+"""Materials that look alike all over: albedo and shine."""

@@ -1,0 +1,106 @@
+"""The city as one scene of triangles over a painted ground, ready to be looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from numpy.typing import NDArray
+from shapely import prepare
+from shapely.geometry.base import BaseGeometry
+
+from l2ltr_core.twin.buildings import Styles, building_meshes, styles_of
+from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
+from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
+from l2ltr_core.twin.mesh import Floats, Mesh, flat_normals, joined, mirrored
+from l2ltr_core.twin.plan import CityPlan, Tree
+from l2ltr_core.twin.street import furniture, traffic
+
+_MIRROR_M = 280.0
+"""How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How fine the world is: ground cells in metres, leaf clusters a tree."""
+
+    cell_m: float
+    leaf_cards: int
+
+
+STANDARD = Detail(cell_m=0.25, leaf_cards=150)
+FINE = Detail(cell_m=0.125, leaf_cards=700)
+
+
+class World:
+    """Everything that stays (buildings, trees, lamps), plus the traffic of the present moment."""
+
+    def __init__(self, plan: CityPlan, *, variant: int = 0, detail: Detail = STANDARD) -> None:
+        self.plan = plan
+        self.variant = variant
+        self.built: BaseGeometry = built_of(plan)
+        prepare(self.built)
+        self.ground: Ground = paint_ground(plan, detail.cell_m, variant)
+        self.styles: Styles = styles_of(plan.buildings, variant)
+        self.trees: tuple[Tree, ...] = planted(plan, self.built, roads_of(plan), variant)
+        self.tree_colour: Floats = tree_colours(self.trees)
+        self._still = self._still_parts(detail)
+        self.set_moment((variant, 0))
+
+    def _still_parts(self, detail: Detail) -> Mesh:
+        parts = building_meshes(self.plan.buildings, self.styles, self.variant)
+        parts += furniture(self.plan, self.built)
+        green = tree_mesh(self.trees, detail.leaf_cards)
+        if green is not None:
+            parts.append(green)
+        here = joined(parts)
+        return joined([here, *_surroundings(here, self.plan.width_m, self.plan.height_m)])
+
+    def set_moment(
+        self, seed: tuple[int, ...], clear: NDArray[np.float64] | None = None, density: float = 0.5
+    ) -> None:
+        """Put other cars and people into the streets, keeping (N, 2) points `clear`."""
+        cameras = np.zeros((0, 2)) if clear is None else clear
+        moving, self.paint_colour = traffic(self.plan, self.built, (9000, *seed), cameras, density)
+        self.mesh: Mesh = self._still if moving is None else joined([self._still, moving])
+        flat = flat_normals(self.mesh.triangles)
+        self._plane: Floats = np.c_[flat, np.einsum("nk,nk->n", flat, self.mesh.triangles[:, 0])]
+        self._scene = EmbreeScene()
+        self._embree_mesh = TriangleMesh(self._scene, np.ascontiguousarray(self.mesh.triangles))
+
+    def first_hit(self, origin: Floats, direction: Floats) -> tuple[NDArray[np.int32], Floats]:
+        """(N, 3) rays -> (N,) triangle index or -1, and (N,) distance in metres."""
+        triangle = self._scene.run(
+            np.ascontiguousarray(origin), np.ascontiguousarray(direction), query="INTERSECT"
+        )
+        plane = self._plane[triangle]  # asking Embree for the distance as well takes twice as long
+        along = np.einsum("nk,nk->n", plane[:, :3], direction)
+        distance = (plane[:, 3] - np.einsum("nk,nk->n", plane[:, :3], origin)) / np.where(
+            along == 0, 1e-9, along
+        )
+        return triangle, np.where(triangle >= 0, distance, np.inf).astype(np.float32)
+
+    def blocked(self, origin: Floats, direction: Floats) -> NDArray[np.bool_]:
+        """(N, 3) rays -> (N,) whether anything stands in the way."""
+        return (
+            self._scene.run(np.ascontiguousarray(origin), np.ascontiguousarray(direction), query="OCCLUDED")
+            == 0
+        )
+
+
+def _surroundings(here: Mesh, width_m: float, height_m: float) -> list[Mesh]:
+    """The mesh mirrored over each edge and corner, as far as `_MIRROR_M`."""
+    centre = here.triangles[:, :, :2].mean(1)
+    near_x = {0.0: centre[:, 0] < _MIRROR_M, width_m: centre[:, 0] > width_m - _MIRROR_M}
+    near_y = {0.0: centre[:, 1] < _MIRROR_M, height_m: centre[:, 1] > height_m - _MIRROR_M}
+    parts = [mirrored(_some(here, near), axis, None) for axis, near in near_x.items()]
+    parts += [mirrored(_some(here, near), None, axis) for axis, near in near_y.items()]
+    for x_axis, x_near in near_x.items():
+        parts += [mirrored(_some(here, x_near & y_near), x_axis, y_axis) for y_axis, y_near in near_y.items()]
+    return [part for part in parts if len(part)]
+
+
+def _some(part: Mesh, keep: NDArray[np.bool_]) -> Mesh:
+    return Mesh(*(getattr(part, name)[keep] for name in Mesh.__dataclass_fields__))
