@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from l2ltr_core.datasets.paired import Query
 from l2ltr_core.datasets.tiles import TileDataset
@@ -56,17 +58,21 @@ def load_north_centred(path: Path) -> Panorama:
 
 def _read_splits(path: Path) -> tuple[list[str], list[int]]:
     """Every panorama's identifier, and the 0-based indices of the validation split."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise DatasetError("CVACT's splits are a MATLAB file: install scipy to read it.") from error
     if not path.is_file():
         raise DatasetError(f"'{path.parent}' is not CVACT: it lacks '{SPLITS}'.")
     try:
         splits: dict[str, Any] = loadmat(path, squeeze_me=True)
         pano_ids = [str(name).strip() for name in np.atleast_1d(splits["panoIds"])]
         validation = np.atleast_1d(splits["valSet"]["valInd"].item()).astype(int) - 1
-    except (KeyError, ValueError, TypeError, AttributeError, OSError, NotImplementedError) as error:
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        OSError,
+        NotImplementedError,
+        MatReadError,
+    ) as error:
         raise DatasetError(f"'{path}' lacks panoIds and valSet.valInd in the form CVACT ships.") from error
     if validation.min(initial=0) < 0 or validation.max(initial=-1) >= len(pano_ids):
         raise DatasetError(f"'{path}' lists a validation index outside 1..{len(pano_ids)}.")
