@@ -28,7 +28,7 @@ from l2ltr_core.twin.surfaces import (
 )
 
 _PAINT = f32([0.62, 0.62, 0.60])
-_STEEL = f32([0.33, 0.32, 0.31])
+_STEEL = f32([0.135, 0.12, 0.11])
 _COBBLES = ("cobblestone", "sett", "paving_stones", "unhewn_cobblestone")
 _LOOSE = ("unpaved", "fine_gravel", "gravel", "compacted", "ground", "dirt", "earth")
 
@@ -188,9 +188,9 @@ def _bays(polygon: BaseGeometry) -> list[tuple[BaseGeometry, int]]:
 
 def _rail_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
     return [
-        (rail.line.offset_curve(side * gauge).buffer(0.065, cap_style="flat"), 255)
+        (rail.line.offset_curve(side * gauge).buffer(half_width, cap_style="flat"), 255)
         for rail in plan.rails
-        for gauge in (0.5 if rail.kind == "tram" else 0.76,)
+        for gauge, half_width in ((0.5, 0.065) if rail.kind == "tram" else (0.76, 0.11),)
         for side in (1, -1)
     ]
 

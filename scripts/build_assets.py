@@ -1,0 +1,179 @@
+"""Everything under assets/ that is made by the program, in the order of making.
+
+    python scripts/build_assets.py worlds       the cities a checkpoint learns from    (runs/worlds)
+    l2ltr train ...                             see `make train`                       (runs/NAME)
+    python scripts/build_assets.py queries      held-out photos and the orthophoto     (runs/helsinki-test)
+    python scripts/build_assets.py samples      the photos that the app offers
+    python scripts/build_assets.py publish NAME...   checkpoints, gallery, measured cards
+
+Each step leaves out what is already there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import l2ltr_core as l2
+from l2ltr_core.assets import ASSETS
+from l2ltr_core.checkpoints import update_card
+from l2ltr_core.datasets import open_dataset
+from l2ltr_core.evaluation import evaluate
+from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery
+from l2ltr_core.imagery import open_imagery
+from l2ltr_core.photo import write_panorama
+from l2ltr_core.twin.build import CITIES, build_city, load_city
+from l2ltr_core.twin.cameras import camera_spots
+from l2ltr_core.twin.light import street_light
+from l2ltr_core.twin.render import panorama
+from l2ltr_core.twin.world import FINE, World
+
+RUNS = Path("runs")
+WORLDS = [  # city, part, variant, panoramas
+    ("helsinki", "validation", 0, 500),
+    ("helsinki", "train", 0, 1800),
+    ("helsinki", "train", 1, 1600),
+    ("helsinki", "train", 2, 1200),
+    ("helsinki", "train", 3, 1200),
+    ("monaco", "west", 0, 1400),
+    ("monaco", "east", 0, 800),
+    ("monaco", "west", 11, 1000),
+    ("suburb", "all", 0, 600),
+]
+TEST = RUNS / "helsinki-test"
+TEST_SEED, QUERIES = 7, 900
+LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
+SAMPLES = [  # name, title, metres east and north in the twin's frame
+    ("senate-square", "Senate Square", 930, 590),
+    ("esplanadi", "Esplanadi park", 713, 369),
+    ("esplanadi-east", "East end of Esplanadi", 832, 372),
+    ("pitkasilta", "Pitkäsilta bridge", 826, 1355),
+    ("unioninkatu", "Unioninkatu", 779, 713),
+    ("kaisaniemi-park", "Kaisaniemi park", 713, 1070),
+    ("botanical-garden", "Botanical garden", 701, 1225),
+    ("waterfront", "Kaisaniemi waterfront", 713, 1330),
+    ("liisankatu", "Liisankatu", 904, 1100),
+    ("market-square", "Market Square", 904, 428),
+    ("aleksanterinkatu", "Aleksanterinkatu", 820, 559),
+    ("kasarmitori", "Kasarmitori", 743, 131),
+    ("fabianinkatu", "Fabianinkatu", 785, 238),
+    ("siltasaari", "Siltasaari", 785, 1498),
+    ("south-harbour", "South Harbour", 955, 238),
+    ("house-of-estates", "By the House of the Estates", 886, 785),
+]
+
+
+def worlds() -> None:
+    """Render every city to learn from; about twenty minutes on two cores."""
+    for city, part, variant, count in WORLDS:
+        folder = RUNS / "worlds" / f"{city}-{part}-{variant}"
+        if not (folder / "dataset.json").exists():
+            moments = 1 if part == "validation" else 2
+            build_city(
+                city, folder, seed=100 + variant, part=part, variant=variant, panoramas=count, moments=moments
+            )
+            print(folder, flush=True)
+
+
+def queries() -> None:
+    """The whole city from above and photos of its held-out east."""
+    build_city("helsinki", TEST, seed=TEST_SEED, part="test", panoramas=QUERIES)
+    target = ASSETS / "datasets" / "helsinki"
+    shutil.copytree(TEST / "panoramas", target / "panoramas", dirs_exist_ok=True)
+    settings = json.loads((TEST / "dataset.json").read_text())
+    settings |= {"imagery": "../../galleries/helsinki/orthophoto.tif", "gallery": "helsinki"}
+    (target / "dataset.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def samples() -> None:
+    """Large photos of the held-out east near places people know."""
+    target = ASSETS / "samples"
+    target.mkdir(parents=True, exist_ok=True)
+    plan, part = load_city("helsinki", "test")
+    assert part.cameras is not None and "helsinki" in CITIES
+    world = World(plan, detail=FINE)
+    spots = camera_spots(world, part.cameras, 3000, (11,))
+    listed = []
+    for number, (name, title, x, y) in enumerate(SAMPLES):
+        path = target / f"{name}.jpg"
+        listed.append({"file": path.name, "title": title, "note": "Simulated photo, held out from training"})
+        if path.exists():
+            continue
+        spot = spots[np.hypot(*(spots - (x, y)).T).argmin()]
+        world.set_moment((11, number), clear=spot[None])
+        rng = np.random.default_rng([11, number])
+        heading_deg = float(rng.uniform(0, 360))
+        pixels = panorama(world, *spot, street_light(rng), size_px=(1024, 2048), heading_deg=heading_deg)
+        place = plan.frame.to_location(*spot)
+        write_panorama(
+            path, pixels, location=place, heading_deg=heading_deg, software="l2ltr twin (simulated)"
+        )
+        print(path, spot.round(), flush=True)
+    (target / "samples.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
+
+
+def publish(names: list[str]) -> None:
+    """Copy checkpoints from their runs, index the galleries, measure, and write what was measured on the cards."""
+    shipped = ASSETS / "checkpoints"
+    shipped.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        found = next(iter(sorted(RUNS.glob(f"*/{name}.safetensors"))))
+        for suffix in (".safetensors", ".json"):
+            shutil.copy(found.with_suffix(suffix), shipped / f"{name}{suffix}")
+        encoder = l2.load_encoder(name)
+        _index(ASSETS / "galleries" / "helsinki", TEST, encoder, "helsinki")
+        strip = _index(
+            RUNS / "galleries" / "validation",
+            RUNS / "worlds" / "helsinki-validation-0",
+            encoder,
+            "validation",
+        )
+        tuned = evaluate(_validation(strip), encoder, gallery=strip, protocol="places")
+        card = shipped / f"{name}.json"
+        update_card(card, calibration=tuned["calibration"])
+        encoder = l2.load_encoder(name)
+        held_out = open_dataset("helsinki")
+        results = {
+            "places": evaluate(held_out, encoder, protocol="places"),
+            "paired": evaluate(held_out, encoder, protocol="paired"),
+            "validation_strip": tuned,
+        }
+        for report in results.values():
+            report.pop("calibration", None)
+        update_card(card, results=encoder.card.results | results)
+        print(name, json.dumps(results, indent=2), flush=True)
+
+
+def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Gallery:
+    if (folder / "gallery.json").exists():
+        gallery = open_gallery(folder)
+        return gallery if gallery.has_index(encoder) else add_index(folder, encoder)
+    return build_gallery(
+        open_imagery(str(city / "orthophoto.tif")),
+        folder,
+        encoder,
+        name=name,
+        places=load_places(city / "places.csv"),
+        licence=LICENCE,
+        simulated=True,
+    )
+
+
+def _validation(strip: l2.Gallery):  # noqa: ANN202
+    from dataclasses import replace
+
+    return replace(open_dataset(str(RUNS / "worlds" / "helsinki-validation-0")), gallery_name=strip.name)
+
+
+if __name__ == "__main__":
+    steps = {"worlds": worlds, "queries": queries, "samples": samples}
+    if sys.argv[1:2] == ["publish"]:
+        publish(sys.argv[2:])
+    elif len(sys.argv) == 2 and sys.argv[1] in steps:
+        steps[sys.argv[1]]()
+    else:
+        sys.exit(__doc__)
