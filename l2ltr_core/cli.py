@@ -67,16 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")
     try:
         code = app(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-    except (L2LTRError, TyperException) as error:
+    except TyperException as error:
+        return _refuse(
+            f"{error.format_message().rstrip('.')}; `l2ltr --help` and `l2ltr COMMAND --help` tell more."
+        )
+    except L2LTRError as error:
         return _refuse(str(error))
     except OSError as error:  # a full disk, a folder that may not be written
         return _refuse(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
-    except (KeyboardInterrupt, typer.Abort):
+    if code == INTERRUPTED:
         print(
-            "l2ltr: interrupted; the same command goes on where a build or a training stopped.",
-            file=sys.stderr,
+            "l2ltr: interrupted; the same command goes on from there (train: with --resume).", file=sys.stderr
         )
-        return INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
