@@ -11,8 +11,10 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Wedge
+from numpy.typing import NDArray
 
-from l2ltr_core.types import RGB
+from l2ltr_core.geometry.geodesy import mercator_units_per_m, to_mercator
+from l2ltr_core.types import RGB, Bounds
 
 WINDS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 RANK_COLOURS = matplotlib.colormaps["plasma"]
@@ -129,12 +131,7 @@ def place_tile(chip: RGB, chip_m: float, heading_deg: float | None = None) -> Fi
             )
         )
     axes.plot(0, 0, "o", ms=9, mfc="#ffffff", mec="#10131a", mew=2)
-    bar_m = scale_bar_m(chip_m)
-    left, low = -half * 0.9, -half * 0.88
-    axes.plot(
-        [left, left + bar_m], [low, low], color="#ffffff", lw=4, solid_capstyle="butt", path_effects=halo
-    )
-    axes.text(left, low + half * 0.05, f"{bar_m:g} m", color="#ffffff", fontsize=12, path_effects=halo)
+    _scale_bar(axes, -half, -half, chip_m, 1.0)
     axes.annotate(
         "N",
         (half * 0.86, half * 0.93),
@@ -147,6 +144,39 @@ def place_tile(chip: RGB, chip_m: float, heading_deg: float | None = None) -> Fi
         arrowprops={"arrowstyle": "-|>", "color": "#ffffff", "lw": 2, "path_effects": halo},
     )
     return figure
+
+
+def coverage(picture: RGB, bounds: Bounds, latitudes: NDArray, longitudes: NDArray) -> Figure:
+    """Places as dots on an aerial picture that covers `bounds` in EPSG:3857, north up, with a scale bar."""
+    height, width = picture.shape[:2]
+    figure = Figure(figsize=(9, 9 * height / width), dpi=128, facecolor="none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    left, bottom = to_mercator(bounds.south, bounds.west)
+    right, top = to_mercator(bounds.north, bounds.east)
+    axes.imshow(picture, extent=(left, right, bottom, top), aspect="auto")
+    x, y = to_mercator(latitudes, longitudes)
+    axes.scatter(x, y, s=max(2.0, 3e4 / len(latitudes)), c=ACCENT, alpha=0.75, linewidths=0)
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+    axes.axis("off")
+    units = mercator_units_per_m((bounds.south + bounds.north) / 2)
+    _scale_bar(axes, left, bottom, (right - left) / units, units)
+    return figure
+
+
+def _scale_bar(axes: Axes, left: float, bottom: float, width_m: float, units_per_m: float) -> None:
+    """A white bar with its length, a little above the lower left corner."""
+    halo = [patheffects.withStroke(linewidth=4, foreground="#10131acc")]
+    bar_m, margin = scale_bar_m(width_m), 0.03 * width_m * units_per_m
+    start, low = left + margin, bottom + margin
+    axes.plot(
+        [start, start + bar_m * units_per_m],
+        [low, low],
+        color="#ffffff",
+        lw=4,
+        solid_capstyle="butt",
+        path_effects=halo,
+    )
+    axes.text(start, low + margin * 0.6, f"{bar_m:g} m", color="#ffffff", fontsize=12, path_effects=halo)
 
 
 def scale_bar_m(width_m: float) -> float:

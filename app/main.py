@@ -8,6 +8,7 @@ from app import state, widgets
 
 PAGES = [
     st.Page("views/localize.py", title="Localize", icon=":material/location_on:", default=True),
+    st.Page("views/galleries.py", title="Galleries", icon=":material/grid_view:"),
 ]
 
 st.set_page_config(page_title="L2LTR · where was this photo taken?", page_icon="🧭", layout="wide")

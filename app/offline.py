@@ -48,13 +48,22 @@ def ensure_leaflet() -> None:
 
 def base_image(gallery: Gallery) -> BaseImage:
     """The aerial image of a gallery as one JPEG, made when it is first asked for."""
-    pixels_box = _picture_box(gallery.imagery)
-    manifest = (gallery.folder / "gallery.json").read_bytes()
-    name = f"{gallery.folder.name}-{hashlib.sha256(manifest).hexdigest()[:12]}.jpg"
+    manifest = gallery.manifest
+    version = hashlib.sha256(
+        repr((manifest.imagery, manifest.files.get(manifest.imagery))).encode()
+    ).hexdigest()
+    name = f"{gallery.folder.name}-{version[:12]}.jpg"
     target = STATIC / "galleries" / name
+    box = _Box.around(gallery.imagery, LONGEST_SIDE_PX)
     if not target.exists():
-        _write(target, _jpeg(_picture(gallery.imagery, pixels_box)))
-    return BaseImage(f"{STATIC_URL}/galleries/{name}", pixels_box.bounds, gallery.attribution)
+        _write(target, _jpeg(box.cut(gallery.imagery)))
+    return BaseImage(f"{STATIC_URL}/galleries/{name}", box.bounds, gallery.attribution)
+
+
+def picture(imagery: Imagery, longest_px: int) -> tuple[Bounds, RGB]:
+    """All of an aerial source as one picture, north up in EPSG:3857, and where it lies."""
+    box = _Box.around(imagery, longest_px)
+    return box.bounds, box.cut(imagery)
 
 
 @dataclass(frozen=True)
@@ -67,29 +76,26 @@ class _Box:
     shown_px: tuple[int, int, int, int]
     bounds: Bounds
 
+    @classmethod
+    def around(cls, imagery: Imagery, longest_px: int) -> _Box:
+        """All of `imagery`, which gives squares only: the one around it, cut to its bounds."""
+        whole = imagery.bounds
+        (left, right), (bottom, top) = to_mercator([whole.south, whole.north], [whole.west, whole.east])
+        x, y, side = (left + right) / 2, (bottom + top) / 2, max(right - left, top - bottom)
+        centre = Location(*map(float, from_mercator(x, y)))
+        side_m = side / mercator_units_per_m(centre.latitude)
+        side_px = min(longest_px, max(1, round(side_m / imagery.resolution_m)))
+        columns = max(1, round(side_px * (right - left) / side))
+        rows = max(1, round(side_px * (top - bottom) / side))
+        column, row, unit = (side_px - columns) // 2, (side_px - rows) // 2, side / side_px
+        west, north = x - side / 2 + column * unit, y + side / 2 - row * unit
+        bounds = mercator_bounds(west, north - rows * unit, west + columns * unit, north)
+        return cls(centre, side_m, side_px, (column, row, column + columns, row + rows), bounds)
 
-def _picture_box(imagery: Imagery) -> _Box:
-    """Where the picture lies: imagery gives squares, so the one around it all, cut to its bounds."""
-    box = imagery.bounds
-    (left, right), (bottom, top) = to_mercator([box.south, box.north], [box.west, box.east])
-    x, y, side = (left + right) / 2, (bottom + top) / 2, max(right - left, top - bottom)
-    centre = Location(*map(float, from_mercator(x, y)))
-    side_m = side / mercator_units_per_m(centre.latitude)
-    side_px = min(LONGEST_SIDE_PX, max(1, round(side_m / imagery.resolution_m)))
-    columns = max(1, round(side_px * (right - left) / side))
-    rows = max(1, round(side_px * (top - bottom) / side))
-    first_column, first_row = (side_px - columns) // 2, (side_px - rows) // 2
-    unit = side / side_px
-    west, north = x - side / 2 + first_column * unit, y + side / 2 - first_row * unit
-    shown = mercator_bounds(west, north - rows * unit, west + columns * unit, north)
-    return _Box(
-        centre, side_m, side_px, (first_column, first_row, first_column + columns, first_row + rows), shown
-    )
-
-
-def _picture(imagery: Imagery, box: _Box) -> RGB:
-    left, top, right, bottom = box.shown_px
-    return imagery.chip(box.centre, box.side_m, box.side_px)[top:bottom, left:right]
+    def cut(self, imagery: Imagery) -> RGB:
+        """Its pixels."""
+        left, top, right, bottom = self.shown_px
+        return imagery.chip(self.centre, self.side_m, self.side_px)[top:bottom, left:right]
 
 
 def _jpeg(pixels: RGB) -> bytes:

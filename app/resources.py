@@ -24,7 +24,7 @@ from l2ltr_core.localization import Localization, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
-from l2ltr_core.types import Panorama
+from l2ltr_core.types import RGB, Bounds, Panorama
 
 PHOTOS_KEPT = 12
 """Decoded photos in memory, at most about 25 MB each."""
@@ -134,7 +134,7 @@ def panorama(photo: Photo) -> Panorama:
 @st.cache_data(max_entries=128, show_spinner=False)
 def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading) -> Localization:
     """The ten best places for a photo, computed once. Raises what `localize` raises."""
-    with _inference():
+    with inference():
         return localize(
             panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading
         )
@@ -172,14 +172,20 @@ def base_image(gallery_name: str) -> offline.BaseImage:
     return offline.base_image(gallery(gallery_name))
 
 
+@st.cache_data(max_entries=4, show_spinner=False)
+def picture(gallery_name: str, longest_px: int) -> tuple[Bounds, RGB]:
+    """All of a gallery's imagery as one picture, north up in EPSG:3857, and where it lies."""
+    return offline.picture(gallery(gallery_name).imagery, longest_px)
+
+
 @st.cache_resource
 def _photos() -> PhotoStore:
     return PhotoStore(PHOTOS_KEPT)
 
 
 @st.cache_resource
-def _inference() -> threading.Lock:
-    """One photo at a time goes through a model: visitors queue instead of exhausting the memory."""
+def inference() -> threading.Lock:
+    """Held while a model works: visitors queue instead of exhausting the memory."""
     return threading.Lock()
 
 

@@ -1,0 +1,124 @@
+"""Galleries: the places that a photo can be compared with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import figures, resources, state, widgets
+from l2ltr_core.gallery import Gallery, add_index, verify_gallery
+from l2ltr_core.geometry.geodesy import distance_m
+from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.types import Bounds
+
+PICTURE_PX = 1400
+
+
+def show() -> None:
+    """Where the places are, whose imagery it is, and which checkpoints can search them."""
+    st.title("Which places can a photo be compared with?")
+    st.html(
+        "<p class='lead'>A gallery is a list of places, their aerial image, and one descriptor of every place "
+        "for each checkpoint. A photo taken anywhere else cannot be found in it.</p>"
+    )
+    name = state.setting(state.GALLERY) or ""
+    gallery = resources.gallery(name)
+    picture, facts = st.columns([3, 2], gap="medium")
+    with picture:
+        _coverage(gallery, name)
+    with facts:
+        _facts(gallery)
+        _indexes(gallery)
+        _verify(gallery)
+    _how_to_build()
+
+
+def _coverage(gallery: Gallery, name: str) -> None:
+    bounds, pixels = resources.picture(name, PICTURE_PX)
+    places = gallery.places
+    figure = figures.coverage(pixels, bounds, places["latitude"].to_numpy(), places["longitude"].to_numpy())
+    st.image(
+        figures.to_png(figure),
+        width="stretch",
+        alt=f"The {len(places):,} places of {gallery.name} on its aerial image, north up",
+    )
+
+
+def _facts(gallery: Gallery) -> None:
+    manifest = gallery.manifest
+    st.subheader(gallery.name.title())
+    with st.container(horizontal=True):
+        st.metric("Places", f"{manifest.places:,}")
+        st.metric("Apart", f"{manifest.spacing_m:g} m" if manifest.spacing_m else "as listed")
+        st.metric("Tile", f"{manifest.chip_m:g} m")
+        st.metric("Area", f"{area_km2(manifest.bounds):.2f} km²")
+    if gallery.simulated:
+        st.badge("Simulated city", icon=":material/view_in_ar:", color="orange")
+    st.caption(
+        f"Imagery: {gallery.attribution or 'source not named'} · licence {manifest.licence or 'not given'}"
+    )
+
+
+def _indexes(gallery: Gallery) -> None:
+    st.markdown("**Checkpoints that can search it**")
+    cards = {card.fingerprint: card for card in resources.cards()}
+    rows = [
+        (index.checkpoint, index.kind, index.dimensions, index.places, index.fingerprint)
+        for index in gallery.manifest.indexes
+    ]
+    columns = ["checkpoint", "index", "numbers a place", "places", "fingerprint"]
+    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
+    for card in cards.values():
+        if gallery.manifest.index_of(card.fingerprint) is None:
+            _offer_to_build(gallery, card)
+
+
+def _offer_to_build(gallery: Gallery, card: CheckpointCard) -> None:
+    st.info(f"{card.name} has no descriptors of these places yet.", icon=":material/construction:")
+    st.code(f"l2ltr gallery build --out {gallery.folder} --checkpoint {card.name}", language="bash")
+    if st.button(f"Build them here for {card.name}", key=f"build_{card.fingerprint}"):
+        with widgets.errors_shown():
+            bar = st.progress(0.0, "Encoding places …")
+            with resources.inference():
+                add_index(
+                    gallery.folder,
+                    resources.encoder(card.name),
+                    progress=lambda done, total: bar.progress(done / total, f"{done:,} of {total:,} places"),
+                )
+            resources.gallery.clear()
+            st.rerun()
+
+
+def _verify(gallery: Gallery) -> None:
+    if st.button(
+        "Check every file", icon=":material/verified:", help="Reads all files against their checksums."
+    ):
+        problems = verify_gallery(gallery.folder)
+        for problem in problems:
+            st.error(problem)
+        if not problems:
+            st.success("The gallery is whole: every file has its checksum, every index its places.")
+
+
+def _how_to_build() -> None:
+    with st.expander("Your own city", icon=":material/add_location_alt:"):
+        st.markdown(
+            "Any raster that GDAL opens, a folder of tiles with coordinates, or a tile service becomes a gallery:"
+        )
+        st.code(
+            "l2ltr gallery build --imagery orthophoto.tif --out assets/galleries/my-city "
+            f"--checkpoint {state.setting(state.CHECKPOINT)} --spacing-m 20",
+            language="bash",
+        )
+
+
+def area_km2(bounds: Bounds) -> float:
+    """How much ground a small box covers."""
+    middle = (bounds.south + bounds.north) / 2
+    width = distance_m(middle, bounds.west, middle, bounds.east)
+    height = distance_m(bounds.south, bounds.west, bounds.north, bounds.west)
+    return float(np.asarray(width * height)) / 1e6
+
+
+show()
