@@ -97,31 +97,37 @@ class Main(nn.Module):
     def parts(self, batch: Batch, ranks: Ranks) -> Parts:
         """The contrastive loss and, with a teacher, the cosine distance to what it says."""
         rows = ranks.rows(len(batch.ground))
-        ground_images, aerial_images = batch.ground[rows], batch.aerial[rows]
-        ground, aerial = self.ground(ground_images), self.aerial(aerial_images)
+        ground, ground_off = self._encode(self.network.ground, batch.ground[rows])
+        aerial, aerial_off = self._encode(self.network.aerial, batch.aerial[rows])
         everywhere = ranks.gather(ground), ranks.gather(aerial)
-        parts = {"contrastive": contrast(*everywhere, self.objective, batch.kept)}
-        loss = parts["contrastive"]
-        if self.teacher is not None and self.lift is not None:
-            with torch.no_grad(), _compute_in(self.precision):
-                taught_ground, taught_aerial = (
-                    self.teacher.ground(ground_images),
-                    self.teacher.aerial(aerial_images),
-                )
-            distance = _distance(self.lift(ground), taught_ground) + _distance(
-                self.lift(aerial), taught_aerial
-            )
-            own_share = distance / ranks.count  # gradients are summed over ranks
-            loss = loss + self.objective.teacher_weight * own_share
-            parts["teacher"] = distance.detach() / 2
-        return _with_matches({"loss": loss, **parts}, *everywhere)
+        contrastive = contrast(*everywhere, self.objective, batch.kept)
+        parts = {"loss": contrastive, "contrastive": contrastive}
+        if ground_off is not None and aerial_off is not None:
+            own_share = (ground_off + aerial_off) / ranks.count  # gradients are summed over ranks
+            parts["loss"] = contrastive + self.objective.teacher_weight * own_share
+            parts["teacher"] = (ground_off + aerial_off).detach() / 2
+        return _with_matches(parts, *everywhere)
+
+    def _encode(self, branch: Branch, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Descriptors (B, D), and how far on average they are from foretelling the teacher's, in [0, 2]."""
+        with _compute_in(self.precision):
+            with torch.set_grad_enabled(self.stem_factor > 0):
+                features = branch.stem(images)
+            descriptors = branch.describe(branch.tokens_from_features(features))
+            if self.teacher is None or self.lift is None:
+                return descriptors, None
+            stem, head = self.teacher.of("ground" if branch is self.network.ground else "aerial")
+            with torch.no_grad():
+                taught = head(features if self.stem_factor == 0 else stem(images))
+        return descriptors, 1 - F.cosine_similarity(self.lift(descriptors), taught, dim=1).mean()
 
     def groups(self) -> list[dict[str, Any]]:
-        """The stems, already warm, learn more slowly than the rest."""
+        """The stems, already warm, learn more slowly than the rest; with factor 0 they do not move at all."""
         stems = [*self.network.ground.stem.parameters(), *self.network.aerial.stem.parameters()]
         known = {id(p) for p in stems}
         rest = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
-        return [{"params": rest, "factor": 1.0}, {"params": stems, "factor": self.stem_factor}]
+        moving = [{"params": rest, "factor": 1.0}]
+        return [*moving, {"params": stems, "factor": self.stem_factor}] if self.stem_factor else moving
 
     def ground(self, images: Tensor) -> Tensor:
         """The descriptor of ground views."""
@@ -171,10 +177,6 @@ def _to_row_major(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tenso
 
 def _describe(branch: Branch, images: Tensor) -> Tensor:
     return branch.describe(branch.tokens_from_features(branch.stem(images)))
-
-
-def _distance(foretold: Tensor, taught: Tensor) -> Tensor:
-    return 1 - F.cosine_similarity(foretold, taught, dim=1).mean()
 
 
 def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Parts:

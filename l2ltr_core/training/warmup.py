@@ -8,6 +8,7 @@ embeddings that begin with structure at the scale of the tokens, and branches th
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +53,11 @@ class ColumnNetwork(nn.Module):
     def width(self) -> int:
         """Numbers in a column descriptor."""
         return self.columns * COLUMN_WIDTH
+
+    def of(self, side: Literal["ground", "aerial"]) -> tuple[nn.Module, nn.Module]:
+        """The stem and the head of one side."""
+        ground, aerial = (self.ground_stem, self.ground_head), (self.aerial_stem, self.aerial_head)
+        return ground if side == "ground" else aerial
 
     def ground(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) normalised -> (B, w * 64) unit rows."""

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from l2ltr_core.training.ranks import Ranks
+from l2ltr_core.training.stages import Main
+from l2ltr_core.training.warmup import (
+    COLUMN_WIDTH,
+    ColumnHead,
+    ColumnNetwork,
+    new_network,
+    structured_positions,
+)
+from tests.training.test_ranks import make_batch
+from tests.training.tiny_world import tiny_config
+
+
+def test_positions_start_at_the_scale_that_is_asked_for() -> None:
+    assert float(structured_positions((4, 16), 192, 0.6).std()) == pytest.approx(0.6, rel=1e-4)
+
+
+def test_positions_go_round_the_azimuth() -> None:
+    grid = structured_positions((4, 16), 192, 0.6).unflatten(0, (4, 16))
+    alike = F.cosine_similarity(grid[2, :1], grid[2], dim=1)
+    assert float(alike[15]) == pytest.approx(float(alike[1]), abs=0.12)
+    assert float(alike[1]) > float(alike[4]) and float(alike[15]) > float(alike[8])
+
+
+def test_positions_tell_every_token_apart() -> None:
+    distances = torch.cdist(*(structured_positions((4, 16), 192, 0.6),) * 2)
+    assert float((distances + 1e9 * torch.eye(64)).min()) > 1.0
+
+
+def test_both_branches_start_equal_but_for_their_stems() -> None:
+    network = new_network(tiny_config())
+    ground, aerial = network.ground.state_dict(), network.aerial.state_dict()
+    assert all(torch.equal(ground[k], aerial[k]) for k in ground if not k.startswith("stem."))
+    assert not all(torch.equal(ground[k], aerial[k]) for k in ground if k.startswith("stem."))
+
+
+def test_a_turned_view_turns_the_column_descriptor() -> None:
+    head = ColumnHead(8, 2)
+    features = torch.randn(1, 8, 2, 6, generator=torch.Generator().manual_seed(0))
+    straight, turned = head(features), head(features.roll(2, 3))
+    assert torch.allclose(straight.roll(2 * COLUMN_WIDTH, 1), turned, atol=1e-6)
+    assert float(straight.detach().norm()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_teacher_never_changes() -> None:
+    config = tiny_config()
+    network = new_network(config)
+    columns = ColumnNetwork(network)
+    stage = Main(network, columns, config)
+    before = {k: v.clone() for k, v in stage.teacher.state_dict().items()}  # type: ignore[union-attr]
+    optimizer = torch.optim.AdamW([p for g in stage.groups() for p in g["params"]], lr=0.1)
+    stage.parts(make_batch(), Ranks())["loss"].backward()
+    optimizer.step()
+    after = stage.teacher.state_dict()  # type: ignore[union-attr]
+    assert all(torch.equal(before[k], after[k]) for k in before)
+    assert not torch.equal(before["ground_stem.root.conv.weight"], network.ground.stem.root.conv.weight)
+
+
+def test_frozen_stems_teach_the_same_without_looking_twice() -> None:
+    config = tiny_config()
+    frozen = replace(config, optimizer=replace(config.optimizer, stem_factor=0.0))
+    torch.manual_seed(0)
+    network = new_network(config)
+    columns = ColumnNetwork(network)
+    stages = [Main(network, columns, c) for c in (config, frozen)]
+    stages[1].lift.load_state_dict(stages[0].lift.state_dict())  # type: ignore[union-attr]
+    moving, still = (stage.parts(make_batch(), Ranks()) for stage in stages)
+    assert float(moving["teacher"]) == pytest.approx(float(still["teacher"]), abs=1e-6)
+    still["loss"].backward()
+    assert all(p.grad is None for p in network.ground.stem.parameters())
+    assert network.ground.positional_embedding.grad is not None
