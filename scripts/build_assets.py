@@ -163,7 +163,7 @@ def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Galle
     )
 
 
-def _validation(strip: l2.Gallery):  # noqa: ANN202
+def _validation(strip: l2.Gallery):
     from dataclasses import replace
 
     return replace(open_dataset(str(RUNS / "worlds" / "helsinki-validation-0")), gallery_name=strip.name)

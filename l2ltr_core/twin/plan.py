@@ -154,6 +154,7 @@ class CityPlan:
 def read_plan(path: Path, name: str) -> CityPlan:
     """Read an OpenStreetMap extract (.osm.pbf). Raises TwinError where it is unreadable or has no streets."""
     import pyrosm  # heavy, and only the twin needs it
+    from pyrosm.exceptions import PBFException
 
     if not path.is_file():
         raise TwinError(
@@ -168,7 +169,7 @@ def read_plan(path: Path, name: str) -> CityPlan:
             filter_type="keep",
             keep_nodes=True,
         )
-    except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
+    except (PBFException, ValueError, OSError, KeyError) as error:
         raise TwinError(
             f"{path.name} is not a readable OpenStreetMap extract (.osm.pbf): {error}."
         ) from error

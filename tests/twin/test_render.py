@@ -1,0 +1,106 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l2ltr_core.imagery import open_imagery
+from l2ltr_core.twin.build import write_orthophoto
+from l2ltr_core.twin.cameras import camera_spots, grid_places
+from l2ltr_core.twin.light import flight_light, street_light
+from l2ltr_core.twin.plan import CityPlan
+from l2ltr_core.twin.render import orthophoto, panorama
+from l2ltr_core.twin.street import traffic
+from l2ltr_core.twin.surfaces import Surface
+from l2ltr_core.twin.world import World
+
+NOON = replace(flight_light(np.random.default_rng(1)), haze=0.0)
+RED_HOUSE = (45.0, 140.0)
+
+
+def _strip(world: World, x_m: float, y_m: float, heading_deg: float) -> np.ndarray:
+    size = (32, 128)
+    return panorama(
+        world, x_m, y_m, NOON, size_px=size, heading_deg=heading_deg, top_deg=45, bottom_deg=-45, samples=1
+    )
+
+
+def _redness(pixels: np.ndarray) -> np.ndarray:
+    values = pixels.astype(float)
+    return values[..., 0] - values[..., 1:].mean(-1)
+
+
+@pytest.mark.parametrize("heading_deg", [0.0, 90.0, 180.0, 270.0])
+def test_the_red_house_north_of_the_camera_stands_at_north(world: World, heading_deg: float) -> None:
+    redness = _redness(_strip(world, RED_HOUSE[0], 100.0, heading_deg))[8:18].mean(0)
+    azimuth_deg = (heading_deg + (np.arange(128) + 0.5) / 128 * 360 - 180) % 360
+    north = np.minimum(azimuth_deg, 360 - azimuth_deg) < 20
+    south = np.abs(azimuth_deg - 180) < 60
+    assert redness[north].mean() > redness[south].mean() + 30
+
+
+def test_a_camera_that_turns_rolls_its_panorama(world: World) -> None:
+    here = _strip(world, 100, 100, 0.0).astype(int)
+    turned = _strip(world, 100, 100, 90.0).astype(int)
+    assert np.abs(np.roll(here, -32, axis=1) - turned).mean() < 1.0
+
+
+def test_the_orthophoto_has_north_up_and_the_pond_where_the_plan_has_it(world: World) -> None:
+    picture = orthophoto(world, NOON, pixel_m=2.0, samples=1)
+    assert picture.shape == (100, 110, 3)
+    pond, grass_free = picture[100 - 20, 52], picture[100 - 49, 52]
+    assert pond.mean() < grass_free.mean()
+
+
+def test_the_orthophoto_file_puts_every_place_where_the_frame_does(
+    world: World, plan: CityPlan, tmp_path: Path
+) -> None:
+    picture = np.zeros((500, 550, 3), np.uint8)
+    picture[500 - 250 - 5 : 500 - 250 + 5, 250 - 5 : 250 + 5] = 255  # 4 x 4 m around (100, 100)
+    write_orthophoto(tmp_path / "map.tif", picture, plan, 0.4)
+    chip = open_imagery(str(tmp_path / "map.tif")).chip(plan.frame.to_location(100, 100), 40.0, 100)
+    bright = np.argwhere(chip.mean(-1) > 128)
+    assert bright.mean(0) == pytest.approx((49.5, 49.5), abs=1.0)
+    assert len(bright) == pytest.approx(100, rel=0.25)
+
+
+def test_the_same_seed_takes_the_same_picture_and_another_another(plan: CityPlan, world: World) -> None:
+    def take(seed: int) -> np.ndarray:
+        world.set_moment((seed,))
+        light = street_light(np.random.default_rng(seed))
+        return panorama(world, 100, 100, light, size_px=(16, 64), samples=1)
+
+    assert np.array_equal(take(3), take(3))
+    assert not np.array_equal(take(3), take(4))
+
+
+def test_places_are_on_dry_land_outside_buildings(world: World) -> None:
+    places = grid_places(world, (0, 0, 220, 200), 5.0)
+    assert len(places) > 500
+    assert not (world.ground.surface_at(places[:, 0], places[:, 1]) == Surface.WATER).any()
+    inside = (places[:, 0] > 20) & (places[:, 0] < 70) & (places[:, 1] > 120) & (places[:, 1] < 160)
+    assert not inside.any()
+
+
+def test_cameras_stand_apart_in_their_window(world: World) -> None:
+    spots = camera_spots(world, (30, 40, 190, 160), 20, (1,))
+    assert len(spots) >= 10
+    assert (spots[:, 0] >= 30).all() and (spots[:, 0] <= 190).all()
+    apart = np.linalg.norm(spots[:, None] - spots[None], axis=2) + 99 * np.eye(len(spots))
+    assert apart.min() > 3.4
+
+
+def test_no_car_stands_in_a_camera(plan: CityPlan, world: World) -> None:
+    crowded, _ = traffic(plan, world.built, (5,), np.zeros((0, 2)), density=0.9)
+    assert crowded is not None
+    cameras = crowded.triangles[:, 0, :2][::400].astype(float)
+    kept, _ = traffic(plan, world.built, (5,), cameras, density=0.9)
+    corners = np.zeros((1, 2)) if kept is None else kept.triangles.reshape(-1, 3)[:, :2]
+    for camera in cameras:
+        assert np.hypot(*(corners - camera).T).min() > 0.5
+
+
+def test_the_ground_goes_on_as_its_mirror_image(world: World) -> None:
+    inside = world.ground.surface_at([5.0, 210.0], [100.0, 100.0])
+    beyond = world.ground.surface_at([-5.0, 230.0], [100.0, 100.0])
+    assert np.array_equal(inside, beyond)
