@@ -8,6 +8,7 @@ from app import state, widgets
 
 PAGES = [
     st.Page("views/localize.py", title="Localize", icon=":material/location_on:", default=True),
+    st.Page("views/attention.py", title="Attention", icon=":material/visibility:"),
     st.Page("views/galleries.py", title="Galleries", icon=":material/grid_view:"),
 ]
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from PIL import Image
 
-from app import figures, offline
+from app import explain, figures, offline
 from app.state import Heading, Photo
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
@@ -140,6 +141,49 @@ def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading
         )
 
 
+@st.cache_data(max_entries=4, show_spinner="Reading the model's attention …")
+def ground_attention(photo: Photo, heading_deg: float, checkpoint: str) -> NDArray[np.float32]:
+    """Attention of every layer over the photo: (layers, heads, tokens, tokens), rows sum to 1."""
+    chosen = encoder(checkpoint)
+    with inference():
+        layers = range(chosen.card.model.depth)
+        return np.stack(chosen.attention(panorama(photo), "ground", layers, heading_deg=heading_deg))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def aerial_attention(gallery_name: str, place_id: int, checkpoint: str) -> NDArray[np.float32]:
+    """Attention of every layer over a place: (layers, heads, tokens, tokens), rows sum to 1."""
+    chosen = encoder(checkpoint)
+    with inference():
+        layers = range(chosen.card.model.depth)
+        return np.stack(chosen.attention(chip(gallery_name, place_id, checkpoint), "aerial", layers))
+
+
+@st.cache_data(max_entries=32, show_spinner="Hiding one direction after the other …")
+def hidden_directions(
+    photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place_id: int, sectors: int
+) -> NDArray[np.float32]:
+    """(S,): how much the match with a place loses when a range of azimuth of the photo is hidden."""
+    chosen = encoder(checkpoint)
+    view = chosen.ground_view(panorama(photo), heading_deg)
+    with inference():
+        descriptors = chosen.encode_ground([view, *explain.without_sectors(view, sectors)], prepared=True)
+    place = gallery(gallery_name).descriptors(chosen)[place_id]
+    return explain.score_falls(descriptors[0], descriptors[1:], place)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def chip(gallery_name: str, place_id: int, checkpoint: str) -> RGB:
+    """The north-up square around a place as wide as the checkpoint wants it."""
+    chosen = gallery(gallery_name)
+    return chosen.imagery.chip(chosen.location(place_id), card(checkpoint).view.chip_m, None)
+
+
+def card(checkpoint: str) -> CheckpointCard:
+    """What a checkpoint says of itself."""
+    return next(each for each in cards() if each.name == checkpoint)
+
+
 @st.cache_data(max_entries=2000, show_spinner=False)
 def tile_jpeg(gallery_name: str, place_id: int, size_px: int) -> bytes:
     """The aerial square of a place, as JPEG."""
@@ -150,19 +194,18 @@ def tile_jpeg(gallery_name: str, place_id: int, size_px: int) -> bytes:
 def place_tile_png(gallery_name: str, place_id: int, heading_deg: float, size_px: int) -> bytes:
     """The drawn aerial square of a place, with scale, north and the camera's direction."""
     chosen = gallery(gallery_name)
-    chip = chosen.chip(place_id, size_px)
-    return figures.to_png(figures.place_tile(chip, chosen.manifest.chip_m, heading_deg))
+    square = chosen.chip(place_id, size_px)
+    return figures.to_png(figures.place_tile(square, chosen.manifest.chip_m, heading_deg))
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def polar_jpeg(gallery_name: str, checkpoint: str, place_id: int) -> bytes | None:
     """A place's square unrolled around its centre, sharper than the checkpoint sees it; None if not polar."""
-    view = next(card.view for card in cards() if card.name == checkpoint)
+    view = card(checkpoint).view
     if not view.polar:
         return None
-    chosen = gallery(gallery_name)
-    chip = chosen.imagery.chip(chosen.location(place_id), view.chip_m, POLAR_PX[1] // 2)
-    return _jpeg(Image.fromarray(np.rint(to_polar(chip, POLAR_PX)).astype(np.uint8)))
+    square = chip(gallery_name, place_id, checkpoint)
+    return _jpeg(Image.fromarray(np.rint(to_polar(square, POLAR_PX)).astype(np.uint8)))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Preparing the map …")

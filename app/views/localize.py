@@ -37,7 +37,7 @@ def show() -> None:
         st.info("Drop a 360° panorama above to begin.", icon=":material/add_photo_alternate:")
         return
     panorama = resources.panorama(photo)
-    card = next(card for card in resources.cards() if card.name == state.setting(state.CHECKPOINT))
+    card = resources.card(state.setting(state.CHECKPOINT) or "")
     with st.spinner("Comparing the photo with every place …"):
         found = resources.localized(photo, name, card.name, state.heading())
     left, right = st.columns([5, 2], gap="medium", vertical_alignment="top")
