@@ -6,8 +6,12 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 # A browser is opened where there is a screen.
 HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo false || echo true)
 
+WORLDS := runs/worlds
+TRAINING_WORLDS := helsinki-train-0 helsinki-train-1 helsinki-train-2 helsinki-train-3 monaco-west-0 monaco-east-0 \
+	monaco-west-11 suburb-all-0
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench clean
+.PHONY: help setup run test check format bench train clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +36,12 @@ format: $(VENV)/dev.stamp  ## put every file in form
 
 bench: $(VENV)/app.stamp  ## measure encoding, search and localization on this machine
 	$(PY) -m benchmarks.localization
+
+train: $(VENV)/dev.stamp  ## train the shipped checkpoint on the rendered worlds, or go on with it
+	$(PY) scripts/build_assets.py worlds
+	$(PY) -m l2ltr_core train --config configs/helsinki-l2ltr.toml --out runs/train \
+		--validation $(WORLDS)/helsinki-validation-0 $(addprefix --dataset $(WORLDS)/,$(TRAINING_WORLDS)) \
+		$(if $(wildcard runs/train/state.pt),--resume)
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

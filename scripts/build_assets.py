@@ -4,6 +4,7 @@
     l2ltr train ...                             see `make train`                       (runs/NAME)
     python scripts/build_assets.py queries      held-out photos and the orthophoto     (runs/helsinki-test)
     python scripts/build_assets.py samples      the photos that the app offers
+    python scripts/build_assets.py picture      the README's picture of the twin
     python scripts/build_assets.py publish NAME...   checkpoints, gallery, measured cards
 
 Each step leaves out what is already there.
@@ -17,6 +18,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 import l2ltr_core as l2
 from l2ltr_core.assets import ASSETS
@@ -148,6 +150,31 @@ def publish(names: list[str]) -> None:
         print(name, json.dumps(results, indent=2), flush=True)
 
 
+def picture() -> None:
+    """The picture of the twin for the README: the map, and seven samples beside it."""
+    shown = (
+        "senate-square",
+        "pitkasilta",
+        "liisankatu",
+        "esplanadi-east",
+        "fabianinkatu",
+        "waterfront",
+        "unioninkatu",
+    )
+    height, gap = 1260, 8
+    city = Image.open(TEST / "orthophoto.tif").convert("RGB")
+    left = city.resize((round(city.width * height / city.height), height), Image.Resampling.LANCZOS)
+    strip_height = (height - gap * (len(shown) - 1)) // len(shown)
+    sheet = Image.new("RGB", (left.width + gap + 4 * strip_height, height), "white")
+    sheet.paste(left, (0, 0))
+    for row, name in enumerate(shown):
+        photo = Image.open(ASSETS / "samples" / f"{name}.jpg")
+        middle = photo.crop((0, photo.height // 4, photo.width, photo.height * 3 // 4))
+        strip = middle.resize((4 * strip_height, strip_height), Image.Resampling.LANCZOS)
+        sheet.paste(strip, (left.width + gap, row * (strip_height + gap)))
+    sheet.save("docs/city.jpg", quality=85)
+
+
 def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Gallery:
     if (folder / "gallery.json").exists():
         gallery = open_gallery(folder)
@@ -170,7 +197,7 @@ def _validation(strip: l2.Gallery):
 
 
 if __name__ == "__main__":
-    steps = {"worlds": worlds, "queries": queries, "samples": samples}
+    steps = {"worlds": worlds, "queries": queries, "samples": samples, "picture": picture}
     if sys.argv[1:2] == ["publish"]:
         publish(sys.argv[2:])
     elif len(sys.argv) == 2 and sys.argv[1] in steps:
