@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.gallery import Gallery
+from l2ltr_core.gallery import Checkpoint, Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, local_m, offset
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import RGB, Descriptors, HeadingSource, Location, LocationEstimate, Match, Panorama
@@ -32,16 +32,8 @@ OUTSIDE_M = 100.0
 """A photo farther than this from every place of the gallery was not taken in it."""
 
 
-class GroundEncoder(Protocol):
+class GroundEncoder(Checkpoint, Protocol):
     """What localization needs of an encoder."""
-
-    @property
-    def name(self) -> str:
-        """As people know it."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Which weights exactly."""
 
     @property
     def card(self) -> Any:

@@ -18,7 +18,8 @@ from l2ltr_core.types import Location
 
 _EXIV2 = threading.Lock()  # exiv2's XMP parser is not safe to enter twice at once
 _GPANO = "Xmp.GPano."
-_LATITUDE_TAGS = ("Exif.GPSInfo.GPSLatitude", "Xmp.exif.GPSLatitude", "MAPLatitude")
+_LATITUDE_TAGS = ("Exif.GPSInfo.GPSLatitude", "Xmp.exif.GPSLatitude")
+_LENS_TAGS = ("Make", "Model", "FocalLength", "FocalLengthIn35mmFilm")
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,9 @@ def _lens_field(tags: dict[str, str], size_px: tuple[int, int]) -> float | None:
     """Field across the longer side, from the focal length or the camera's model."""
     from geopic_tag_reader import reader
 
-    clean = {name: value for name, value in tags.items() if not name.startswith((_GPANO, "Exif.GPSInfo"))}
-    clean["Xmp.GPano.ProjectionType"] = "flat"
+    # Only what it needs: on other tags (a date cut short) the reader can fail altogether.
+    clean = {name: value for name, value in tags.items() if name.rsplit(".", 1)[-1] in _LENS_TAGS}
+    clean[_GPANO + "ProjectionType"] = "flat"
     try:
         reader.getPictureMetadata(clean, *size_px)
     except reader.PartialExifException as partial:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from l2ltr_core.errors import MetadataError
 from l2ltr_core.metadata import read_metadata
-from tests.photos import jpeg, position
+from tests.photos import encoded, jpeg, pixels, position
 
 FULL = {"ProjectionType": "equirectangular"}
 STRIP = {
@@ -101,6 +103,19 @@ def test_a_position_that_cannot_be_read_is_ignored_with_a_note() -> None:
     found = read_metadata(jpeg(gps={1: "N", 2: (60.0, 10.0), 3: "E", 4: (24.0, 9.0)}))
     assert found.location is None
     assert any("not readable" in note for note in found.notes)
+
+
+def test_a_heading_of_nothing_over_nothing_is_ignored_with_a_note() -> None:
+    found = read_metadata(jpeg(gps={16: "T", 17: IFDRational(0, 0)}))
+    assert found.heading_deg is None
+    assert any("not a number" in note for note in found.notes)
+
+
+def test_a_date_cut_short_is_no_problem() -> None:
+    exif = Image.Exif()
+    exif[0x8769] = {0x9003: "2022:10:19 08"}
+    photo = encoded(Image.fromarray(pixels()), "JPEG", exif=exif)
+    assert read_metadata(photo).notes == ()
 
 
 def test_impossible_gps_does_not_hide_the_heading() -> None:

@@ -17,11 +17,11 @@ from l2ltr_core.datasets import PairedDataset, Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation.calibration import calibrate
 from l2ltr_core.evaluation.recall import TIE, ranks_of_best_right, recalls_of_ranks, score_blocks
-from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
 from l2ltr_core.localization import GroundEncoder, searched_headings, turned_views
-from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
+from l2ltr_core.types import Descriptors, Panorama, Progress
 
 ProtocolName = Literal["paired", "places"]
 CORRECT_WITHIN_M = 25.0
@@ -30,11 +30,8 @@ FIELD_SEED = 0
 """Of the directions in which a limited field of view looks, so that two runs see the same."""
 
 
-class EvaluatedEncoder(GroundEncoder, Protocol):
+class EvaluatedEncoder(GroundEncoder, AerialEncoder, Protocol):
     """What evaluation needs of an encoder: both branches."""
-
-    def encode_aerial(self, images: Iterable[RGB]) -> Descriptors:
-        """North-up squares to (N, D) float32 unit rows."""
 
 
 @dataclass(frozen=True)

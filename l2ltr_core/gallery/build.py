@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
-from l2ltr_core.gallery.gallery import Gallery, open_gallery
+from l2ltr_core.gallery.gallery import Checkpoint, Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_index, write_index
 from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
 from l2ltr_core.geometry.geodesy import grid, grid_size
@@ -29,16 +29,8 @@ COPIED_IMAGERY_BYTES = 100 * 2**20
 """A single raster up to this size is copied into the gallery, so that the folder can travel."""
 
 
-class AerialEncoder(Protocol):
+class AerialEncoder(Checkpoint, Protocol):
     """What building needs of an encoder."""
-
-    @property
-    def name(self) -> str:
-        """As people know it."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Which weights exactly."""
 
     @property
     def card(self) -> Any:
