@@ -275,7 +275,8 @@ def evaluate(
 
     opened = open_dataset(dataset)
     named = gallery or opened.gallery_name
-    searched = open_gallery(named) if named is not None and protocol != "paired" else None
+    needed = protocol != "paired" or checkpoint is None  # to search, or to choose the checkpoint by
+    searched = open_gallery(named) if named is not None and needed else None
     encoder = _encoder(checkpoint, searched)
     with _progress("Photos") as progress:
         report = measure(
