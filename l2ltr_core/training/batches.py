@@ -19,17 +19,20 @@ from l2ltr_core.training.worlds import World
 
 AHEAD = 2
 """Batches that are prepared while the network works on the present one."""
-HARD_RADIUS_M = 60.0
-"""A look-alike nearer than this is a neighbour, not a mistake worth mining."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`ground` and `aerial` (B, 3, H, W) normalised float32; `kept` (B, B) bool, ground against aerial."""
+    """`ground` and `aerial` (B, 3, H, W) normalised float32; `kept` (B, B) bool, ground against aerial.
+
+    The pairs are the `places` (B,) of the world of that number.
+    """
 
     ground: Tensor
     aerial: Tensor
     kept: Tensor
+    world: int
+    places: NDArray[np.int64]
 
 
 @dataclass
@@ -44,7 +47,7 @@ class BatchMaker:
     seed: int
     ignore_within_m: float
     look_alikes: Sequence[NDArray[np.int64]] | None = None
-    """For each world (N, K) indices of places that look most like each place; see `mining`."""
+    """For each world (N, K) indices of places that look most like each place, -1 for none; see `mining`."""
 
     def make(self, step: int) -> Batch:
         """The batch of one step."""
@@ -70,6 +73,8 @@ class BatchMaker:
             normalize(vary_colours(ground, self.augment, rng), self.view),
             normalize(vary_colours(aerial, self.augment, rng), self.view),
             torch.from_numpy(apart),
+            which,
+            chosen,
         )
 
     def stream(self, first_step: int, past_last: int) -> Generator[Batch]:
@@ -86,20 +91,26 @@ class BatchMaker:
 
     def _choose(self, rng: np.random.Generator, which: int) -> NDArray[np.int64]:
         """Indices of the pairs, all different: a neighbourhood, look-alikes, the rest from anywhere."""
-        world, pairs = self.worlds[which], min(self.batches.pairs, len(self.worlds[which]))
+        world, pairs = self.worlds[which], self.batches.pairs
         middle = world.positions_m[rng.integers(len(world))]
         near = np.flatnonzero(np.hypot(*(world.positions_m - middle).T) < self.batches.near_radius_m)
-        chosen = list(rng.permutation(near)[: round(pairs * self.batches.near_fraction)])
-        if self.look_alikes is not None and self.batches.hard_fraction:
-            table = self.look_alikes[which]
-            wanted = round(pairs * self.batches.hard_fraction)
-            anchors = rng.integers(len(world), size=max(1, wanted // 2))
-            for anchor in anchors:
-                chosen += [int(anchor), int(rng.choice(table[anchor]))]
-        chosen = list(dict.fromkeys(int(index) for index in chosen))[:pairs]
+        chosen = rng.permutation(near)[: round(pairs * self.batches.near_fraction)].tolist()
+        if self.look_alikes is not None:
+            chosen += self._look_alikes(
+                rng, self.look_alikes[which], round(pairs * self.batches.hard_fraction)
+            )
+        chosen = list(dict.fromkeys(chosen))[:pairs]
         others = np.setdiff1d(np.arange(len(world)), chosen)
-        chosen += rng.choice(others, pairs - len(chosen), replace=False).tolist()
-        return np.asarray(chosen)
+        return np.array(chosen + rng.choice(others, pairs - len(chosen), replace=False).tolist())
+
+    @staticmethod
+    def _look_alikes(rng: np.random.Generator, table: NDArray[np.int64], wanted: int) -> list[int]:
+        """About `wanted` places in couples: one at random and one that looks like it."""
+        couples: list[int] = []
+        for place in rng.integers(len(table), size=wanted // 2).tolist():
+            alike = table[place][table[place] >= 0]
+            couples += [place, int(rng.choice(alike))] if len(alike) else []
+        return couples
 
 
 def normalize(images: Tensor, view: ViewConfig) -> Tensor:

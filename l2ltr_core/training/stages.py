@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
@@ -26,12 +27,21 @@ Parts = dict[str, Tensor]
 """Named parts of a loss, each a scalar; `loss` is what is minimised."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """Of one batch: the losses, and the descriptors (B, D) of all processes."""
+
+    parts: Parts
+    ground: Tensor
+    aerial: Tensor
+
+
 class Stage(Protocol):
     """What the training loop needs to know."""
 
     name: StageName
 
-    def parts(self, batch: Batch, ranks: Ranks) -> Parts:
+    def outcome(self, batch: Batch, ranks: Ranks) -> Outcome:
         """The losses of one batch."""
 
     def groups(self) -> list[dict[str, Any]]:
@@ -55,7 +65,7 @@ class WarmUp(nn.Module):
         self.precision = config.run.precision
         self.temperature = config.objective.temperature
 
-    def parts(self, batch: Batch, ranks: Ranks) -> Parts:
+    def outcome(self, batch: Batch, ranks: Ranks) -> Outcome:
         """InfoNCE of the column descriptors."""
         rows = ranks.rows(len(batch.ground))
         ground = ranks.gather(self.ground(batch.ground[rows]))
@@ -94,7 +104,7 @@ class Main(nn.Module):
         self.precision = config.run.precision
         self.stem_factor = config.optimizer.stem_factor
 
-    def parts(self, batch: Batch, ranks: Ranks) -> Parts:
+    def outcome(self, batch: Batch, ranks: Ranks) -> Outcome:
         """The contrastive loss and, with a teacher, the cosine distance to what it says."""
         rows = ranks.rows(len(batch.ground))
         ground, ground_off = self._encode(self.network.ground, batch.ground[rows])
@@ -179,9 +189,9 @@ def _describe(branch: Branch, images: Tensor) -> Tensor:
     return branch.describe(branch.tokens_from_features(branch.stem(images)))
 
 
-def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Parts:
+def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Outcome:
     """Adds the part of the batch whose own pair scores best, a tie counted as a miss."""
     with torch.no_grad():
         scores = ground @ aerial.t()
         first = (scores >= scores.diagonal()[:, None]).sum(dim=1) == 1
-    return {**parts, "in_batch_recall": first.float().mean()}
+    return Outcome({**parts, "in_batch_recall": first.float().mean()}, ground, aerial)

@@ -6,14 +6,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from l2ltr_core.checkpoints import save_checkpoint
@@ -23,6 +25,7 @@ from l2ltr_core.model.network import L2LTR
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig, TrainConfig
 from l2ltr_core.training.journal import Journal
+from l2ltr_core.training.mining import LookAlikes
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, ease_pooling
@@ -90,6 +93,8 @@ class Position:
     step: int = 0
     seconds: float = 0.0
     """Of this stage."""
+    look_alikes: LookAlikes | None = None
+    """Of the main stage, where the configuration wants them."""
 
 
 def train(
@@ -184,7 +189,7 @@ class _Loop:
         pending = {name: at for name, at in self._snapshots() if at > self.done}
         cards = []
         self.started = saved_at = time.monotonic()
-        stream = _batch_maker(run, position.stage.name).stream(position.step, self.budget.steps)
+        stream = self._batches()
         position.stage.train()
         while self.done < 1 and not run.stop.is_set():
             parts = self._step(self._next(stream))
@@ -204,6 +209,19 @@ class _Loop:
             run.journal.draw()
         return cards
 
+    def _batches(self) -> Generator[Batch]:
+        """Prepared in the background; a new stretch begins whenever look-alikes are found anew."""
+        run, position = self.run, self.position
+        while position.step < self.budget.steps:
+            every, tables = run.config.batches.mine_every, None
+            if position.look_alikes:
+                if position.step and position.step % every == 0:
+                    position.look_alikes.refresh()
+                tables = position.look_alikes.tables
+            end = self.budget.steps if not position.look_alikes else (position.step // every + 1) * every
+            stretch = _batch_maker(run, position.stage.name, tables)
+            yield from stretch.stream(position.step, min(end, self.budget.steps))
+
     def _snapshots(self) -> Iterable[tuple[str, float]]:
         return self.run.config.snapshots.items() if isinstance(self.position.stage, Main) else ()
 
@@ -218,9 +236,9 @@ class _Loop:
         rate = learning_rate(self.budget.learning_rate, position.step, self.budget.rise_steps, self.done)
         for group in position.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        parts = position.stage.parts(batch, self.run.ranks)
+        outcome = position.stage.outcome(batch, self.run.ranks)
         position.optimizer.zero_grad(set_to_none=True)
-        parts["loss"].backward()
+        outcome.parts["loss"].backward()
         self.run.ranks.sum_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, config.optimizer.clip_norm)
         position.optimizer.step()
@@ -228,7 +246,9 @@ class _Loop:
         elapsed = time.monotonic() - self.started
         position.seconds = self.seconds_before + elapsed
         self.run.seconds = self.run_seconds_before + elapsed
-        return parts
+        if position.look_alikes:
+            position.look_alikes.remember(batch, outcome.ground, outcome.aerial)
+        return outcome.parts
 
     def _log(self, parts: Parts) -> None:
         elapsed = time.monotonic() - self.started
@@ -274,10 +294,12 @@ def _at_start(run: Run, stage: WarmUp | Main) -> Position:
     optimizer = torch.optim.AdamW(
         stage.groups(), lr=0.0, weight_decay=settings.weight_decay, eps=settings.eps, fused=True
     )
-    return Position(stage, optimizer)
+    mines = isinstance(stage, Main) and run.config.batches.hard_fraction > 0
+    look_alikes = LookAlikes(run.worlds, run.config.model.width) if mines else None
+    return Position(stage, optimizer, look_alikes=look_alikes)
 
 
-def _batch_maker(run: Run, stage: StageName) -> BatchMaker:
+def _batch_maker(run: Run, stage: StageName, look_alikes: Sequence[NDArray[np.int64]] | None) -> BatchMaker:
     config = run.config
     seed = config.seed + (BATCH_SEED_OF_MAIN if stage == "main" else 0)
     return BatchMaker(
@@ -288,6 +310,7 @@ def _batch_maker(run: Run, stage: StageName) -> BatchMaker:
         config.augment,
         seed,
         config.objective.ignore_within_m,
+        look_alikes,
     )
 
 
@@ -305,6 +328,7 @@ def save_state(run: Run, position: Position) -> None:
         "optimizer": position.optimizer.state_dict(),
         "random": torch.get_rng_state(),
         "validation": run.validation,
+        "look_alikes": position.look_alikes.state_dict() if position.look_alikes else None,
     }
     temporary = run.out_dir / (STATE + ".tmp")
     with temporary.open("wb") as file:
@@ -324,6 +348,8 @@ def restore_state(run: Run) -> Position:
         stage.load_state_dict(state["weights"])
         position = _at_start(run, stage)
         position.optimizer.load_state_dict(state["optimizer"])
+        if position.look_alikes and state["look_alikes"]:
+            position.look_alikes.load_state_dict(state["look_alikes"])
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
         raise ConfigurationError(f"'{path}' cannot be resumed from; start anew without --resume.") from error
     position.step, position.seconds = state["step"], state["stage_seconds"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
@@ -17,7 +18,7 @@ from tests.training.tiny_world import tiny_config
 def make_batch() -> Batch:
     draw = torch.Generator().manual_seed(0)
     images = (torch.randn(4, 3, *tiny_config().model.ground_size_px, generator=draw) for _ in range(2))
-    return Batch(*images, torch.rand(4, 4, generator=draw) < 0.7)
+    return Batch(*images, torch.rand(4, 4, generator=draw) < 0.7, world=0, places=np.arange(4))
 
 
 def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
@@ -28,7 +29,7 @@ def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
     columns = ColumnNetwork(network)
     found = []
     for stage in (WarmUp(columns, config), Main(network, columns, config)):
-        parts = stage.parts(make_batch(), ranks)
+        parts = stage.outcome(make_batch(), ranks).parts
         stage.zero_grad()
         parts["loss"].backward()
         parameters = [p for group in stage.groups() for p in group["params"]]

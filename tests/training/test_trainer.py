@@ -79,6 +79,26 @@ def test_a_run_that_was_told_to_end_goes_on_exactly(world: Path, tmp_path: Path)
     assert steps == [("warmup", i) for i in range(1, 5)] + [("main", i) for i in range(1, 7)]
 
 
+def test_mined_look_alikes_are_resumed_too(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(0, 6)
+    config = replace(
+        config,
+        run=replace(config.run, log_every=1, threads=1),
+        batches=replace(config.batches, hard_fraction=0.5, mine_every=2),
+    )
+
+    def interrupt(report: Report) -> None:
+        if report.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    cache = tmp_path / "cache"
+    train(config, [world], tmp_path / "whole", cache_dir=cache)
+    train(config, [world], tmp_path / "parts", on_report=interrupt, cache_dir=cache)
+    train(config, [world], tmp_path / "parts", True, cache_dir=cache)
+    whole, pieced = (load_file(tmp_path / part / "tiny.safetensors") for part in ("whole", "parts"))
+    assert all(torch.equal(whole[name], pieced[name]) for name in whole)
+
+
 def test_rows_written_after_the_saved_state_are_forgotten(world: Path, tmp_path: Path) -> None:
     config = tiny_config(0, 2)
     config = replace(config, run=replace(config.run, log_every=1))

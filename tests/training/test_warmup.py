@@ -57,7 +57,7 @@ def test_the_teacher_never_changes() -> None:
     stage = Main(network, columns, config)
     before = {k: v.clone() for k, v in stage.teacher.state_dict().items()}  # type: ignore[union-attr]
     optimizer = torch.optim.AdamW([p for g in stage.groups() for p in g["params"]], lr=0.1)
-    stage.parts(make_batch(), Ranks())["loss"].backward()
+    stage.outcome(make_batch(), Ranks()).parts["loss"].backward()
     optimizer.step()
     after = stage.teacher.state_dict()  # type: ignore[union-attr]
     assert all(torch.equal(before[k], after[k]) for k in before)
@@ -72,7 +72,7 @@ def test_frozen_stems_teach_the_same_without_looking_twice() -> None:
     columns = ColumnNetwork(network)
     stages = [Main(network, columns, c) for c in (config, frozen)]
     stages[1].lift.load_state_dict(stages[0].lift.state_dict())  # type: ignore[union-attr]
-    moving, still = (stage.parts(make_batch(), Ranks()) for stage in stages)
+    moving, still = (stage.outcome(make_batch(), Ranks()).parts for stage in stages)
     assert float(moving["teacher"]) == pytest.approx(float(still["teacher"]), abs=1e-6)
     still["loss"].backward()
     assert all(p.grad is None for p in network.ground.stem.parameters())

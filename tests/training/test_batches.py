@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from l2ltr_core.training.batches import Batch, BatchMaker
+from l2ltr_core.training.config import AugmentConfig
+from l2ltr_core.training.mining import FAR_M, LookAlikes
+from l2ltr_core.training.worlds import GroundMap, World
+from tests.training.tiny_world import MODEL, PIXEL_M, VIEW_PX, blobs, tiny_config
+
+STILL = AugmentConfig(**dict.fromkeys(AugmentConfig.__dataclass_fields__, 0.0))
+
+
+def make_world(seed: int, count: int = 120) -> World:
+    rng = np.random.default_rng(seed)
+    views = rng.integers(0, 256, (count, *VIEW_PX, 3)).astype(np.uint8)
+    return World(
+        f"w{seed}", views, rng.uniform(25, 215, (count, 2)), (GroundMap(blobs(seed), 0, 240, PIXEL_M),)
+    )
+
+
+WORLDS = [make_world(0), make_world(1)]
+
+
+def maker(
+    augment: AugmentConfig = AugmentConfig(), look_alikes: list | None = None, **batches: float
+) -> BatchMaker:
+    config = tiny_config()
+    chosen = replace(config.batches, **batches)
+    return BatchMaker(WORLDS, MODEL, config.view, chosen, augment, 0, 20.0, look_alikes)
+
+
+def spread(batch: Batch) -> np.ndarray:
+    """Sorted distances in metres from the batch's median place."""
+    places = WORLDS[batch.world].positions_m[batch.places]
+    return np.sort(np.hypot(*(places - np.median(places, axis=0)).T))
+
+
+def test_a_batch_depends_on_the_seed_and_the_step_alone() -> None:
+    one, again, other = maker().make(5), maker().make(5), maker().make(6)
+    assert torch.equal(one.ground, again.ground) and torch.equal(one.aerial, again.aerial)
+    assert not torch.equal(one.aerial, other.aerial)
+
+
+def test_the_background_prepares_the_same_batches_in_order() -> None:
+    streamed = list(maker().stream(3, 8))
+    assert len(streamed) == 5
+    assert all(torch.equal(b.aerial, maker().make(3 + i).aerial) for i, b in enumerate(streamed))
+
+
+def test_a_batch_holds_different_places_of_one_world() -> None:
+    batches = [maker().make(step) for step in range(20)]
+    assert {batch.world for batch in batches} == {0, 1}
+    assert all(len(set(batch.places.tolist())) == len(batch.places) == 16 for batch in batches)
+
+
+def test_a_part_of_the_batch_are_neighbours() -> None:
+    def near(fraction: float) -> float:
+        return float(np.mean([spread(maker(near_fraction=fraction).make(step))[8] for step in range(30)]))
+
+    assert near(1.0) < 0.6 * near(0.0)
+
+
+def test_places_too_near_to_tell_apart_are_no_negatives() -> None:
+    batch = maker(STILL).make(0)
+    places = WORLDS[batch.world].positions_m[batch.places]
+    apart = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1)) > 20.0
+    assert np.array_equal(batch.kept.numpy(), apart)
+
+
+def test_without_augmentation_a_view_is_only_normalised() -> None:
+    batch = maker(STILL).make(0)
+    view = tiny_config().view
+    shown = batch.ground[3] * torch.tensor(view.std).view(3, 1, 1) + torch.tensor(view.mean).view(3, 1, 1)
+    expected = WORLDS[batch.world].views[batch.places[3]]
+    assert np.array_equal((shown * 255).round().permute(1, 2, 0).numpy().astype(np.uint8), expected)
+
+
+def test_both_views_of_a_batch_are_mirrored_together() -> None:
+    plain, mirrored = maker(STILL).make(0), maker(replace(STILL, mirror=1.0)).make(0)
+    assert torch.allclose(mirrored.ground, plain.ground.flip(3))
+    # the polar view mirrors about its column W/2 up to the half pixel that the transform adds to both axes
+    about_north = plain.aerial.flip(3).roll(1, 3)
+    assert (mirrored.aerial - about_north).abs().mean() < 0.25 * (mirrored.aerial - plain.aerial).abs().mean()
+
+
+@pytest.mark.parametrize("name", ["gain", "colour", "offset", "noise", "blur", "cutout"])
+def test_every_variation_changes_the_view(name: str) -> None:
+    plain, varied = maker(STILL).make(0), maker(replace(STILL, **{name: 1.0})).make(0)
+    assert not torch.allclose(plain.ground, varied.ground, atol=1e-3)
+    assert torch.isfinite(varied.ground).all()
+
+
+def mined() -> LookAlikes:
+    """Every place of world 0 is remembered as looking like place (i + 60) % 120, and world 1 not at all."""
+    look_alikes = LookAlikes(WORLDS, 120)
+    ground = torch.eye(120)
+    batch = replace(maker().make(0), world=0, places=np.arange(120))
+    look_alikes.remember(batch, ground, ground.roll(60, 1))
+    look_alikes.refresh()
+    return look_alikes
+
+
+def test_look_alikes_are_the_best_scored_places_that_are_far() -> None:
+    tables = mined().tables
+    assert tables is not None
+    far = np.hypot(*(WORLDS[0].positions_m[:60] - WORLDS[0].positions_m[60:]).T) > FAR_M
+    assert 0 < far.sum() < 60
+    assert np.array_equal(tables[0][:60, 0] == np.arange(60) + 60, far)
+    assert (tables[1] == -1).all()
+
+
+def test_look_alikes_come_into_the_batch_in_couples() -> None:
+    tables = mined().tables
+    assert tables is not None
+    hard = maker(STILL, tables, near_fraction=0.0, hard_fraction=1.0)
+    for batch in (hard.make(step) for step in range(8)):
+        if batch.world == 0:
+            neighbours = itertools.pairwise(batch.places.tolist())
+            assert sum(b in tables[0][a] for a, b in neighbours) >= 5  # by chance 1
+
+
+def test_remembered_descriptors_survive_a_restart() -> None:
+    first, second = mined(), LookAlikes(WORLDS, 120)
+    second.load_state_dict(first.state_dict())
+    assert first.tables is not None and second.tables is not None
+    assert all(np.array_equal(a, b) for a, b in zip(first.tables, second.tables, strict=True))
+    with pytest.raises(ValueError, match="other worlds"):
+        LookAlikes(WORLDS[:1], 120).load_state_dict(first.state_dict())
