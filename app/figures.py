@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Wedge
+from matplotlib.image import AxesImage
+from matplotlib.patches import Polygon, Rectangle, Wedge
 from numpy.typing import NDArray
 
 from l2ltr_core.geometry.geodesy import mercator_units_per_m, to_mercator
@@ -21,6 +22,8 @@ RANK_COLOURS = matplotlib.colormaps["plasma"]
 ACCENT = "#ffb000"
 """Of the camera's heading, on photos and maps alike; told apart from grey and blue by every kind of eye."""
 
+CHECKPOINT_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+"""Of checkpoints side by side (Okabe and Ito's palette, told apart by every kind of eye)."""
 TURQUOISE = "#3bc9db"
 TURQUOISE_DARK = "#0b8ca3"
 
@@ -307,6 +310,139 @@ def occlusion(falls: NDArray, attention: NDArray, correlation: float, look: Look
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     return figure
+
+
+SIMILARITY = matplotlib.colormaps["PuOr_r"]
+
+
+@dataclass(frozen=True)
+class GridAxes:
+    """What rows and columns of a token grid mean: `rows` from the top, tick labels at fractions of the height."""
+
+    row_ticks: tuple[tuple[float, str], ...]
+    row_label: str
+    around: bool = True
+
+
+def position_map(
+    similarity: NDArray, chosen: tuple[int, int] | None, meaning: GridAxes, title: str, look: Look = LIGHT
+) -> Figure:
+    """(rows, columns) cosine similarity to one position, framed, with azimuth below and `meaning` at the side."""
+    rows, columns = similarity.shape
+    figure = Figure(
+        figsize=(11, 1.6 + 11 * min(0.5, rows / columns)), dpi=110, facecolor="none", layout="constrained"
+    )
+    axes = figure.subplots()
+    drawn = axes.imshow(
+        similarity, cmap=SIMILARITY, vmin=-1, vmax=1, aspect="auto", extent=(0, columns, rows, 0)
+    )
+    if chosen is not None:
+        axes.add_patch(Rectangle((chosen[1], chosen[0]), 1, 1, fill=False, edgecolor="#10131a", lw=3))
+    _grid_axes(axes, rows, columns, meaning, look)
+    axes.set_title(title, color=look.ink, fontsize=12, loc="left")
+    _colour_bar(figure, drawn, axes, "cosine similarity", look)
+    return figure
+
+
+def position_sheet(similarities: NDArray, meaning: GridAxes, look: Look = LIGHT) -> Figure:
+    """The paper's Figure 3: at each position (rows, columns) the small map of its similarity to all others."""
+    rows, columns = similarities.shape[:2]
+    figure = Figure(figsize=(11, 0.8 + 11 * min(0.6, rows / columns)), dpi=130, facecolor="none")
+    axes = figure.add_axes((0.065, 0.12, 0.93, 0.86))
+    gap = 1
+    sheet = np.full((rows * (rows + gap), columns * (columns + gap)), np.nan, np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            top, left = row * (rows + gap), column * (columns + gap)
+            sheet[top : top + rows, left : left + columns] = similarities[row, column]
+    axes.imshow(
+        sheet,
+        cmap=SIMILARITY,
+        vmin=-1,
+        vmax=1,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, columns, rows, 0),
+    )
+    _grid_axes(axes, rows, columns, meaning, look)
+    return figure
+
+
+def square_matrix(
+    values: NDArray, title: str, axis: str, bounds: tuple[float, float], look: Look = LIGHT
+) -> Figure:
+    """A symmetric (L, L) table as colours with the numbers written in, axes counted from 0."""
+    size = len(values)
+    figure = Figure(figsize=(5.2, 4.8), dpi=110, facecolor="none", layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(values, cmap="cividis", vmin=bounds[0], vmax=bounds[1])
+    for row in range(size):
+        for column in range(size):
+            share = (values[row, column] - bounds[0]) / (bounds[1] - bounds[0])
+            axes.text(
+                column,
+                row,
+                f"{values[row, column]:.2f}",
+                ha="center",
+                va="center",
+                fontsize=9 if size < 9 else 6,
+                color="#10131a" if share > 0.6 else "#ffffff",
+            )
+    axes.set(xticks=range(size), yticks=range(size), xlabel=axis, ylabel=axis)
+    axes.set_title(title, color=look.ink, fontsize=12, loc="left")
+    _ink(axes, look)
+    _colour_bar(figure, drawn, axes, "", look)
+    return figure
+
+
+def layer_lines(lines: dict[str, NDArray], label: str, look: Look = LIGHT) -> Figure:
+    """One line a checkpoint over the layers: `lines` name -> (L,) values from the first layer on."""
+    figure = Figure(figsize=(8, 3.8), dpi=110, facecolor="none", layout="constrained")
+    axes = figure.subplots()
+    for number, (name, values) in enumerate(lines.items()):
+        axes.plot(
+            range(1, len(values) + 1),
+            values,
+            color=CHECKPOINT_COLOURS[number % 4],
+            lw=2.5,
+            marker="osD^"[number % 4],
+            ls=("-", "--", "-.", ":")[number % 4],
+            label=name,
+        )
+    axes.set(xlabel="layer", ylabel=label, xticks=range(1, 1 + max(len(each) for each in lines.values())))
+    _ink(axes, look)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, labelcolor=look.ink)
+    return figure
+
+
+def _grid_axes(axes: Axes, rows: int, columns: int, meaning: GridAxes, look: Look) -> None:
+    if meaning.around:
+        axes.set_xticks(
+            [columns * part / 8 for part in range(9)], [wind(part * 45 + 180) for part in range(9)]
+        )
+        axes.set_xlabel("azimuth", color=look.ink)
+    else:
+        axes.set_xticks([0, columns / 2, columns], ["west edge", "centre", "east edge"])
+    axes.set_yticks([rows * part for part, _ in meaning.row_ticks], [label for _, label in meaning.row_ticks])
+    axes.set_ylabel(meaning.row_label, color=look.ink)
+    _ink(axes, look)
+
+
+def _ink(axes: Axes, look: Look) -> None:
+    """The theme's ink on ticks, labels and frame."""
+    axes.set_facecolor("none")
+    axes.tick_params(colors=look.ink)
+    axes.xaxis.label.set_color(look.ink)
+    axes.yaxis.label.set_color(look.ink)
+    axes.spines[:].set_color(look.faint)
+
+
+def _colour_bar(figure: Figure, drawn: AxesImage, axes: Axes, label: str, look: Look) -> None:
+    bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02)
+    bar.set_label(label, color=look.ink)
+    bar.ax.tick_params(colors=look.ink)
+    bar.outline.set_visible(False)
 
 
 def grey(pixels: RGB) -> RGB:

@@ -8,6 +8,7 @@ import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -170,6 +171,12 @@ def hidden_directions(
         descriptors = chosen.encode_ground([view, *explain.without_sectors(view, sectors)], prepared=True)
     place = gallery(gallery_name).descriptors(chosen)[place_id]
     return explain.score_falls(descriptors[0], descriptors[1:], place)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def positions(checkpoint: str, branch: Literal["ground", "aerial"]) -> NDArray[np.float32]:
+    """(1 + N, D) positional embeddings of a checkpoint: CLS, then the grid row by row."""
+    return encoder(checkpoint).positional_embedding(branch)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

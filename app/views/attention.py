@@ -187,8 +187,8 @@ def _hiding(
 ) -> None:
     st.subheader("Is attention telling the truth?")
     st.markdown(
-        f"Each sixteenth of the horizon is hidden in turn; the match with place {match.rank} scores lower where the model "
-        "really needed what was hidden. Below, the share of attention that the rollout gives the same directions."
+        f"Each sixteenth of the horizon is hidden in turn; the match with place {match.rank} scores lower where "
+        "the model really needed what was hidden. Below, the rollout's share of attention in the same directions."
     )
     gallery_name = state.setting(state.GALLERY) or ""
     falls = resources.hidden_directions(
