@@ -82,14 +82,14 @@ def decode(source: str | Path | bytes, *, enough_px: int | None = None) -> Decod
     try:
         if enough_px is not None:
             image.draft(None, (enough_px, max(1, enough_px * image.height // image.width)))
-        notes = list(_frame_notes(image))
+        _refuse_frames(image)
         image.load()
-        pixels, more = _to_rgb(ImageOps.exif_transpose(image))
+        pixels, notes = _to_rgb(ImageOps.exif_transpose(image))
     except _DECODING_ERRORS as error:
         raise ImageError(
             "The photo is damaged or cut short and cannot be decoded; copy or download the original again."
         ) from error
-    return DecodedImage(pixels, tuple(notes + more))
+    return DecodedImage(pixels, tuple(notes))
 
 
 def _open(data: bytes) -> Image.Image:
@@ -126,11 +126,12 @@ def _open(data: bytes) -> Image.Image:
     return image
 
 
-def _frame_notes(image: Image.Image) -> list[str]:
+def _refuse_frames(image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a JPEG with a preview inside is not an animation
-        return [f"The file holds {frames} frames or pages; only the first is used."]
-    return []
+        raise ImageError(
+            f"The file holds {frames} frames or pages; save the one that is meant as JPEG or PNG."
+        )
 
 
 def _to_rgb(image: Image.Image) -> tuple[RGB, list[str]]:

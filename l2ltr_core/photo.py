@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from l2ltr_core.errors import ImageError
 from l2ltr_core.images import decode, read_bytes
 from l2ltr_core.metadata import PhotoMetadata, read_metadata
 from l2ltr_core.types import RGB, Location, Panorama
@@ -51,6 +52,11 @@ def _place_on_sphere(
 ) -> tuple[float, float, float, tuple[str, ...]]:
     """Horizontal field, top and bottom elevation in degrees, and a note where they are a guess."""
     ratio = width / height
+    if ratio < 1 and metadata.horizontal_field_deg is None:
+        raise ImageError(
+            f"The photo is {width} x {height} px, higher than wide; a 360 degree panorama, twice as wide as "
+            "high, was expected, as a phone's photo sphere or a 360 degree camera takes it."
+        )
     if metadata.horizontal_field_deg is not None:
         assert metadata.top_deg is not None and metadata.bottom_deg is not None
         return metadata.horizontal_field_deg, metadata.top_deg, metadata.bottom_deg, ()
@@ -63,7 +69,8 @@ def _place_on_sphere(
             f"the whole circle, {2 * half:.0f} degrees high about the horizon, so results may be unreliable."
         )
         return 360.0, half, -half, (note,)
-    horizontal, vertical = _lens_fields(metadata.lens_field_deg or DEFAULT_LENS_FIELD_DEG, ratio)
+    horizontal = metadata.lens_field_deg or DEFAULT_LENS_FIELD_DEG
+    vertical = 2 * math.degrees(math.atan(math.tan(math.radians(horizontal) / 2) / ratio))
     source = "its focal length" if metadata.lens_field_deg else "a guess"
     note = (
         f"The photo ({width} x {height} px) is not a 360 degree panorama (twice as wide as high, or with "
@@ -71,13 +78,6 @@ def _place_on_sphere(
         "with its mean colour, and results are unreliable."
     )
     return horizontal, vertical / 2, -vertical / 2, (note,)
-
-
-def _lens_fields(longer_side_deg: float, ratio: float) -> tuple[float, float]:
-    """Horizontal and vertical field of a pinhole camera, degrees, from the field across its longer side."""
-    longer = math.tan(math.radians(longer_side_deg) / 2)
-    shorter_deg = 2 * math.degrees(math.atan(longer / max(ratio, 1 / ratio)))
-    return (longer_side_deg, shorter_deg) if ratio >= 1 else (shorter_deg, longer_side_deg)
 
 
 def write_panorama(

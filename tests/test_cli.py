@@ -126,11 +126,6 @@ NOTED = {
     ),
     "cmyk": (encoded(Image.fromarray(pixels()).convert("CMYK"), "JPEG"), "CMYK"),
     "half transparent": (encoded(Image.fromarray(pixels()).convert("RGBA").rotate(30)), "transparent"),
-    "animated": (
-        encoded(Image.fromarray(pixels()), "GIF", save_all=True, append_images=[Image.new("RGB", (128, 64))]),
-        "only the first is used",
-    ),
-    "portrait": (jpeg(pixels(200, 120)), "not a 360 degree panorama"),
     "gps at (0, 0)": (jpeg(gps=position(0, 0)), "(0, 0)"),
     "gps out of range": (jpeg(gps=position(95, 200)), "not on the Earth"),
     "heading not a number": (jpeg(gpano={"PoseHeadingDegrees": "north"}), "is not a number"),
@@ -150,6 +145,11 @@ def test_what_can_be_handled_is_handled_with_a_note(
 
 
 REFUSED = {
+    "animated": (
+        encoded(Image.fromarray(pixels()), "GIF", save_all=True, append_images=[Image.new("RGB", (128, 64))]),
+        "2 frames",
+    ),
+    "portrait": (jpeg(pixels(200, 120)), "higher than wide"),
     "not an image": (b"hello " * 100, "not an image"),
     "empty": (b"", "empty"),
     "truncated": (jpeg(pixels(256, 512))[:3000], "cut short"),

@@ -140,19 +140,19 @@ REFUSED = {
     "truncated": jpeg()[:900],
     "1x1": jpeg(np.zeros((1, 1, 3), np.uint8)),
     "40,000 px wide": wide_png_header(40_000, 100),
-    "completely transparent": encoded(Image.new("RGBA", (128, 64), (0, 0, 0, 0)), "PNG"),
-}
-ACCEPTED = {
     "animated": encoded(
         Image.new("RGB", (256, 128)),
         "GIF",
         save_all=True,
         append_images=[Image.new("RGB", (256, 128), "red")],
     ),
+    "portrait": jpeg(np.full((300, 200, 3), 120, np.uint8)),
+    "completely transparent": encoded(Image.new("RGBA", (128, 64), (0, 0, 0, 0)), "PNG"),
+}
+ACCEPTED = {
     "16-bit": encoded(Image.fromarray(np.full((128, 256), 40_000, np.uint16)), "PNG"),
     "CMYK": encoded(Image.new("CMYK", (256, 128), (10, 80, 30, 0)), "JPEG"),
     "half transparent": encoded(Image.new("RGBA", (256, 128), (200, 30, 60, 128)), "PNG"),
-    "portrait": jpeg(np.full((300, 200, 3), 120, np.uint8)),
     "GPS at (0, 0)": with_gps(0.0, 0.0),
     "GPS out of range": with_gps(95.0, 20.0),
     "heading not a number": with_heading("north-ish"),
