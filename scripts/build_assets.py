@@ -6,6 +6,7 @@
     python scripts/build_assets.py samples      the photos that the app offers
     python scripts/build_assets.py picture      the README's picture of the twin
     python scripts/build_assets.py publish NAME...   checkpoints, gallery, measured cards
+    python scripts/build_assets.py readme       the table of results
 
 Each step leaves out what is already there.
 """
@@ -27,6 +28,7 @@ from l2ltr_core.datasets import open_dataset
 from l2ltr_core.evaluation import evaluate
 from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery
 from l2ltr_core.imagery import open_imagery
+from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.build import CITIES, build_city, load_city
 from l2ltr_core.twin.cameras import camera_spots
@@ -48,6 +50,7 @@ WORLDS = [  # city, part, variant, panoramas
 ]
 TEST = RUNS / "helsinki-test"
 TEST_SEED, QUERIES = 7, 900
+OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame
     ("senate-square", "Senate Square", 930, 590),
@@ -175,6 +178,35 @@ def picture() -> None:
     sheet.save("docs/city.jpg", quality=85)
 
 
+def results_block(cards: list[CheckpointCard]) -> str:
+    """What the cards say was measured on the held-out photos, as the README shows it."""
+    places = cards[0].results["places"]
+    head = (
+        f"On {places['queries']} held-out photos (`l2ltr evaluate --dataset helsinki`), against all "
+        f"{places['gallery_size']:,} places of the city on a 10 m grid; a hit lies within 25 m. Last column: each "
+        "photo looks for its own tile among those of all photos, as on CVUSA."
+    )
+    rows = [
+        "| checkpoint | R@1 | R@5 | R@10 | within 10 m | median error | paired R@1 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for card in cards:
+        p, paired = card.results["places"], card.results["paired"]
+        shares = [p["recall_at_1"], p["recall_at_5"], p["recall_at_10"], p["recall_within_10m"]]
+        cells = [f"{100 * share:.1f} %" for share in shares]
+        cells += [f"{p['median_error_m']:.1f} m", f"{100 * paired['recall_at_1']:.1f} %"]
+        rows.append(f"| `{card.name}` | {' | '.join(cells)} |")
+    return "\n".join([head, "", *rows])
+
+
+def readme() -> None:
+    """Write the measured results into the README."""
+    cards = [card for card in l2.list_checkpoints() if "places" in card.results]
+    path = Path("README.md")
+    before, rest = path.read_text().split(OPEN)
+    path.write_text(f"{before}{OPEN}\n{results_block(cards)}\n{CLOSE}{rest.split(CLOSE)[1]}")
+
+
 def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Gallery:
     if (folder / "gallery.json").exists():
         gallery = open_gallery(folder)
@@ -197,7 +229,7 @@ def _validation(strip: l2.Gallery):
 
 
 if __name__ == "__main__":
-    steps = {"worlds": worlds, "queries": queries, "samples": samples, "picture": picture}
+    steps = {"worlds": worlds, "queries": queries, "samples": samples, "picture": picture, "readme": readme}
     if sys.argv[1:2] == ["publish"]:
         publish(sys.argv[2:])
     elif len(sys.argv) == 2 and sys.argv[1] in steps:
