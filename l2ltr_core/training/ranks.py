@@ -46,6 +46,14 @@ class Ranks:
         parts[self.rank] = descriptors
         return torch.cat(parts)
 
+    def leader_says(self, *values: float) -> tuple[float, ...]:
+        """The first process's values on every process: clocks and signals differ, decisions must not."""
+        if self.count == 1:
+            return values
+        told = torch.tensor(values, dtype=torch.float64)
+        dist.broadcast(told, src=0)
+        return tuple(told.tolist())
+
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Add up every parameter's gradient over the processes, in place."""
         if self.count == 1:

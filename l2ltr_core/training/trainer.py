@@ -174,7 +174,9 @@ class _Loop:
         self.parameters = [p for group in position.optimizer.param_groups for p in group["params"]]
         self.first_step, self.seconds_before = position.step, position.seconds
         self.run_seconds_before = run.seconds
-        self.waited = 0.0
+        self.started, self.waited = time.monotonic(), 0.0
+        self.gradient_norm = torch.zeros(())
+        self.stopping = False
 
     @property
     def done(self) -> float:
@@ -191,7 +193,7 @@ class _Loop:
         self.started = saved_at = time.monotonic()
         stream = self._batches()
         position.stage.train()
-        while self.done < 1 and not run.stop.is_set():
+        while self.done < 1 and not self.stopping:
             parts = self._step(self._next(stream))
             if position.step % settings.log_every == 0 or self.done >= 1:
                 self._log(parts)
@@ -204,6 +206,8 @@ class _Loop:
                 save_state(run, position)
                 saved_at = time.monotonic()
         stream.close()
+        if self.stopping:
+            run.stop.set()
         save_state(run, position)
         if run.ranks.rank == 0:
             run.journal.draw()
@@ -240,12 +244,18 @@ class _Loop:
         position.optimizer.zero_grad(set_to_none=True)
         outcome.parts["loss"].backward()
         self.run.ranks.sum_gradients(self.parameters)
-        nn.utils.clip_grad_norm_(self.parameters, config.optimizer.clip_norm)
-        position.optimizer.step()
+        self.gradient_norm = nn.utils.clip_grad_norm_(self.parameters, config.optimizer.clip_norm)
+        if torch.isfinite(
+            self.gradient_norm
+        ):  # one overflowing batch must not cost the run; the table shows it
+            position.optimizer.step()
         position.step += 1
-        elapsed = time.monotonic() - self.started
+        elapsed, told_to_stop = self.run.ranks.leader_says(
+            time.monotonic() - self.started, float(self.run.stop.is_set())
+        )
         position.seconds = self.seconds_before + elapsed
         self.run.seconds = self.run_seconds_before + elapsed
+        self.stopping = told_to_stop > 0
         if position.look_alikes:
             position.look_alikes.remember(batch, outcome.ground, outcome.aerial)
         return outcome.parts
@@ -253,6 +263,7 @@ class _Loop:
     def _log(self, parts: Parts) -> None:
         elapsed = time.monotonic() - self.started
         values = {name: float(value.detach()) for name, value in parts.items()} | {
+            "gradient_norm": float(self.gradient_norm),
             "learning_rate": self.position.optimizer.param_groups[0]["lr"],
             "step_seconds": elapsed / (self.position.step - self.first_step),
             "waiting_share": self.waited / elapsed,
@@ -260,7 +271,7 @@ class _Loop:
         self._tell("train.csv", values)
 
     def _validate(self) -> None:
-        if self.run.validator is None:
+        if self.run.validator is None or self.run.ranks.rank:
             return
         self.position.stage.eval()
         self.run.validation = self.run.validator.measure(self.position.stage).to_dict()
