@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +142,27 @@ def across(ground: NDArray, aerial: NDArray) -> Floats:
         for each in (ground, aerial)
     )
     return (a @ b.T).astype(np.float32)
+
+
+def rank_biased_overlap(first: Sequence[int], second: Sequence[int], persistence: float = 0.8) -> float:
+    """How alike two rankings of the same length are, in [0, 1], the first ranks counting most.
+
+    Webber, Moffat and Zobel, "A Similarity Measure for Indefinite Rankings", TOIS 2010, equation 7, over the
+    ranks given and normalised so that the same ranking gives 1.
+    """
+    depths = range(1, len(first) + 1)
+    weights = np.array([persistence ** (depth - 1) for depth in depths])
+    shared = np.array([len(set(first[:depth]) & set(second[:depth])) / depth for depth in depths])
+    return float((weights * shared).sum() / weights.sum())
+
+
+def flat(results: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested named numbers as one row: {"helsinki": {"recall_at_1": .5}} -> {"helsinki recall_at_1": .5}."""
+    row: dict[str, Any] = {}
+    for name, value in results.items():
+        path = f"{above} {name}".strip()
+        row |= flat(value, path) if isinstance(value, Mapping) else {path: value}
+    return row
 
 
 def rank_correlation(a: Sequence[float] | NDArray, b: Sequence[float] | NDArray) -> float:

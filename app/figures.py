@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -413,6 +414,42 @@ def layer_lines(lines: dict[str, NDArray], label: str, look: Look = LIGHT) -> Fi
     _ink(axes, look)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, labelcolor=look.ink)
+    return figure
+
+
+def rank_moves(ranks: dict[str, list[int]], look: Look = LIGHT) -> Figure:
+    """Lists of place ids, best on top, one column a checkpoint; a line joins a place that two neighbours share."""
+    longest = max(len(each) for each in ranks.values())
+    figure = Figure(figsize=(1.2 + 1.9 * len(ranks), 5.2), dpi=128, facecolor="none")
+    axes = figure.add_axes((0, 0, 1, 0.93))
+    lists = list(ranks.values())
+    for left, (first, second) in enumerate(pairwise(lists)):
+        for rank, place in enumerate(first):
+            if place in second:
+                same = second.index(place)
+                axes.plot(
+                    [left, left + 1],
+                    [rank, same],
+                    color=ACCENT if rank == same == 0 else look.faint,
+                    lw=4 if rank == 0 or same == 0 else 2,
+                )
+    for column, (name, places) in enumerate(ranks.items()):
+        colour = CHECKPOINT_COLOURS[column % 4]
+        for rank in range(len(places)):
+            axes.plot(column, rank, "o", ms=19, color=colour, mec=look.paper, mew=2)
+            axes.text(
+                column,
+                rank,
+                rank + 1,
+                ha="center",
+                va="center",
+                color=ink_on(colour),
+                fontsize=9,
+                weight="bold",
+            )
+        axes.text(column, -0.75, name, ha="center", va="bottom", color=look.ink, fontsize=9)
+    axes.set(xlim=(-0.6, len(lists) - 0.4), ylim=(longest - 0.4, -0.7))
+    axes.axis("off")
     return figure
 
 

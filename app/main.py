@@ -10,6 +10,8 @@ PAGES = [
     st.Page("views/localize.py", title="Localize", icon=":material/location_on:", default=True),
     st.Page("views/attention.py", title="Attention", icon=":material/visibility:"),
     st.Page("views/positional_embeddings.py", title="Positional embeddings", icon=":material/my_location:"),
+    st.Page("views/layers.py", title="Layers", icon=":material/layers:"),
+    st.Page("views/compare.py", title="Compare", icon=":material/compare_arrows:"),
     st.Page("views/galleries.py", title="Galleries", icon=":material/grid_view:"),
 ]
 

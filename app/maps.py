@@ -23,6 +23,8 @@ OPENSTREETMAP_CREDIT = (
 SATELLITE = "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}"
 SATELLITE_CREDIT = "Imagery &copy; Esri, Maxar, Earthstar Geographics"
 MAX_ZOOM = 20
+SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
+"""Of the pins of checkpoints side by side, as CSS corners."""
 CLOSE_ZOOM = 17
 """Where a hundred metres fill about a third of the map."""
 
@@ -95,6 +97,40 @@ def match_layer(
     for match in sorted(matches, key=lambda each: (each.rank == selected_rank, -each.rank)):
         note = notes[match.rank - 1] if notes else ""
         _pin(match, len(matches), match.rank == selected_rank, note).add_to(group)
+    if truth is not None:
+        _truth(truth).add_to(group)
+    return group
+
+
+def compared_layer(
+    answers: Sequence[tuple[str, Sequence[Match], LocationEstimate]],
+    colours: Sequence[str],
+    truth: Location | None = None,
+) -> folium.FeatureGroup:
+    """The matches of several checkpoints, a colour and a shape each, and their estimates."""
+    group = folium.FeatureGroup(name="Checkpoints")
+    for number, (name, matches, estimate) in enumerate(answers):
+        colour = colours[number]
+        folium.Circle(
+            (estimate.latitude, estimate.longitude), radius=estimate.radius_m, color=colour, weight=3,
+            fill_opacity=0.1, tooltip=escape(f"{name}: estimate"),
+        ).add_to(group)  # fmt: skip
+        for match in reversed(matches):
+            html = (
+                f'<div class="pin" style="width:24px;height:24px;border-radius:{SHAPES[number % 4]};'
+                f"background:{colour};"
+                f"border:2px solid #fff;box-shadow:0 1px 4px #000a;box-sizing:border-box;font:700 12px/20px system-ui;"
+                f'text-align:center;color:{ink_on(colour)}">{match.rank}</div>'
+            )
+            folium.Marker(
+                (match.latitude, match.longitude),
+                # checkpoints that agree stand side by side, not one upon the other
+                icon=folium.DivIcon(
+                    html=html, icon_size=(24, 24), icon_anchor=(24 - 12 * number, 12), class_name="l2ltr-pin"
+                ),
+                tooltip=escape(f"{name}: place {match.rank}"),
+                z_index_offset=100 - match.rank,
+            ).add_to(group)
     if truth is not None:
         _truth(truth).add_to(group)
     return group

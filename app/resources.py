@@ -22,6 +22,7 @@ from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 from l2ltr_core.errors import ImageError
 from l2ltr_core.gallery import Gallery, open_gallery
 from l2ltr_core.geometry.polar import to_polar
+from l2ltr_core.inspection import layer_cka, layer_similarity
 from l2ltr_core.localization import Localization, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
@@ -30,6 +31,7 @@ from l2ltr_core.types import RGB, Bounds, Panorama
 
 PHOTOS_KEPT = 12
 """Decoded photos in memory, at most about 25 MB each."""
+SAMPLES_COMPARED = 12
 POLAR_PX = (160, 640)
 
 
@@ -66,7 +68,7 @@ class Sample:
     note: str = ""
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the checkpoint …")
+@st.cache_resource(max_entries=4, show_spinner="Loading the checkpoint …")
 def encoder(name: str) -> Encoder:
     """An encoder by the name of its checkpoint. Shared: never change it."""
     return load_encoder(name)
@@ -177,6 +179,27 @@ def hidden_directions(
 def positions(checkpoint: str, branch: Literal["ground", "aerial"]) -> NDArray[np.float32]:
     """(1 + N, D) positional embeddings of a checkpoint: CLS, then the grid row by row."""
     return encoder(checkpoint).positional_embedding(branch)
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing the layers …")
+def layers_alike(
+    photo: Photo, heading_deg: float, checkpoint: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosine similarity and CKA between every two depths for a photo, both (depth + 1, depth + 1)."""
+    chosen = encoder(checkpoint)
+    with inference():
+        tokens = chosen.layer_tokens(panorama(photo), "ground", heading_deg=heading_deg)
+    return layer_similarity(tokens), layer_cka(tokens)
+
+
+@st.cache_data(max_entries=8, show_spinner="Comparing the layers for every sample …")
+def layers_alike_in_samples(checkpoint: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The same over the tokens of all sample photos together."""
+    chosen = encoder(checkpoint)
+    with inference():
+        files = [assets.ASSETS / "samples" / sample.file for sample in samples()[:SAMPLES_COMPARED]]
+        tokens = np.concatenate([chosen.layer_tokens(file) for file in files], axis=1)
+    return layer_similarity(tokens), layer_cka(tokens)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

@@ -154,6 +154,17 @@ def place_button(rank: int, label: str, picture: bytes, selected: bool, on_click
     )
 
 
+def checkpoints_side_by_side(key: str, offered: list[CheckpointCard]) -> list[CheckpointCard]:
+    """Up to four checkpoints, at first the sidebar's and one with the other kind of attention."""
+    current = resources.card(state.setting(state.CHECKPOINT) or "")
+    others = [card for card in offered if card.name != current.name]
+    others.sort(key=lambda card: card.model.attention == current.model.attention)
+    names = {card.name: card for card in offered}
+    default = [card.name for card in [current, *others[:1]] if card.name in names]
+    chosen = st.multiselect("Checkpoints", list(names), default, key=key, max_selections=4)
+    return [names[name] for name in chosen]
+
+
 def _heading_slider(used_deg: float) -> None:
     chosen = state.photo()
     key = f"heading_deg_{chosen.key if chosen else ''}"

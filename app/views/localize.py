@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit_folium import st_folium
 
 from app import figures, maps, resources, state, widgets
+from app.words import confidence, metres
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.localization import Localization
@@ -72,7 +73,7 @@ def _doubts(panorama: Panorama, found: Localization) -> tuple[str, ...]:
 def _verdict(found: Localization) -> None:
     """The answer in words, and how wrong it is where the photo tells."""
     estimate = found.estimate
-    words, colour = in_words(estimate.confidence)
+    words, colour = confidence(estimate.confidence)
     truth = ""
     if found.error_m is not None:
         truth = f"<div class='small'><b>Error: {metres(found.error_m)}</b> from the true position</div>"
@@ -201,22 +202,6 @@ def _about(match: Match, truth: Location | None) -> str:
     if truth is None:
         return ""
     return f"{metres(distance_m(match.latitude, match.longitude, truth.latitude, truth.longitude))} off"
-
-
-def in_words(confidence: float) -> tuple[str, str]:
-    """A confidence in [0, 1] as a plain sentence, and its colour."""
-    if confidence >= 0.85:
-        return "Found: almost certainly here", "#0b7285"
-    if confidence >= 0.6:
-        return "Found: probably here", "#0b7285"
-    if confidence >= 0.3:
-        return "Perhaps here: compare the list", "#b7791f"
-    return "Not sure: the best places disagree", "#b4412f"
-
-
-def metres(distance: float) -> str:
-    """A distance as people say it."""
-    return f"{distance / 1000:.1f} km" if distance >= 1000 else f"{distance:.0f} m"
 
 
 show()

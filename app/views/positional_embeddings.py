@@ -64,11 +64,11 @@ def _within(card: CheckpointCard, branch: str, grid: tuple[int, int], position: 
     st.image(
         figures.to_png(sheet),
         width="stretch",
-        alt="For each position a small map of its similarity to all others",
+        alt="A small map of similarity for each position",
     )
     st.caption(
         "Each small map is one position's similarity to all others. An orange column means: same direction; an "
-        "orange row: same height or distance. Where both ends of a map are alike, the model knows that the circle closes."
+        "orange row: same height or distance. Where both ends of a map are alike, the circle closes."
     )
 
 
