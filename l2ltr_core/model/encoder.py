@@ -23,6 +23,7 @@ from l2ltr_core.geometry import panorama as sphere
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.images import decode_rgb
 from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.inference import InferenceBranch
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
@@ -53,6 +54,7 @@ class Encoder:
         self.precision = precision
         self._load_branch = load_branch
         self._branches: dict[Side, Branch] = {}
+        self._fast_branches: dict[Side, InferenceBranch] = {}
         self._lock = Lock()
         self._mean = torch.tensor(card.view.mean).view(3, 1, 1)
         self._std = torch.tensor(card.view.std).view(3, 1, 1)
@@ -87,14 +89,23 @@ class Encoder:
         return network.eval()
 
     def branch(self, side: Side) -> Branch:
-        """The `ground` or `aerial` network, in evaluation mode: for reading only."""
-        if side not in ("ground", "aerial"):
-            raise ConfigurationError(f"The branch is {side!r}; give 'ground' or 'aerial'.")
+        """The `ground` or `aerial` network, in evaluation mode: for reading and inspecting only."""
         with self._lock:
             if side not in self._branches:
-                branch = self._load_branch(side).eval().requires_grad_(False).to(self.device)
-                self._branches[side] = branch
+                self._branches[side] = self._read(side).to(self.device)
             return self._branches[side]
+
+    def _inference(self, side: Side) -> InferenceBranch:
+        """The same branch, arranged to be fast; what it was made from is not kept."""
+        with self._lock:
+            if side not in self._fast_branches:
+                self._fast_branches[side] = InferenceBranch(self._read(side), self.device)
+            return self._fast_branches[side]
+
+    def _read(self, side: Side) -> Branch:
+        if side not in ("ground", "aerial"):
+            raise ConfigurationError(f"The branch is {side!r}; give 'ground' or 'aerial'.")
+        return self._load_branch(side).eval().requires_grad_(False)
 
     def encode_ground(
         self,
@@ -165,13 +176,30 @@ class Encoder:
         Rows sum to 1. Layers count from 0; under self-cross attention the keys of layer l belong to the
         input of layer l-1. Raises ConfigurationError for a layer that the model does not have.
         """
-        depth = self.card.model.depth
-        for layer in layers:
-            if not 0 <= layer < depth:
-                raise ConfigurationError(f"There is no layer {layer}; the model has layers 0 to {depth - 1}.")
+        self._require_layers(layers)
         with torch.inference_mode():
             maps = self.branch(branch).attention(self._one(image, branch, heading_deg, prepared), layers)
         return [weights[0].float().cpu().numpy() for weights in maps]
+
+    def cls_attention(
+        self,
+        image: GroundInput,
+        branch: Side = "ground",
+        layers: Sequence[int] = (0,),
+        *,
+        heading_deg: float | None = None,
+        prepared: bool = False,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """One image's descriptor (D,) and the CLS rows of its attention (layers, heads, T keys), float32.
+
+        Costs hardly more than the descriptor alone; row 0 of what `attention` gives. Raises
+        ConfigurationError for a layer that the model does not have.
+        """
+        self._require_layers(layers)
+        view = self._one(image, branch, heading_deg, prepared)[:1]
+        with torch.inference_mode():
+            descriptors, rows = self._inference(branch).look(view, layers)
+        return descriptors[0].cpu().numpy(), rows[0].float().cpu().numpy()
 
     def layer_tokens(
         self,
@@ -202,6 +230,12 @@ class Encoder:
     def positional_embedding(self, branch: Side) -> NDArray[np.float32]:
         """(1 + N, D) float32: CLS, then the grid row by row."""
         return self.branch(branch).positional_embedding[0].detach().float().cpu().numpy().copy()
+
+    def _require_layers(self, layers: Sequence[int]) -> None:
+        depth = self.card.model.depth
+        for layer in layers:
+            if not 0 <= layer < depth:
+                raise ConfigurationError(f"There is no layer {layer}; the model has layers 0 to {depth - 1}.")
 
     def _one(self, image: GroundInput, side: Side, heading_deg: float | None, prepared: bool) -> Tensor:
         """One image's view, once for each thread: only the first is meant.
@@ -241,7 +275,7 @@ class Encoder:
     ) -> Descriptors:
         if batch_size < 1:
             raise ConfigurationError(f"The batch size is {batch_size}; give a whole number above 0.")
-        branch = self.branch(side)
+        branch = self._inference(side)
         parts, done = [np.empty((0, self.card.model.width), np.float32)], 0
         for batch in _ahead(_batches(views, batch_size)):
             with torch.inference_mode():

@@ -157,6 +157,13 @@ def test_attention_is_one_array_of_rows_that_sum_to_1_a_layer(encoder: Encoder) 
         np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-5)
 
 
+def test_the_cls_rows_of_attention_come_with_the_descriptor(encoder: Encoder) -> None:
+    descriptor, rows = encoder.cls_attention(PHOTOS[0], layers=(1, 0))
+    full = encoder.attention(PHOTOS[0], layers=(1, 0))
+    np.testing.assert_allclose(rows, np.stack([weights[:, 0] for weights in full]), atol=1e-5)
+    np.testing.assert_allclose(descriptor, encoder.encode_ground(PHOTOS[:1])[0], atol=1e-6)
+
+
 def test_a_layer_that_is_not_there_is_refused(encoder: Encoder) -> None:
     with pytest.raises(ConfigurationError, match=r"There is no layer 2; the model has layers 0 to 1\."):
         encoder.attention(CHIPS[0], branch="aerial", layers=(2,))

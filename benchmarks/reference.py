@@ -1,0 +1,107 @@
+"""One branch of L2LTR written as plainly as the paper puts it: what the encoder is measured against.
+
+Weights are standardised at each call, attention is a product, a softmax and a product, every token goes
+through every layer, and images are laid out channels first. It reads the tensors of a `Branch` by name
+and shares no code with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from l2ltr_core.model.config import ModelConfig
+
+State = Mapping[str, Tensor]
+"""A branch's `state_dict()`."""
+
+
+def describe(state: State, config: ModelConfig, image: Tensor) -> Tensor:
+    """(B, 3, H, W) normalised RGB -> (B, D) unit rows."""
+    return F.normalize(tokens(state, config, image)[:, 0], dim=1)
+
+
+def tokens(state: State, config: ModelConfig, image: Tensor) -> Tensor:
+    """(B, 3, H, W) normalised RGB -> (B, 1 + N, D) after the last LayerNorm."""
+    x = previous_tokens = embed(state, config, image.contiguous())
+    for index in range(config.depth):
+        keys_from = previous_tokens if config.attention == "self-cross" else x
+        x, previous_tokens = layer(state, config, f"layers.{index}", x, keys_from), x
+    return layer_norm(state, "norm", x)
+
+
+def embed(state: State, config: ModelConfig, image: Tensor) -> Tensor:
+    if config.stem == "patch":
+        patches = F.conv2d(image, state["stem.patches.weight"], state["stem.patches.bias"], stride=16)
+    else:
+        features = stem(state, config, image)
+        patches = F.conv2d(features, state["projection.weight"], state["projection.bias"])
+    patches = patches.flatten(2).transpose(1, 2)
+    cls = state["cls_token"].expand(len(image), -1, -1)
+    return torch.cat([cls, patches], dim=1) + state["positional_embedding"]
+
+
+def stem(state: State, config: ModelConfig, image: Tensor) -> Tensor:
+    x = standardized_conv(state, "stem.root.conv", image, stride=2, padding=3)
+    x = F.relu(group_norm(state, "stem.root.norm", x))
+    x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+    for stage, blocks in enumerate(config.stem_stages):
+        for block in range(blocks):
+            stride = 2 if stage > 0 and block == 0 else 1
+            x = bottleneck(state, f"stem.stages.{stage}.blocks.{block}", x, stride)
+    return x
+
+
+def bottleneck(state: State, name: str, x: Tensor, stride: int) -> Tensor:
+    shortcut = x
+    if f"{name}.downsample.conv.weight" in state:
+        shortcut = standardized_conv(state, f"{name}.downsample.conv", x, stride=stride)
+        shortcut = group_norm(state, f"{name}.downsample.norm", shortcut, groups=shortcut.shape[1], eps=1e-5)
+    x = F.relu(group_norm(state, f"{name}.norm1", standardized_conv(state, f"{name}.conv1", x)))
+    x = standardized_conv(state, f"{name}.conv2", x, stride=stride, padding=1)
+    x = F.relu(group_norm(state, f"{name}.norm2", x))
+    x = group_norm(state, f"{name}.norm3", standardized_conv(state, f"{name}.conv3", x))
+    return F.relu(shortcut + x)
+
+
+def layer(state: State, config: ModelConfig, name: str, x: Tensor, previous_tokens: Tensor) -> Tensor:
+    own, previous = (
+        layer_norm(state, f"{name}.attention_norm", x),
+        layer_norm(state, f"{name}.key_norm", previous_tokens),
+    )
+    x = x + attention(state, config, f"{name}.attention", own, previous)
+    hidden = F.gelu(linear(state, f"{name}.mlp.expand", layer_norm(state, f"{name}.mlp_norm", x)))
+    return x + linear(state, f"{name}.mlp.contract", hidden)
+
+
+def attention(state: State, config: ModelConfig, name: str, own: Tensor, previous: Tensor) -> Tensor:
+    def heads(part: str, x: Tensor) -> Tensor:
+        split = linear(state, f"{name}.{part}", x).reshape(*x.shape[:2], config.heads, -1)
+        return split.permute(0, 2, 1, 3)  # (B, heads, T, d)
+
+    query, key, value = heads("query", own), heads("key", previous), heads("value", own)
+    weights = torch.softmax(query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]), dim=-1)
+    mixed = (weights @ value).permute(0, 2, 1, 3).reshape(own.shape)
+    return linear(state, f"{name}.out", mixed)
+
+
+def standardized_conv(state: State, name: str, x: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    weight = state[f"{name}.weight"]
+    variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True, unbiased=False)
+    return F.conv2d(x, (weight - mean) / torch.sqrt(variance + 1e-5), stride=stride, padding=padding)
+
+
+def group_norm(state: State, name: str, x: Tensor, groups: int = 32, eps: float = 1e-6) -> Tensor:
+    return F.group_norm(x, groups, state[f"{name}.weight"], state[f"{name}.bias"], eps)
+
+
+def layer_norm(state: State, name: str, x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], 1e-6)
+
+
+def linear(state: State, name: str, x: Tensor) -> Tensor:
+    return F.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])

@@ -1,0 +1,264 @@
+"""The same function as a branch in evaluation mode, arranged to cost less.
+
+Everything here is algebra on the weights, done once; descriptors agree with `Branch` within 1e-5.
+
+- Convolution filters are standardised when the branch is built, not at each call.
+- A LayerNorm's scale and shift go into the linear maps after it. What is left of the two norms that see
+  the same tokens (a layer's own and, for the next layer's keys, the second one) is the same, so queries
+  and values of layer l and keys of layer l+1 are one matrix product.
+- The descriptor needs the CLS token alone, so the last layer computes that row alone: its key and value
+  maps move past the softmax, from every token to one vector a head (`_LastLayer`).
+- On a CPU, weights are kept in oneDNN's own order, and the work goes through a few images at a time, so
+  that what one step leaves is still in the cache for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from copy import deepcopy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from l2ltr_core.model.network import Branch
+from l2ltr_core.model.stem import StandardizedConv
+from l2ltr_core.model.transformer import LAYER_NORM_EPS, Layer
+
+TOKENS_AT_ONCE = 1024
+"""On a CPU: enough for the matrix product's full speed, few enough for the cache."""
+
+
+class InferenceBranch(nn.Module):
+    """A branch for descriptors and CLS attention, made from a `Branch` and independent of it."""
+
+    def __init__(self, branch: Branch, device: torch.device) -> None:
+        super().__init__()
+        layers = [layer for layer in branch.layers if isinstance(layer, Layer)]
+        self.crossed = branch.config.attention == "self-cross" and len(layers) > 1
+        self.stem = _folded(branch.stem)
+        self.projection = _folded(branch.projection)
+        self.cls_token = _constant(branch.cls_token)
+        self.positional_embedding = _constant(branch.positional_embedding)
+        inner = range(len(layers) - 1)
+        self.key_layers = [[k for k in inner if self._key_source(k) == i] for i in inner]
+        self.layers = nn.ModuleList(
+            [_InnerLayer(layers[i], [layers[k] for k in keys]) for i, keys in enumerate(self.key_layers)]
+        )
+        self.last = _LastLayer(layers[-1])
+        self.norm = deepcopy(branch.norm)
+        self.images_at_once = max(1, TOKENS_AT_ONCE // branch.positional_embedding.shape[1])
+        self.eval().requires_grad_(False).to(device)
+        if device.type == "cpu" and _can_pack():
+            for module in self.modules():
+                if isinstance(module, _Linear):
+                    module.pack()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32."""
+        return self.look(image, ())[0]
+
+    def look(self, image: Tensor, layers: Collection[int]) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> (B, D) unit rows, and the CLS rows of attention (B, layers, heads, T keys)."""
+        image = image.contiguous(memory_format=torch.channels_last)
+        at_once = self.images_at_once if image.device.type == "cpu" else max(1, len(image))
+        parts = [self._look(part, layers) for part in image.split(at_once)]
+        descriptors, rows = zip(*parts, strict=True)
+        return torch.cat(descriptors), torch.cat(rows)
+
+    def _look(self, image: Tensor, chosen: Collection[int]) -> tuple[Tensor, Tensor]:
+        tokens = self._embed(image)
+        normed = previous_normed = _normalize(tokens)
+        keys: dict[int, Tensor] = {}
+        rows: dict[int, Tensor] = {}
+        for index, layer in enumerate(self.layers):
+            query, value, *new = layer.project(normed)  # type: ignore[operator]
+            keys.update(zip(self.key_layers[index], new, strict=True))
+            key = keys.pop(index)
+            if index in chosen:
+                rows[index] = _weights(query[:, :, :1], key)[:, :, 0]
+            tokens = layer(tokens, query, key, value)
+            normed, previous_normed = _normalize(tokens), normed
+        keys_from = previous_normed if self.crossed else normed
+        cls, rows[len(self.layers)] = self.last(tokens[:, 0], normed, keys_from)
+        descriptors = F.normalize(self.norm(cls).float(), dim=1)
+        empty = descriptors.new_empty(len(image), 0, *rows[len(self.layers)].shape[1:])
+        return descriptors, torch.stack([rows[i] for i in chosen], dim=1) if chosen else empty
+
+    def _embed(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, T, D), CLS first."""
+        patches = self.projection(self.stem(image)).flatten(2).transpose(1, 2)
+        cls = self.cls_token.expand(len(image), -1, -1)
+        return torch.cat([cls, patches], dim=1) + self.positional_embedding
+
+    def _key_source(self, layer: int) -> int:
+        """Which layer's input a layer takes its keys from."""
+        return max(layer - 1, 0) if self.crossed else layer
+
+
+class _InnerLayer(nn.Module):
+    """A layer whose keys were made with its own queries and values or, as here, with an earlier layer's."""
+
+    def __init__(self, layer: Layer, key_layers: list[Layer]) -> None:
+        super().__init__()
+        attention = layer.attention
+        own = [_fold(layer.attention_norm, linear) for linear in (attention.query, attention.value)]
+        keys = [_fold(other.key_norm, other.attention.key) for other in key_layers]
+        weights, biases = zip(*own, *keys, strict=True)
+        self.heads = attention.heads
+        self.projections = len(weights)
+        self.project_all = _Linear(torch.cat(weights), torch.cat(biases))
+        self.out = _Linear(attention.out.weight, attention.out.bias)
+        self.mlp = _FoldedMlp(layer)
+
+    def project(self, normed: Tensor) -> tuple[Tensor, ...]:
+        """(B, T, D) normalised -> queries, values and the keys of some layers, each (B, heads, T, d)."""
+        every = self.project_all(normed).unflatten(2, (self.projections, self.heads, -1))
+        return every.permute(2, 0, 3, 1, 4).unbind()
+
+    def forward(self, tokens: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """(B, T, D) and three (B, heads, T, d) -> (B, T, D)."""
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return self.mlp(tokens + self.out(mixed.transpose(1, 2).flatten(2)))
+
+
+class _LastLayer(nn.Module):
+    """The CLS row alone of the last layer.
+
+    With n_j the normalised token j of the layer's input, p_j that of its keys, one head, and q of CLS:
+
+        q . (K p_j + b_k) = (K^T q) . p_j + constant      and      sum_j a_j (V n_j + b_v) = V (sum_j a_j n_j) + b_v
+
+    since the softmax does not feel the constant and its weights a_j sum to 1. So neither keys nor values
+    of the other tokens are ever computed.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        attention = layer.attention
+        self.heads = attention.heads
+        self.query = _Linear(*_fold(layer.attention_norm, attention.query))
+        key, _ = _fold(layer.key_norm, attention.key)
+        value, bias = _fold(layer.attention_norm, attention.value)
+        self.key = _constant(key.unflatten(0, (self.heads, -1)))  # (heads, d, D)
+        self.value = _constant(value.unflatten(0, (self.heads, -1)).transpose(1, 2))  # (heads, D, d)
+        self.value_bias = _constant(bias)
+        self.out = _Linear(attention.out.weight, attention.out.bias)
+        self.mlp = _FoldedMlp(layer)
+
+    def forward(self, cls: Tensor, normed: Tensor, keys_from: Tensor) -> tuple[Tensor, Tensor]:
+        """CLS (B, D) as it is, all tokens and those of the keys (B, T, D) normalised.
+
+        Returns CLS (B, D) after the layer and its attention (B, heads, T).
+        """
+        query = self.query(normed[:, 0]).unflatten(1, (self.heads, -1)).transpose(0, 1)  # (heads, B, d)
+        asked = (query @ self.key).transpose(0, 1)  # (B, heads, D)
+        scores = asked @ keys_from.transpose(1, 2) / query.shape[-1] ** 0.5  # (B, heads, T)
+        weights = torch.softmax(scores, dim=-1)
+        mixed = (weights @ normed).transpose(0, 1) @ self.value  # (heads, B, d)
+        mixed = mixed.transpose(0, 1).flatten(1) + self.value_bias
+        return self.mlp(cls + self.out(mixed)), weights
+
+
+class _FoldedMlp(nn.Module):
+    """LayerNorm, the two linear maps and the skip connection."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        mlp = layer.mlp
+        self.expand = _Linear(*_fold(layer.mlp_norm, mlp.expand), gelu=True)
+        self.contract = _Linear(mlp.contract.weight, mlp.contract.bias)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        return tokens + self.contract(self.expand(_normalize(tokens)))
+
+
+class _Linear(nn.Module):
+    """A linear map, followed by the exact GELU where asked for."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> None:
+        super().__init__()
+        self.weight = _constant(weight)
+        self.bias = None if bias is None else _constant(bias)
+        self.gelu = gelu
+        self._packed: Tensor | None = None
+
+    def pack(self) -> None:
+        """Keep the weight in oneDNN's order alone."""
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, TOKENS_AT_ONCE)
+        self.weight = _constant(torch.empty(0))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        if self._packed is not None:
+            after = "gelu" if self.gelu else "none"
+            return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self.bias, after, [], "none")
+        result = F.linear(rows, self.weight, self.bias)
+        return F.gelu(result) if self.gelu else result
+
+
+class _PixelLinear(nn.Module):
+    """A 1 x 1 convolution, as a linear map of every pixel it looks at."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, stride: int) -> None:
+        super().__init__()
+        self.linear = _Linear(weight.flatten(1), bias)
+        self.stride = stride
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, in, H, W) channels last -> (B, out, H', W') channels last."""
+        pixels = image[:, :, :: self.stride, :: self.stride].permute(0, 2, 3, 1).contiguous()
+        return self.linear(pixels).permute(0, 3, 1, 2)
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    """A copy in which every convolution is as cheap as it can be."""
+    if isinstance(module, nn.Conv2d):
+        return _folded_conv(module)
+    module = deepcopy(module)
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Conv2d):
+                setattr(parent, name, _folded_conv(child))
+    return module
+
+
+def _folded_conv(conv: nn.Conv2d) -> nn.Module:
+    weight = conv.standardized() if isinstance(conv, StandardizedConv) else conv.weight
+    if conv.kernel_size == (1, 1):
+        return _PixelLinear(weight, conv.bias, conv.stride[0])
+    plain = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        (conv.kernel_size[0], conv.kernel_size[1]),
+        stride=(conv.stride[0], conv.stride[1]),
+        padding=conv.padding if isinstance(conv.padding, str) else (conv.padding[0], conv.padding[1]),
+        bias=conv.bias is not None,
+    )
+    plain.weight = _constant(weight.contiguous(memory_format=torch.channels_last))
+    plain.bias = None if conv.bias is None else _constant(conv.bias)
+    return plain
+
+
+def _fold(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight and bias of `linear(norm(x))` as a map of the merely normalised x."""
+    return linear.weight * norm.weight, linear.bias + linear.weight @ norm.bias
+
+
+def _constant(tensor: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor.detach().clone(), requires_grad=False)
+
+
+def _normalize(tokens: Tensor) -> Tensor:
+    """LayerNorm without scale and shift."""
+    return F.layer_norm(tokens, tokens.shape[-1:], eps=LAYER_NORM_EPS)
+
+
+def _weights(query: Tensor, key: Tensor) -> Tensor:
+    return torch.softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, dim=-1)
+
+
+def _can_pack() -> bool:
+    """Whether this torch has oneDNN's packed linear map, which is not part of its public interface."""
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
