@@ -58,17 +58,18 @@ class Encoder:
         self._lock = Lock()
         self._mean = torch.tensor(card.view.mean).view(3, 1, 1)
         self._std = torch.tensor(card.view.std).view(3, 1, 1)
-        if precision not in ("exact", "fast"):
-            raise ConfigurationError(f"The precision is {precision!r}; give 'exact' or 'fast'.")
+        self._dtype = choose_dtype(precision, self.device)
 
     @classmethod
-    def from_network(cls, network: L2LTR, card: CheckpointCard, *, device: str = "auto") -> Encoder:
+    def from_network(
+        cls, network: L2LTR, card: CheckpointCard, *, device: str = "auto", precision: Precision = "exact"
+    ) -> Encoder:
         """Look through a network in memory, for instance while it is being trained, as it is now."""
         branches: dict[Side, Branch] = {
             "ground": deepcopy(network.ground),
             "aerial": deepcopy(network.aerial),
         }
-        return cls(card, branches.__getitem__, device=device)
+        return cls(card, branches.__getitem__, device=device, precision=precision)
 
     @property
     def name(self) -> str:
@@ -99,7 +100,7 @@ class Encoder:
         """The same branch, arranged to be fast; what it was made from is not kept."""
         with self._lock:
             if side not in self._fast_branches:
-                self._fast_branches[side] = InferenceBranch(self._read(side), self.device)
+                self._fast_branches[side] = InferenceBranch(self._read(side), self.device, self._dtype)
             return self._fast_branches[side]
 
     def _read(self, side: Side) -> Branch:
@@ -306,6 +307,25 @@ def choose_device(name: str) -> torch.device:
     if not available[kind]:
         raise ConfigurationError(f"This machine has no device {name!r}; give auto or cpu.")
     return torch.device(name)
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """What a precision by name computes in: `exact` float32, `fast` bfloat16. Raises ConfigurationError."""
+    if precision == "exact":
+        return torch.float32
+    if precision != "fast":
+        raise ConfigurationError(f"The precision is {precision!r}; give 'exact' or 'fast'.")
+    able = {
+        "cpu": torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        if torch.backends.mkldnn.is_available()
+        else False,
+        "cuda": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+    }
+    if not able.get(device.type):
+        raise ConfigurationError(
+            f"This {device.type} device has no fast bfloat16; give the precision 'exact'."
+        )
+    return torch.bfloat16
 
 
 def _pixels(image: AerialInput) -> RGB:

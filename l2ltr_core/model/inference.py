@@ -10,6 +10,9 @@ Everything here is algebra on the weights, done once; descriptors agree with `Br
   maps move past the softmax, from every token to one vector a head (`_LastLayer`).
 - On a CPU, weights are kept in oneDNN's own order, and the work goes through a few images at a time, so
   that what one step leaves is still in the cache for the next.
+
+With `dtype` bfloat16 the stem and the maps of all layers but the last work on bfloat16; sums over tokens,
+norms, the skip connections and the whole CLS row of the last layer stay in float32.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ TOKENS_AT_ONCE = 1024
 class InferenceBranch(nn.Module):
     """A branch for descriptors and CLS attention, made from a `Branch` and independent of it."""
 
-    def __init__(self, branch: Branch, device: torch.device) -> None:
+    def __init__(self, branch: Branch, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         layers = [layer for layer in branch.layers if isinstance(layer, Layer)]
         self.crossed = branch.config.attention == "self-cross" and len(layers) > 1
@@ -48,7 +51,10 @@ class InferenceBranch(nn.Module):
         self.last = _LastLayer(layers[-1])
         self.norm = deepcopy(branch.norm)
         self.images_at_once = max(1, TOKENS_AT_ONCE // branch.positional_embedding.shape[1])
+        self.dtype = dtype
         self.eval().requires_grad_(False).to(device)
+        for part in (self.stem, self.projection, self.layers):
+            part.to(dtype)
         if device.type == "cpu" and _can_pack():
             for module in self.modules():
                 if isinstance(module, _Linear):
@@ -72,11 +78,11 @@ class InferenceBranch(nn.Module):
         keys: dict[int, Tensor] = {}
         rows: dict[int, Tensor] = {}
         for index, layer in enumerate(self.layers):
-            query, value, *new = layer.project(normed)  # type: ignore[operator]
+            query, value, *new = layer.project(normed.to(self.dtype))  # type: ignore[operator]
             keys.update(zip(self.key_layers[index], new, strict=True))
             key = keys.pop(index)
             if index in chosen:
-                rows[index] = _weights(query[:, :, :1], key)[:, :, 0]
+                rows[index] = _weights(query[:, :, :1].float(), key.float())[:, :, 0]
             tokens = layer(tokens, query, key, value)
             normed, previous_normed = _normalize(tokens), normed
         keys_from = previous_normed if self.crossed else normed
@@ -87,7 +93,7 @@ class InferenceBranch(nn.Module):
 
     def _embed(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, T, D), CLS first."""
-        patches = self.projection(self.stem(image)).flatten(2).transpose(1, 2)
+        patches = self.projection(self.stem(image.to(self.dtype))).flatten(2).transpose(1, 2).float()
         cls = self.cls_token.expand(len(image), -1, -1)
         return torch.cat([cls, patches], dim=1) + self.positional_embedding
 
@@ -171,7 +177,7 @@ class _FoldedMlp(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
-        return tokens + self.contract(self.expand(_normalize(tokens)))
+        return tokens + self.contract(self.expand(_normalize(tokens).to(self.expand.dtype)))
 
 
 class _Linear(nn.Module):
@@ -184,10 +190,15 @@ class _Linear(nn.Module):
         self.gelu = gelu
         self._packed: Tensor | None = None
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the rows it takes and gives."""
+        return self.weight.dtype
+
     def pack(self) -> None:
         """Keep the weight in oneDNN's order alone."""
         self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, TOKENS_AT_ONCE)
-        self.weight = _constant(torch.empty(0))
+        self.weight = _constant(self.weight.new_empty(0))
 
     def forward(self, rows: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""

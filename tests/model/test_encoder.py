@@ -215,6 +215,32 @@ def test_an_unknown_device_or_precision_is_refused(options: dict, sentence: str)
         Encoder(card, lambda side: getattr(L2LTR(CONFIG), side), **options)
 
 
+def test_the_precision_fast_is_close_to_exact_or_refused() -> None:
+    torch.manual_seed(0)
+    network = L2LTR(CONFIG)
+    card = CheckpointCard("test", CONFIG, ViewConfig(chip_m=50))
+    exact = Encoder.from_network(network, card, device="cpu")
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        with pytest.raises(ConfigurationError, match="has no fast bfloat16"):
+            Encoder.from_network(network, card, device="cpu", precision="fast")
+        return
+    fast = Encoder.from_network(network, card, device="cpu", precision="fast")
+    agreement = (fast.encode_ground(PHOTOS) * exact.encode_ground(PHOTOS)).sum(axis=1)
+    assert agreement.min() > 0.999
+    assert agreement.min() < 1 - 1e-7  # it really computed in another precision
+
+
+def test_fast_is_refused_where_bfloat16_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    with pytest.raises(ConfigurationError, match="This cpu device has no fast bfloat16; give the precision"):
+        Encoder.from_network(
+            L2LTR(CONFIG),
+            CheckpointCard("test", CONFIG, ViewConfig(chip_m=50)),
+            device="cpu",
+            precision="fast",
+        )
+
+
 def test_a_device_that_this_machine_lacks_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
