@@ -244,7 +244,7 @@ def heat_scale(look: Look = LIGHT) -> Figure:
     axes = figure.add_axes((0.02, 0.55, 0.96, 0.42))
     axes.imshow(np.linspace(0, HEAT_TOP, 256)[None], cmap=HEAT, extent=(0, HEAT_TOP, 0, 1), aspect="auto")
     axes.set(yticks=[], xticks=range(int(HEAT_TOP) + 1))
-    axes.set_xticklabels(["0", "even share", "2x", "3x", f"{HEAT_TOP:g}x and more"])
+    axes.set_xticklabels(["0", "even share", "2x", "3x", f"{HEAT_TOP:g}x +"])
     axes.tick_params(colors=look.ink, length=0, labelsize=9)
     for label, side in ((axes.get_xticklabels()[0], "left"), (axes.get_xticklabels()[-1], "right")):
         label.set_horizontalalignment(side)

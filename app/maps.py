@@ -13,7 +13,7 @@ from folium.raster_layers import ImageOverlay
 
 from app.figures import ACCENT, ink_on, rank_colour
 from app.offline import BaseImage, leaflet_assets
-from l2ltr_core.geometry.geodesy import offset, to_mercator
+from l2ltr_core.geometry.geodesy import distance_between_m, offset, to_mercator
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
 
 OPENSTREETMAP = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
@@ -25,16 +25,17 @@ SATELLITE_CREDIT = "Imagery &copy; Esri, Maxar, Earthstar Geographics"
 MAX_ZOOM = 20
 SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
 """Of the pins of checkpoints side by side, as CSS corners."""
+NEAR_M = 5_000.0
 CLOSE_ZOOM = 17
 """Where a hundred metres fill about a third of the map."""
 
 
 @dataclass(frozen=True)
 class MapView:
-    """Where the map looks: `center` is (latitude, longitude)."""
+    """Where the map looks: `center` is (latitude, longitude), `zoom` a multiple of a quarter."""
 
     center: tuple[float, float]
-    zoom: int
+    zoom: float
 
 
 def base_map(image: BaseImage, view: MapView, paper: str = "#ffffff") -> folium.Map:
@@ -44,11 +45,12 @@ def base_map(image: BaseImage, view: MapView, paper: str = "#ffffff") -> folium.
         zoom_start=view.zoom,
         max_zoom=MAX_ZOOM,
         tiles=None,
+        zoom_snap=0.25,
         keyboard=False,  # else the first click moves the focus, the page scrolls, and the click misses the pin
     )
-    folium.Element(f"<style>.leaflet-container{{background:{paper}}}</style>").add_to(
-        figure.get_root().header
-    )
+    folium.Element(
+        f"<style>.leaflet-container{{background:{paper};font-size:12px!important}}</style>"
+    ).add_to(figure.get_root().header)
     figure.default_js, figure.default_css = leaflet_assets()
     box = image.bounds
     aerial = ImageOverlay(
@@ -142,14 +144,22 @@ def clicked_rank(tooltip: str | None) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def view_of(places: Sequence[Location], size_px: tuple[int, int] = (640, 480), closest: int = 18) -> MapView:
+def view_of(
+    places: Sequence[Location], size_px: tuple[int, int] = (560, 500), closest: float = 18
+) -> MapView:
     """The closest view that shows all `places` with a margin on a map of (width, height) pixels."""
     x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
     spans = [(max(x) - min(x), size_px[0]), (max(y) - min(y), size_px[1])]
     world = 2 * math.pi * 6_378_137 / 256  # mercator units a pixel at zoom 0
-    zooms = [math.log2(0.8 * pixels * world / span) for span, pixels in spans if span > 0]
+    zooms = [math.log2(0.85 * pixels * world / span) for span, pixels in spans if span > 0]
     middle = (_middle([p.latitude for p in places]), _middle([p.longitude for p in places]))
-    return MapView(middle, max(1, min([closest, *map(math.floor, zooms)])))
+    return MapView(middle, max(1, min([closest, *(math.floor(4 * zoom) / 4 for zoom in zooms)])))
+
+
+def overview(pins: Sequence[Location], truth: Location | None) -> MapView:
+    """All pins, and the true place unless it lies so far away that the pins would melt into one."""
+    near = truth is not None and min(distance_between_m(truth, pin) for pin in pins) < NEAR_M
+    return view_of([*pins, truth] if truth is not None and near else pins)
 
 
 def whole(bounds: Bounds) -> MapView:

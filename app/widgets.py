@@ -90,7 +90,7 @@ def begin_with_a_photo() -> None:
 def photo_picker() -> None:
     """A row of samples, and a place to drop one's own photo."""
     chosen = state.photo()
-    pictures, upload = st.columns([5, 2], vertical_alignment="top")
+    pictures, upload = st.columns([11, 4], vertical_alignment="top")
     with pictures, st.container(horizontal=True, wrap=False, gap="small", key="samples"):
         for number, sample in enumerate(resources.samples()):
             key = f"sample_{number}"

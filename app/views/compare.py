@@ -68,7 +68,7 @@ def _map(found: dict[str, Localization], gallery_name: str) -> None:
     image = resources.base_image(gallery_name)
     places = [Location(m.latitude, m.longitude) for each in found.values() for m in each.matches]
     truth = next(iter(found.values())).truth
-    view = maps.view_of([*places, truth] if truth else places)
+    view = maps.overview(places, truth)
     layers = maps.compared_layer(
         [(name, each.matches, each.estimate) for name, each in found.items()],
         figures.CHECKPOINT_COLOURS,

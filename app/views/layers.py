@@ -26,8 +26,9 @@ def show() -> None:
         st.info("Pick a photo on the Localize page to begin.", icon=":material/add_photo_alternate:")
         return
     cards = widgets.checkpoints_side_by_side("layers_checkpoints", resources.cards())
+    sets = list(SETS) if resources.samples() else ["photo"]
     of = st.segmented_control(
-        "Tokens of", list(SETS), format_func=SETS.__getitem__, default="photo", key="layers_set"
+        "Tokens of", sets, format_func=SETS.__getitem__, default="photo", key="layers_set"
     ) or "photo"  # fmt: skip
     if not cards:
         st.info("Choose at least one checkpoint.")

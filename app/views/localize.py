@@ -119,8 +119,7 @@ def _explore(found: Localization, gallery_name: str) -> None:
 def _map(found: Localization, gallery_name: str) -> None:
     truth = found.truth
     pins = [Location(match.latitude, match.longitude) for match in found.matches]
-    view = maps.view_of([*pins, truth] if truth else pins)
-    view = state.map_view(_of(found), view)
+    view = state.map_view(_of(found), maps.overview(pins, truth))
     image = resources.base_image(gallery_name)
     layer = maps.match_layer(
         found.matches,

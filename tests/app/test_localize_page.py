@@ -135,11 +135,6 @@ def test_turning_by_hand_starts_where_the_photo_looks_and_moves_the_answer(open_
 
 
 REFUSED = {
-    "not an image": b"#!/bin/sh\necho no photo\n",
-    "empty": b"",
-    "truncated": jpeg()[:900],
-    "1x1": jpeg(np.zeros((1, 1, 3), np.uint8)),
-    "40,000 px wide": wide_png_header(40_000, 100),
     "animated": encoded(
         Image.new("RGB", (256, 128)),
         "GIF",
@@ -147,6 +142,11 @@ REFUSED = {
         append_images=[Image.new("RGB", (256, 128), "red")],
     ),
     "portrait": jpeg(np.full((300, 200, 3), 120, np.uint8)),
+    "not an image": b"#!/bin/sh\necho no photo\n",
+    "empty": b"",
+    "truncated": jpeg()[:900],
+    "1x1": jpeg(np.zeros((1, 1, 3), np.uint8)),
+    "40,000 px wide": wide_png_header(40_000, 100),
     "completely transparent": encoded(Image.new("RGBA", (128, 64), (0, 0, 0, 0)), "PNG"),
 }
 ACCEPTED = {
@@ -218,3 +218,28 @@ def test_downloads_hold_what_the_command_prints(open_app: OpenApp, toy_assets: P
         gallery=l2.open_gallery(toy.GALLERY),
     )
     assert json.loads(shown.to_json()) == json.loads(direct.to_json())
+
+
+def test_a_photo_that_left_the_memory_is_asked_for_again_and_a_sample_comes_back_by_itself(
+    open_app: OpenApp,
+) -> None:
+    from app import resources
+
+    app = upload(open_app(), jpeg(), "mine.jpg")
+    for number in range(resources.PHOTOS_KEPT):
+        resources.read_upload(jpeg(toy.panorama(100 + number, 64)), "another")
+    app.run()
+    assert not app.exception
+    assert app.error[0].value == "The photo 'mine.jpg' is no longer in memory; upload it again."
+    app.button(key="sample_0").click().run()
+    assert not app.error
+    assert len(ranked(app)) == 10
+
+
+def test_a_photo_from_elsewhere_is_told_so(open_app: OpenApp, tmp_path: Path) -> None:
+    from l2ltr_core.photo import write_panorama
+    from l2ltr_core.types import Location
+
+    write_panorama(tmp_path / "far.jpg", toy.panorama(3), location=Location(47.37, 8.54), heading_deg=10.0)
+    app = upload(open_app(), (tmp_path / "far.jpg").read_bytes())
+    assert any("so every match is wrong" in warning.value for warning in app.warning)

@@ -66,14 +66,20 @@ def test_the_view_holds_all_places_and_no_closer_view_would() -> None:
     view = maps.view_of(places, size_px=(640, 480))
     x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
 
-    def fits(zoom: int) -> bool:
+    def fits(zoom: float) -> bool:
         pixel = 2 * math.pi * 6_378_137 / 256 / 2**zoom
-        return abs(x[1] - x[0]) / pixel <= 0.8 * 640 and abs(y[1] - y[0]) / pixel <= 0.8 * 480
+        return abs(x[1] - x[0]) / pixel <= 0.85 * 640 and abs(y[1] - y[0]) / pixel <= 0.85 * 480
 
     assert fits(view.zoom)
-    assert not fits(view.zoom + 1)
+    assert not fits(view.zoom + 0.25)
     assert view.center == pytest.approx((60.17, 24.94))
 
 
 def test_a_single_place_is_shown_from_close_by() -> None:
     assert maps.view_of([PLACE], closest=18).zoom == 18
+
+
+def test_a_true_place_in_another_country_does_not_shrink_the_pins_to_one() -> None:
+    pins = [Location(60.16, 24.93), Location(60.18, 24.95)]
+    assert maps.overview(pins, Location(47.4, 8.5)) == maps.overview(pins, None)
+    assert maps.overview(pins, Location(60.19, 24.97)) != maps.overview(pins, None)
