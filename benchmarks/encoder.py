@@ -1,0 +1,228 @@
+"""The encoder beside the plain reference: time, share of the machine's own ceiling, memory, agreement.
+
+Run `python -m benchmarks.encoder` (`--help` for a smaller run). Both work on one core and take turns, and
+the processor's own seconds are counted, so that a busy machine disturbs the ratio little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import reference
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.model.config import ModelConfig
+from l2ltr_core.model.encoder import choose_dtype
+from l2ltr_core.model.inference import InferenceBranch
+from l2ltr_core.model.network import Branch
+
+CPU = torch.device("cpu")
+FULL = ModelConfig()
+SMALL = ModelConfig(
+    stem_stages=(1, 1, 1),
+    stem_width=0.5,
+    width=192,
+    depth=6,
+    heads=3,
+    mlp_width=384,
+    ground_size_px=(64, 256),
+    aerial_size_px=(64, 256),
+)
+MODELS = {"R50+ViT-B/16": FULL, "small": SMALL}
+CEILING_SIZE = 2048
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: a model by name, images at a time, and the precision of ours."""
+
+    model: str
+    batch: int
+    precision: str = "exact"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Milliseconds an image (median of the rounds), the ratio's spread, and what else the table says."""
+
+    case: Case
+    reference_ms: float
+    ours_ms: float
+    ratio_low: float
+    ratio_high: float
+    of_ceiling: float
+    reference_mb: float
+    ours_mb: float
+    difference: float
+    """Largest absolute difference of any descriptor's number."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster ours is."""
+        return self.reference_ms / self.ours_ms
+
+
+CASES = [
+    Case("R50+ViT-B/16", 1),
+    Case("R50+ViT-B/16", 16),
+    Case("R50+ViT-B/16", 1, "fast"),
+    Case("R50+ViT-B/16", 16, "fast"),
+    Case("small", 1),
+    Case("small", 32),
+]
+
+
+def functions(case: Case, config: ModelConfig) -> dict[str, Callable[[Tensor], Tensor]]:
+    """The reference and ours on the same random weights."""
+    torch.manual_seed(0)
+    branch = Branch(config, config.ground_size_px).eval().requires_grad_(False)
+    state = branch.state_dict()
+    ours = InferenceBranch(branch, CPU, choose_dtype(case.precision, CPU))
+    return {"reference": lambda image: reference.describe(state, config, image), "ours": ours}
+
+
+@torch.inference_mode()
+def measure(case: Case, config: ModelConfig, rounds: int, ceiling: float) -> Row:
+    """One line of the table; `ceiling` is in multiplications a second."""
+    torch.set_num_threads(1)
+    both = functions(case, config)
+    images = torch.randn(case.batch, 3, *config.ground_size_px)
+    results = {name: function(images) for name, function in both.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in both}
+    for _ in range(rounds):
+        for name, function in both.items():
+            start = time.process_time()
+            function(images)
+            seconds[name].append((time.process_time() - start) / case.batch)
+    ratios = [plain / ours for plain, ours in zip(seconds["reference"], seconds["ours"], strict=True)]
+    ours_s = statistics.median(seconds["ours"])
+    return Row(
+        case,
+        1000 * statistics.median(seconds["reference"]),
+        1000 * ours_s,
+        min(ratios),
+        max(ratios),
+        multiplications(config) / ours_s / ceiling,
+        peak_memory_mb(case, "reference"),
+        peak_memory_mb(case, "ours"),
+        (results["reference"] - results["ours"]).abs().max().item(),
+    )
+
+
+def multiplications(config: ModelConfig) -> float:
+    """Multiplications that the plain model needs for one image."""
+    with torch.device("meta"):
+        branch = Branch(config, config.ground_size_px).eval()
+        with FlopCounterMode(display=False) as counter:
+            branch(torch.empty(1, 3, *config.ground_size_px))
+    return counter.get_total_flops() / 2
+
+
+def measured_ceiling() -> float:
+    """Multiplications a second of this core's best large matrix product in float32."""
+    torch.set_num_threads(1)
+    matrix = torch.randn(CEILING_SIZE, CEILING_SIZE)
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        matrix @ matrix
+        times.append(time.process_time() - start)
+    return CEILING_SIZE**3 / min(times)
+
+
+def peak_memory_mb(case: Case, name: str) -> float:
+    """The most memory of a process that encodes with one of the two alone, less that of an idle one."""
+    if case.model not in MODELS:
+        return float("nan")
+    return _peak_mb(name, case) - _peak_mb("nothing", CASES[0])
+
+
+@cache
+def _peak_mb(name: str, case: Case) -> float:
+    command = [sys.executable, "-m", "benchmarks.encoder", "--memory-of", name]
+    command += [case.model, str(case.batch), case.precision]
+    return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+
+@torch.inference_mode()
+def print_peak_memory(name: str, case: Case) -> None:
+    """In a process of its own: encode twice with `name`, then print the peak of its memory in MB."""
+    torch.set_num_threads(1)
+    config = MODELS[case.model]
+    if name != "nothing":
+        function = functions(case, config).pop(name)
+        for _ in range(2):
+            function(torch.zeros(case.batch, 3, *config.ground_size_px))
+    import resource
+
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(kilobytes / (1024**2 if sys.platform == "darwin" else 1024))
+
+
+def report(rows: Sequence[Row], ceiling: float) -> str:
+    """The rows as a Markdown table, under a line that names the machine."""
+    machine = (
+        f"{processor()}, one core, torch {torch.__version__}; the largest matrix product seen: "
+        f"{ceiling / 1e9:.0f} billion float32 multiplications a second"
+    )
+    head = (
+        "model | images | precision | reference ms | ours ms | ratio | of ceiling | reference MB | ours MB "
+        "| differs by"
+    )
+    lines = [
+        f"{row.case.model} | {row.case.batch} | {row.case.precision} | {row.reference_ms:,.1f} | {row.ours_ms:,.1f} "
+        f"| {row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f}) | {row.of_ceiling:.0%} "
+        f"| {row.reference_mb:,.0f} | {row.ours_mb:,.0f} | {row.difference:.0e}"
+        for row in rows
+    ]
+    rule = "--- | ---: | --- | ---: | ---: | --- | ---: | ---: | ---: | ---:"
+    return "\n".join([machine, "", *(f"| {line} |" for line in (head, rule, *lines))])
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - not a file of ours
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return f"{names[0] if names else platform.processor() or platform.machine()} ({os.cpu_count()} cores)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the cases that this machine can do, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--model", choices=sorted(MODELS), help="this model alone")
+    parser.add_argument("--memory-of", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.memory_of:
+        name, model, batch, precision = options.memory_of
+        print_peak_memory(name, Case(model, int(batch), precision))
+        return 0
+    ceiling = measured_ceiling()
+    rows, left_out = [], []
+    for case in CASES:
+        if options.model in (None, case.model):
+            try:
+                rows.append(measure(case, MODELS[case.model], options.rounds, ceiling))
+            except ConfigurationError as error:
+                left_out.append(f"{case.model}, {case.batch}, {case.precision}: {error}")
+    print(report(rows, ceiling), *left_out, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
