@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import (
+    export_authors,
     import_authors,
     infer_authors_config,
     initialize_from_google,
@@ -24,7 +25,8 @@ from l2ltr_core.checkpoints import (
     save_checkpoint,
     update_card,
 )
-from l2ltr_core.checkpoints.google import google_name, resample_positions
+from l2ltr_core.checkpoints.google import google_name
+from l2ltr_core.checkpoints.positions import resample_positions
 from l2ltr_core.errors import CheckpointError
 from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.network import L2LTR
@@ -383,6 +385,61 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None
         lambda: import_authors(GOLDEN / "plain_vit.pth", config, VIEW, tmp_path / "out", "x"),
     )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "config"), [("plain_vit", TINY), ("hybrid_polar", HYBRID)])
+def test_import_and_export_go_round_bit_for_bit(name: str, config: ModelConfig, tmp_path: Path) -> None:
+    import_authors(GOLDEN / f"{name}.pth", config, VIEW, tmp_path, name)
+    export_authors(tmp_path / f"{name}.json", tmp_path / "out" / "again.pth")
+    original = torch.load(GOLDEN / f"{name}.pth", weights_only=True)
+    again = torch.load(tmp_path / "out" / "again.pth", weights_only=True)
+    assert original.keys() == again.keys()
+    for branch in ("model_grd", "model_sat"):
+        assert original[branch].keys() == again[branch].keys()
+        for key, tensor in original[branch].items():
+            assert again[branch][key].dtype == tensor.dtype
+            assert again[branch][key].numpy().tobytes() == tensor.numpy().tobytes(), key
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["again.pth"]
+
+
+def test_an_export_to_where_nothing_can_be_written_is_refused(saved: Path) -> None:
+    refused("cannot be written", lambda: export_authors(saved, saved / "tiny.json" / "authors.pth"))
+
+
+# ---------------------------------------------------------------- other sizes
+
+WIDE: dict[str, tuple[int, int]] = {"ground_size_px": (64, 256), "aerial_size_px": (128, 128)}
+
+
+def test_a_grid_of_the_same_number_of_tokens_is_refused_unless_resampling_is_asked_for(saved: Path) -> None:
+    refused(
+        r"trained on grids of 4 x 16 \(ground\) and 4 x 16 \(aerial\) tokens, not on .* 8 x 8 \(aerial\)",
+        lambda: load_encoder(saved, **WIDE),
+    )
+    refused("resample=True", lambda: load_network(saved, **WIDE))
+
+
+def test_resampling_interpolates_the_grid_and_keeps_everything_else(network: L2LTR, saved: Path) -> None:
+    wide = load_network(saved, **WIDE, resample=True)
+    assert wide.config == replace(TINY, **WIDE)
+    expected = resample_positions(network.aerial.positional_embedding, (4, 16), (8, 8))
+    for name, tensor in network.state_dict().items():
+        after = expected if name == "aerial.positional_embedding" else tensor
+        assert torch.equal(wide.state_dict()[name], after), name
+    assert not torch.equal(expected, network.aerial.positional_embedding)
+
+
+def test_an_encoder_at_another_size_has_a_fingerprint_of_its_own_and_no_results(saved: Path) -> None:
+    update_card(saved, results={"helsinki": {"recall_at_1": 0.5}}, calibration={"temperature": 0.04})
+    own, wide = load_encoder(saved), load_encoder(saved, **WIDE, resample=True)
+    assert wide.fingerprint == f"{own.fingerprint}_64x256_128x128"
+    assert wide.card.results == wide.card.calibration == {}
+    assert wide.encode_aerial(np.zeros((1, 128, 128, 3), np.uint8), prepared=True).shape == (1, 64)
+
+
+def test_asking_for_the_checkpoints_own_sizes_changes_nothing(saved: Path) -> None:
+    assert load_encoder(saved, **SIZES).card == load_encoder(saved, **SIZES, resample=True).card
+    assert load_encoder(saved, **SIZES).card == load_card(saved)
 
 
 # ---------------------------------------------------------------- Google's form

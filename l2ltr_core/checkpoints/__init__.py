@@ -1,6 +1,6 @@
 """Weights in and out: our form (safetensors and a card), the authors' torch file, Google's npz, the hub."""
 
-from l2ltr_core.checkpoints.authors import import_authors, infer_authors_config
+from l2ltr_core.checkpoints.authors import export_authors, import_authors, infer_authors_config
 from l2ltr_core.checkpoints.google import initialize_from_google
 from l2ltr_core.checkpoints.store import (
     list_checkpoints,
@@ -12,6 +12,7 @@ from l2ltr_core.checkpoints.store import (
 )
 
 __all__ = [
+    "export_authors",
     "import_authors",
     "infer_authors_config",
     "initialize_from_google",

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2ltr_core.checkpoints.store import write_checkpoint
+from l2ltr_core.checkpoints.store import load_network, write_checkpoint, writing
 from l2ltr_core.checkpoints.strict import expected_shapes, require_finite, require_shapes
 from l2ltr_core.errors import CheckpointError, ConfigurationError
 from l2ltr_core.model.config import PATCH_PX, STEM_CHANNELS, CheckpointCard, ModelConfig, ViewConfig
@@ -84,6 +84,25 @@ def import_authors(
     config = config or _infer(states, file, {}, None)
     card = CheckpointCard(name=name, model=config, view=view, licence=licence, description=description)
     return write_checkpoint(_to_ours(states, config, file), card, out_dir)
+
+
+def export_authors(name_or_path: str | Path, file: str | Path) -> None:
+    """Write a checkpoint in the authors' form, bit for bit what `import_authors` reads; whole or not at all.
+
+    Weights stored as float16 are written as the float32 numbers they are computed with; the optimizer's
+    table is empty. Raises CheckpointError.
+    """
+    file, network = Path(file), load_network(name_or_path)
+    content: dict[str, Any] = {
+        key: {authors_name(name): tensor for name, tensor in getattr(network, side).state_dict().items()}
+        for side, key in SIDES.items()
+    }
+    with writing(file.parent) as temporary:
+        try:
+            torch.save({**content, "optimizer": {}}, temporary / "authors")
+        except RuntimeError as error:  # torch's own word for a full disk
+            raise CheckpointError(f"The file {file} cannot be written; is the disk full?") from error
+        (temporary / "authors").replace(file)
 
 
 def infer_authors_config(

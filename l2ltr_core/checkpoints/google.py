@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from l2ltr_core.checkpoints.positions import resample_positions
 from l2ltr_core.checkpoints.strict import require_finite, require_shapes
 from l2ltr_core.errors import CheckpointError
 from l2ltr_core.model.network import L2LTR, Branch
@@ -68,14 +68,6 @@ def google_name(name: str) -> str:
     if place in ("projection", "stem.patches"):
         return f"embedding/{'kernel' if kind == 'weight' else 'bias'}"
     return _stem_name(place, kind)
-
-
-def resample_positions(embedding: Tensor, grid: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """(1, 1 + h*w, D) on `grid` -> the same on `target`, bilinear with corners aligned; CLS is kept."""
-    cls, positions = embedding[:, :1], embedding[:, 1:]
-    image = positions.unflatten(1, grid).permute(0, 3, 1, 2)
-    resampled = F.interpolate(image.float(), size=target, mode="bilinear", align_corners=True)
-    return torch.cat([cls, resampled.flatten(2).transpose(1, 2).to(cls.dtype)], dim=1)
 
 
 def _stem_name(place: str, kind: str) -> str:

@@ -19,9 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from l2ltr_core import assets
+from l2ltr_core.checkpoints.positions import card_for_sizes, resample_positions
 from l2ltr_core.checkpoints.strict import expected_shapes, require_finite, require_shapes
 from l2ltr_core.errors import CheckpointError, ConfigurationError
-from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.config import PATCH_PX, CheckpointCard
 from l2ltr_core.model.encoder import Encoder, Precision, Side
 from l2ltr_core.model.network import L2LTR, Branch
 
@@ -31,24 +32,43 @@ HUB_PREFIX = "hf://"
 
 
 def load_encoder(
-    name_or_path: str | Path, *, device: str = "auto", precision: Precision = "exact"
+    name_or_path: str | Path,
+    *,
+    device: str = "auto",
+    precision: Precision = "exact",
+    ground_size_px: tuple[int, int] | None = None,
+    aerial_size_px: tuple[int, int] | None = None,
+    resample: bool = False,
 ) -> Encoder:
-    """The encoder of a checkpoint: a name in assets, a file, a folder or `hf://owner/name`.
+    """The encoder of a checkpoint: a name in assets, a file, a folder or `hf://owner/name[@revision]`.
 
-    The weights are checked here and read when a branch is first used. Raises CheckpointError for a
-    checkpoint that is missing, incomplete or altered, ConfigurationError for a device that is not there.
+    The weights are checked here and read when a branch is first used. Other sizes (height, width) than
+    the checkpoint's own are refused unless `resample` asks for its positional embeddings to be resampled;
+    the encoder then has a fingerprint of its own. Raises CheckpointError for a checkpoint that is missing,
+    incomplete or altered, ConfigurationError for a size, device or precision that cannot be.
     """
-    card, weights = _open(name_or_path)
-    return Encoder(card, partial(_load_branch, weights, card), device=device, precision=precision)
+    stored, weights = _open(name_or_path)
+    card = card_for_sizes(stored, ground_size_px, aerial_size_px, resample)
+    return Encoder(card, partial(_load_branch, weights, stored, card), device=device, precision=precision)
 
 
-def load_network(name_or_path: str | Path) -> L2LTR:
-    """Both branches in float32 on the CPU, ready to be trained further. Raises CheckpointError."""
-    card, weights = _open(name_or_path)
+def load_network(
+    name_or_path: str | Path,
+    *,
+    ground_size_px: tuple[int, int] | None = None,
+    aerial_size_px: tuple[int, int] | None = None,
+    resample: bool = False,
+) -> L2LTR:
+    """Both branches in float32 on the CPU, ready to be trained further; sizes as for `load_encoder`.
+
+    Raises CheckpointError or ConfigurationError.
+    """
+    stored, weights = _open(name_or_path)
+    card = card_for_sizes(stored, ground_size_px, aerial_size_px, resample)
     with torch.device("meta"):
         network = L2LTR(card.model)
-    network.ground = _load_branch(weights, card, "ground")
-    network.aerial = _load_branch(weights, card, "aerial")
+    network.ground = _load_branch(weights, stored, card, "ground")
+    network.aerial = _load_branch(weights, stored, card, "aerial")
     return network
 
 
@@ -94,7 +114,7 @@ def write_checkpoint(
     stored = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
     require_finite(stored, source)
     directory = Path(directory)
-    with _writing(directory) as temporary:
+    with writing(directory) as temporary:
         weights = temporary / "weights"
         save_file(stored, weights)
         card = replace(card, fingerprint=_fingerprint(weights))
@@ -113,7 +133,7 @@ def update_card(path: str | Path, **changes: Any) -> CheckpointCard:
         )
     values = {**_read_card(path).to_dict(), **_plain_changes(changes)}
     card = _parse_card(values, path)
-    with _writing(path.parent) as temporary:
+    with writing(path.parent) as temporary:
         (temporary / "card").write_text(_as_json(card), encoding="utf-8")
         (temporary / "card").replace(path)
     return card
@@ -140,16 +160,23 @@ def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
     return card, weights
 
 
-def _load_branch(weights: Path, card: CheckpointCard, side: Side) -> Branch:
-    """One branch in float32, its tensors read straight from the file."""
-    config = card.model
+def _load_branch(weights: Path, stored: CheckpointCard, card: CheckpointCard, side: Side) -> Branch:
+    """One branch in float32, its tensors read straight from the file, at the sizes of `card`."""
     with torch.device("meta"):
-        branch = Branch(config, config.ground_size_px if side == "ground" else config.aerial_size_px)
+        branch = Branch(card.model, _size_px(card, side))
     with _reading(weights) as file:
         tensors = {name: file.get_tensor(f"{side}.{name}").float() for name in branch.state_dict()}
     require_finite(tensors, weights.name)
+    height, width = _size_px(stored, side)
+    if (grid := (height // PATCH_PX, width // PATCH_PX)) != branch.grid:
+        positions = tensors["positional_embedding"]
+        tensors["positional_embedding"] = resample_positions(positions, grid, branch.grid)
     branch.load_state_dict(tensors, assign=True)
     return branch
+
+
+def _size_px(card: CheckpointCard, side: Side) -> tuple[int, int]:
+    return card.model.ground_size_px if side == "ground" else card.model.aerial_size_px
 
 
 def _find_card(name_or_path: str | Path) -> Path:
@@ -230,7 +257,7 @@ def _reading(weights: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _writing(directory: Path) -> Iterator[Path]:
+def writing(directory: Path) -> Iterator[Path]:
     """A temporary folder on the same disk as `directory`, gone afterwards whatever happens."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
