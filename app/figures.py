@@ -349,7 +349,7 @@ def position_sheet(similarities: NDArray, meaning: GridAxes, look: Look = LIGHT)
     """The paper's Figure 3: at each position (rows, columns) the small map of its similarity to all others."""
     rows, columns = similarities.shape[:2]
     figure = Figure(figsize=(11, 0.8 + 11 * min(0.6, rows / columns)), dpi=130, facecolor="none")
-    axes = figure.add_axes((0.065, 0.12, 0.93, 0.86))
+    axes = figure.add_axes((0.085, 0.12, 0.91, 0.86))
     gap = 1
     sheet = np.full((rows * (rows + gap), columns * (columns + gap)), np.nan, np.float32)
     for row in range(rows):

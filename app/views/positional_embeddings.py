@@ -18,9 +18,9 @@ def show() -> None:
     """One position against all others, then all of them, then what was learned in numbers."""
     st.title("What has the model learned about where things are?")
     st.html(
-        "<p class='lead'>Every patch gets a vector that says only where it lies. Nobody told the model that the "
-        "picture is a circle or that rows are distances: whatever order shows here, it found by itself or was "
-        "started with.</p>"
+        "<p class='lead'>Every patch gets a vector that says only where it lies. The order that shows here, a circle "
+        "of directions and rows of heights or distances, was given at the start of training or found in it: the "
+        "card says how this checkpoint started.</p>"
     )
     _look(resources.card(state.setting(state.CHECKPOINT) or ""))
 
