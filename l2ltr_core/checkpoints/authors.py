@@ -127,7 +127,8 @@ def _read(file: Path) -> dict[Side, dict[str, Tensor]]:
     if not file.is_file():
         raise CheckpointError(f"There is no file {file}.")
     try:
-        with warnings.catch_warnings(action="ignore"):  # about old pickle protocols, to people who made none
+        with warnings.catch_warnings():  # about old pickle protocols, to people who made none
+            warnings.simplefilter("ignore")
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error) or "nsupported global" in str(error):

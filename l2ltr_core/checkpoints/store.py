@@ -152,10 +152,10 @@ def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
     require_shapes(found, expected_shapes(card.model), weights.name)
     if strange := types - set(STORED):
         raise CheckpointError(f"{weights.name} stores {', '.join(sorted(strange))}; F32 or F16 was expected.")
-    if _fingerprint(weights) != card.fingerprint:
+    if (fingerprint := _fingerprint(weights)) != card.fingerprint:
         raise CheckpointError(
             f"{weights.name} is not the file that {card_path.name} describes (fingerprint "
-            f"{_fingerprint(weights)}, expected {card.fingerprint}); copy both again."
+            f"{fingerprint}, expected {card.fingerprint}); copy both again."
         )
     return card, weights
 
@@ -185,7 +185,7 @@ def _find_card(name_or_path: str | Path) -> Path:
     if text.startswith(HUB_PREFIX):
         from l2ltr_core.checkpoints.hub import download
 
-        return _card_in(download(text.removeprefix(HUB_PREFIX)))
+        return _card_in(download(text))
     path = Path(name_or_path)
     if path.is_dir():
         return _card_in(path)
@@ -243,8 +243,11 @@ def _as_json(card: CheckpointCard) -> str:
 
 
 def _fingerprint(weights: Path) -> str:
+    digest = hashlib.sha256()
     with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()[:16]
 
 
 @contextmanager
