@@ -78,6 +78,10 @@ def test_a_checkpoint_is_two_files_and_leaves_nothing_else(saved: Path) -> None:
     assert sorted(path.name for path in saved.iterdir()) == ["tiny.json", "tiny.safetensors"]
 
 
+def test_other_users_may_read_a_checkpoint(saved: Path) -> None:
+    assert {path.stat().st_mode & 0o444 for path in saved.iterdir()} == {0o444}
+
+
 def test_a_checkpoint_opens_by_folder_by_either_file_and_by_name(
     saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def write_checkpoint(
     with writing(directory) as temporary:
         weights = temporary / "weights"
         save_file(stored, weights)
+        weights.chmod(0o644)  # safetensors keeps it to its owner; a server may be another user
         card = replace(card, fingerprint=_fingerprint(weights))
         (temporary / "card").write_text(_as_json(card), encoding="utf-8")
         weights.replace(directory / f"{card.name}.safetensors")
