@@ -15,14 +15,14 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from app import explain, figures, offline
+from app import figures, offline
 from app.state import Heading, Photo
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 from l2ltr_core.errors import ImageError
 from l2ltr_core.gallery import Gallery, open_gallery
 from l2ltr_core.geometry.polar import to_polar
-from l2ltr_core.inspection import layer_cka, layer_similarity
+from l2ltr_core.inspection import layer_cka, layer_similarity, score_falls, without_sectors
 from l2ltr_core.localization import Localization, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
@@ -170,9 +170,9 @@ def hidden_directions(
     chosen = encoder(checkpoint)
     view = chosen.ground_view(panorama(photo), heading_deg)
     with inference():
-        descriptors = chosen.encode_ground([view, *explain.without_sectors(view, sectors)], prepared=True)
+        descriptors = chosen.encode_ground([view, *without_sectors(view, sectors)], prepared=True)
     place = gallery(gallery_name).descriptors(chosen)[place_id]
-    return explain.score_falls(descriptors[0], descriptors[1:], place)
+    return score_falls(descriptors[0], descriptors[1:], place)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -28,6 +28,7 @@ ORDER = (
     ("photo",),
     ("model",),
     ("checkpoints", "inspection"),
+    ("figures",),
     ("imagery",),
     ("gallery",),
     ("localization",),

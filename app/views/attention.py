@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import streamlit as st
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from app import explain, figures, resources, state, widgets
+from app import resources, state, widgets
+from l2ltr_core import figures, inspection
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.geometry.polar import to_polar
-from l2ltr_core.inspection import attention_rollout
+from l2ltr_core.inspection import AttentionChoice, attention_rollout
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Match
@@ -21,17 +21,6 @@ STRIP_PX = (256, 1024)
 TILE_PX = 384
 SECTORS = 16
 MEAN = "mean of all"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What to show: `layer` None is the rollout through all layers, `head` None the mean of all."""
-
-    layer: int | None
-    head: int | None
-    azimuth_deg: float
-    row: int | None
-    """Of the patch that looks, None for CLS."""
 
 
 def show() -> None:
@@ -61,7 +50,7 @@ def _look(photo: state.Photo, found: Localization, card: CheckpointCard) -> None
         _hiding(photo, found, card, match, ground)
 
 
-def _controls(card: CheckpointCard, found: Localization) -> tuple[Choice, Match]:
+def _controls(card: CheckpointCard, found: Localization) -> tuple[AttentionChoice, Match]:
     model = card.model
     first, second, third, fourth = st.columns([2, 2, 2, 3], gap="small")
     layers = ["all layers (rollout)", *(f"layer {layer + 1}" for layer in range(model.depth))]
@@ -84,7 +73,7 @@ def _controls(card: CheckpointCard, found: Localization) -> tuple[Choice, Match]
         *(f"the patch in that direction, row {row + 1}" for row in range(model.ground_grid[0])),
     ]
     asks = rows.index(st.selectbox("Who looks", rows, key="attention_row"))
-    choice = Choice(
+    choice = AttentionChoice(
         layer=layer - 1 if layer else None,
         head=head - 1 if head and layer else None,
         azimuth_deg=float(azimuth),
@@ -93,32 +82,16 @@ def _controls(card: CheckpointCard, found: Localization) -> tuple[Choice, Match]
     return choice, found.matches[rank - 1]
 
 
-def chosen_weights(maps: NDArray, choice: Choice) -> NDArray:
-    """(layers, heads, T, T) to the (T, T) that the choice means."""
-    if choice.layer is None:
-        return attention_rollout(list(maps))
-    heads = maps[choice.layer]
-    return heads.mean(axis=0) if choice.head is None else heads[choice.head]
-
-
-def heat(maps: NDArray, choice: Choice, grid: tuple[int, int]) -> NDArray:
-    """What the choice looks at, (rows, columns) in times the average."""
-    token = (
-        0 if choice.row is None else explain.token_at(choice.azimuth_deg, min(choice.row, grid[0] - 1), grid)
-    )
-    return explain.times_average(chosen_weights(maps, choice)[token], grid)
-
-
 def _maps(
     photo: state.Photo,
     found: Localization,
     card: CheckpointCard,
     match: Match,
-    choice: Choice,
+    choice: AttentionChoice,
     attention: tuple[NDArray, NDArray],
 ) -> None:
-    ground = heat(attention[0], choice, card.model.ground_grid)
-    aerial = heat(attention[1], choice, card.model.aerial_grid)
+    ground = inspection.heat(attention[0], choice, card.model.ground_grid)
+    aerial = inspection.heat(attention[1], choice, card.model.aerial_grid)
     field = card.view.ground_vertical_field_deg
     view = ground_view(resources.panorama(photo), found.heading_deg, field, STRIP_PX)
     chip = resources.chip(state.setting(state.GALLERY) or "", match.place_id, card.name)
@@ -132,7 +105,7 @@ def _maps(
             st.image(figures.to_png(strip), width="stretch", alt="Attention over the unrolled tile")
     with square:
         tile = figures.heat_tile(
-            chip, explain.on_tile(aerial, card.view.polar, TILE_PX), card.view.chip_m, choice.azimuth_deg
+            chip, inspection.on_tile(aerial, card.view.polar, TILE_PX), card.view.chip_m, choice.azimuth_deg
         )
         st.image(
             figures.to_png(tile), width="stretch", alt=f"Attention over the aerial tile of place {match.rank}"
@@ -145,7 +118,7 @@ def _maps(
         _downloads(strip, ground, aerial)
 
 
-def _downloads(strip: figures.Figure, ground: NDArray, aerial: NDArray) -> None:
+def _downloads(strip: Figure, ground: NDArray, aerial: NDArray) -> None:
     with st.popover("Download", icon=":material/download:"):
         table = pd.concat(
             [pd.DataFrame(ground).assign(view="ground"), pd.DataFrame(aerial).assign(view="aerial")]
@@ -158,11 +131,11 @@ def _downloads(strip: figures.Figure, ground: NDArray, aerial: NDArray) -> None:
         )
 
 
-def _all_heads(maps: NDArray, card: CheckpointCard, choice: Choice) -> None:
+def _all_heads(maps: NDArray, card: CheckpointCard, choice: AttentionChoice) -> None:
     st.subheader("Every layer and head at a glance")
     grid = card.model.ground_grid
-    heats = np.stack([[explain.times_average(head[0], grid) for head in layer] for layer in maps])
-    spread, reach = explain.entropy(maps), explain.mean_distance(maps, grid)
+    heats = np.stack([[inspection.times_average(head[0], grid) for head in layer] for layer in maps])
+    spread, reach = inspection.entropy(maps), inspection.mean_distance(maps, grid)
     notes = np.array(
         [
             [f"spread {s:.2f} · reach {r:.1f}" for s, r in zip(*pair, strict=True)]
@@ -194,9 +167,9 @@ def _hiding(
     falls = resources.hidden_directions(
         photo, found.heading_deg, card.name, gallery_name, match.place_id, SECTORS
     )
-    rollout = explain.times_average(attention_rollout(list(maps))[0], card.model.ground_grid)
-    share = explain.by_sector(rollout, SECTORS)
-    correlation = explain.rank_correlation(falls, share)
+    rollout = inspection.times_average(attention_rollout(list(maps))[0], card.model.ground_grid)
+    share = inspection.by_sector(rollout, SECTORS)
+    correlation = inspection.rank_correlation(falls, share)
     figure = figures.occlusion(falls, share, correlation, widgets.look())
     st.image(figures.to_png(figure), width="stretch", alt="Fall of the score and attention, by direction")
     st.caption(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit_folium import st_folium
 
-from app import explain, figures, maps, resources, state, widgets
+from app import maps, resources, state, widgets
 from app.words import metres
+from l2ltr_core import figures
 from l2ltr_core.geometry.geodesy import distance_between_m
+from l2ltr_core.inspection import rank_biased_overlap
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Location
@@ -100,7 +104,7 @@ def _agreement(found: dict[str, Localization]) -> None:
                 "checkpoints": f"{a} and {b}",
                 "same first place": "yes" if ids[0][0] == ids[1][0] else "no",
                 "places shared of 10": len(set(ids[0]) & set(ids[1])),
-                "rank-biased overlap": round(explain.rank_biased_overlap(*ids), 2),
+                "rank-biased overlap": round(rank_biased_overlap(*ids), 2),
                 "estimates apart": metres(distance_between_m(*places)),
             }
         )
@@ -113,11 +117,20 @@ def _agreement(found: dict[str, Localization]) -> None:
 
 def _measured(cards: list[CheckpointCard]) -> None:
     st.subheader("Measured on held-out photos")
-    table = pd.DataFrame([{"checkpoint": card.name, **explain.flat(card.results)} for card in cards])
+    table = pd.DataFrame([{"checkpoint": card.name, **flat(card.results)} for card in cards])
     if table.shape[1] == 1:
         st.caption("No results are on these cards; `l2ltr evaluate` measures them.")
         return
     st.dataframe(table.replace({np.nan: None}), hide_index=True, width="stretch")
+
+
+def flat(results: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested named numbers as one row: {"helsinki": {"recall_at_1": .5}} -> {"helsinki recall_at_1": .5}."""
+    row: dict[str, Any] = {}
+    for name, value in results.items():
+        path = f"{above} {name}".strip()
+        row |= flat(value, path) if isinstance(value, Mapping) else {path: value}
+    return row
 
 
 show()

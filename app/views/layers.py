@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import figures, resources, state, widgets
+from app import resources, state, widgets
+from l2ltr_core import figures
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from app import explain, figures, resources, state, widgets
-from l2ltr_core.inspection import position_similarity
+from app import resources, state, widgets
+from l2ltr_core import figures, inspection
 from l2ltr_core.model.config import CheckpointCard
 
 VIEWS = {"ground": "the photo's positions", "aerial": "the tile's positions", "both": "photo against tile"}
@@ -51,8 +52,8 @@ def _position(grid: tuple[int, int]) -> tuple[int, int]:
 
 
 def _within(card: CheckpointCard, branch: str, grid: tuple[int, int], position: tuple[int, int]) -> None:
-    similarity = position_similarity(resources.positions(card.name, branch), grid)
-    meaning, look = axes_of(card, branch), widgets.look()
+    similarity = inspection.position_similarity(resources.positions(card.name, branch), grid)
+    meaning, look = figures.axes_of(card.view, branch), widgets.look()
     chosen = similarity[position]
     figure = figures.position_map(chosen, position, meaning, "Similar to the framed position", look)
     st.image(
@@ -74,11 +75,17 @@ def _within(card: CheckpointCard, branch: str, grid: tuple[int, int], position: 
 
 def _across(card: CheckpointCard, position: tuple[int, int]) -> None:
     model = card.model
-    table = explain.across(resources.positions(card.name, "ground"), resources.positions(card.name, "aerial"))
+    table = inspection.across(
+        resources.positions(card.name, "ground"), resources.positions(card.name, "aerial")
+    )
     token = position[0] * model.ground_grid[1] + position[1]
     chosen = table[token].reshape(model.aerial_grid)
     figure = figures.position_map(
-        chosen, None, axes_of(card, "aerial"), "Tile positions like the chosen photo position", widgets.look()
+        chosen,
+        None,
+        figures.axes_of(card.view, "aerial"),
+        "Tile positions like the chosen photo position",
+        widgets.look(),
     )
     st.image(
         figures.to_png(figure, dpi=110),
@@ -97,7 +104,7 @@ def _numbers(card: CheckpointCard) -> None:
     for column, branch in zip(pictures, ("ground", "aerial"), strict=True):
         grid = card.model.ground_grid if branch == "ground" else card.model.aerial_grid
         embedding = resources.positions(card.name, branch)
-        found = explain.structure(embedding, grid)
+        found = inspection.structure(embedding, grid)
         rows.append(
             {
                 "view": VIEWS[branch],
@@ -109,7 +116,7 @@ def _numbers(card: CheckpointCard) -> None:
                 "across the seam": f"{found.seam:.2f}",
             }
         )
-        colours = np.kron(explain.principal_colours(embedding, grid), np.ones((24, 24, 1), np.uint8))
+        colours = np.kron(inspection.principal_colours(embedding, grid), np.ones((24, 24, 1), np.uint8))
         column.image(colours, width="stretch", caption=f"{VIEWS[branch]}: three main components as colours")
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
     st.caption(
@@ -118,19 +125,7 @@ def _numbers(card: CheckpointCard) -> None:
     )
 
 
-def axes_of(card: CheckpointCard, branch: str) -> figures.GridAxes:
-    """What the rows of a branch's grid are: elevations, distances, or metres north."""
-    view = card.view
-    if branch == "ground":
-        half = view.ground_vertical_field_deg / 2
-        return figures.GridAxes(((0, f"+{half:g}°"), (0.5, "horizon"), (1, f"-{half:g}°")), "elevation")
-    far = view.chip_m / 2
-    if view.polar:
-        return figures.GridAxes(((0, f"{far:g} m"), (0.5, f"{far / 2:g} m"), (1, "camera")), "distance")
-    return figures.GridAxes(((0, "north edge"), (0.5, "centre"), (1, "south edge")), "", around=False)
-
-
-def _download(figure: figures.Figure, values: NDArray) -> None:
+def _download(figure: Figure, values: NDArray) -> None:
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "Figure (SVG)", figures.to_svg(figure), "positions.svg", "image/svg+xml", on_click="ignore"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import explain, figures, words
+from app import words
 from tests.app import toy
 
 
@@ -47,31 +47,6 @@ def test_the_photo_stays_when_moving_between_pages(open_app: Callable[..., AppTe
         app.switch_page(f"views/{page}.py").run()
         assert not app.exception
         assert app.query_params["sample"] == "street-1.jpg"
-
-
-def test_the_same_ranking_overlaps_fully_and_another_not_at_all() -> None:
-    assert explain.rank_biased_overlap([1, 2, 3], [1, 2, 3]) == pytest.approx(1)
-    assert explain.rank_biased_overlap([1, 2, 3], [4, 5, 6]) == 0
-
-
-def test_agreement_on_the_first_rank_counts_most() -> None:
-    top = explain.rank_biased_overlap([1, 2, 3], [1, 8, 9])
-    bottom = explain.rank_biased_overlap([1, 2, 3], [8, 9, 3])
-    assert top > bottom > 0
-
-
-def test_a_line_joins_only_places_that_both_lists_hold() -> None:
-    figure = figures.rank_moves({"a": [5, 6, 7], "b": [7, 8, 9]})
-    joins = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
-    assert [list(line.get_ydata()) for line in joins] == [[2, 0]]
-
-
-def test_layer_lines_carry_the_numbers_and_the_names() -> None:
-    figure = figures.layer_lines({"x": np.array([0.5, 0.7])}, "cosine")
-    (line,) = figure.axes[0].lines
-    assert list(line.get_xdata()) == [1, 2]
-    assert list(line.get_ydata()) == [0.5, 0.7]
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["x"]
 
 
 @pytest.mark.parametrize(("distance", "said"), [(7.4, "7 m"), (999, "999 m"), (1234, "1.2 km")])

@@ -1,0 +1,51 @@
+"""What a model looks at and what it has learned, as pure functions on arrays that an encoder gives."""
+
+from l2ltr_core.inspection.agreement import rank_biased_overlap
+from l2ltr_core.inspection.attention import (
+    AttentionChoice,
+    attention_rollout,
+    by_sector,
+    cls_map,
+    entropy,
+    heat,
+    mean_distance,
+    on_tile,
+    rank_correlation,
+    score_falls,
+    times_average,
+    token_at,
+    without_sectors,
+)
+from l2ltr_core.inspection.layers import layer_cka, layer_similarity, linear_cka
+from l2ltr_core.inspection.positions import (
+    Structure,
+    across,
+    position_similarity,
+    principal_colours,
+    structure,
+)
+
+__all__ = [
+    "AttentionChoice",
+    "Structure",
+    "across",
+    "attention_rollout",
+    "by_sector",
+    "cls_map",
+    "entropy",
+    "heat",
+    "layer_cka",
+    "layer_similarity",
+    "linear_cka",
+    "mean_distance",
+    "on_tile",
+    "position_similarity",
+    "principal_colours",
+    "rank_biased_overlap",
+    "rank_correlation",
+    "score_falls",
+    "structure",
+    "times_average",
+    "token_at",
+    "without_sectors",
+]
