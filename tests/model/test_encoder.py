@@ -191,6 +191,17 @@ def test_an_encoder_of_a_network_does_not_follow_its_training() -> None:
     assert network.training
 
 
+def test_both_branches_can_be_read_as_one_network() -> None:
+    torch.manual_seed(0)
+    network = L2LTR(CONFIG)
+    encoder = Encoder.from_network(network, CheckpointCard("test", CONFIG, ViewConfig(chip_m=50)))
+    assert all(
+        torch.equal(tensor, network.state_dict()[name])
+        for name, tensor in encoder.network.state_dict().items()
+    )
+    assert not encoder.network.training
+
+
 def test_a_branch_is_read_when_it_is_first_needed() -> None:
     torch.manual_seed(0)
     network, read = L2LTR(CONFIG), []
