@@ -26,8 +26,14 @@ from l2ltr_core import types
 from l2ltr_core.errors import CheckpointError, ConfigurationError, L2LTRError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
     from l2ltr_core.gallery import Gallery
+    from l2ltr_core.inspection import AttentionChoice
     from l2ltr_core.localization import Localization
+    from l2ltr_core.model.config import CheckpointCard
     from l2ltr_core.model.encoder import Encoder
 
 BAD_INPUT = 2
@@ -49,15 +55,21 @@ def _group(about: str) -> typer.Typer:
 app = _group("Find where a street panorama was taken, on aerial imagery.")
 gallery_app = _group("Make, check and describe galleries.")
 checkpoint_app = _group("Bring checkpoints in and describe them.")
+inspect_app = _group("Draw what a checkpoint looks at and what it has learned.")
 twin_app = _group("Render a simulated city from OpenStreetMap.")
 app.add_typer(gallery_app, name="gallery")
 app.add_typer(checkpoint_app, name="checkpoint")
+app.add_typer(inspect_app, name="inspect")
 app.add_typer(twin_app, name="twin")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 CheckpointName = Annotated[
     str | None, typer.Option("--checkpoint", help="A shipped name, a file, a folder or hf://owner/name.")
 ]
+FigureFile = Annotated[Path, typer.Option("--out", help="The figure's file, .png or .svg.")]
+BranchName = Annotated[Literal["ground", "aerial"], typer.Option(help="The photo's side or the tile's.")]
+COMPARED = 4
+"""Checkpoints that one figure can tell apart."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -314,6 +326,122 @@ def train(
         raise typer.Exit(INTERRUPTED)
 
 
+@inspect_app.command("attention")
+def inspect_attention(
+    out: FigureFile,
+    photo: Annotated[Path | None, typer.Argument(help="The photo; not needed with --place.")] = None,
+    checkpoint: CheckpointName = None,
+    branch: BranchName = "ground",
+    layer: Annotated[int | None, typer.Option(help="One layer, counted from 1.")] = None,
+    head: Annotated[str, typer.Option(help="One head of the layer, counted from 1, or `mean`.")] = "mean",
+    rollout: Annotated[
+        bool, typer.Option("--rollout", help="Through all layers: so without --layer, too.")
+    ] = False,
+    gallery: Annotated[str, typer.Option(help="Where the aerial tile is from.")] = "helsinki",
+    place: Annotated[
+        int | None, typer.Option(help="The aerial tile; without it the photo's best match.")
+    ] = None,
+    heading: Annotated[
+        str, typer.Option(help="Where the photo's centre looks: degrees from north, `exif` or `search`.")
+    ] = "exif",
+) -> None:
+    """Draw where CLS looks: over the photo, north in the middle, or over a place's tile, north up."""
+    from l2ltr_core.figures import require_figure_file, save
+    from l2ltr_core.gallery import open_gallery
+
+    require_figure_file(out)
+    chosen_heading = _heading(heading)
+    if branch == "ground" and place is not None:
+        raise ConfigurationError("--place belongs to the aerial branch; add --branch aerial or leave it out.")
+    if (photo is None) == (place is None):
+        raise ConfigurationError("Give either a photo or, with --branch aerial, the --place of a tile.")
+    searching = branch == "aerial" or chosen_heading == "search"
+    opened = open_gallery(gallery) if searching or checkpoint is None else None
+    encoder = _encoder(checkpoint, opened)
+    choice = _attention_choice(encoder.card, layer, head, rollout)
+    if branch == "ground":
+        assert photo is not None
+        figure = _photo_attention(photo, encoder, choice, chosen_heading, opened)
+    else:
+        assert opened is not None
+        if photo is not None:
+            place = _best_place(photo, encoder, opened, chosen_heading)
+        assert place is not None
+        figure = _tile_attention(place, encoder, choice, opened)
+    save(figure, out)
+    print(out)
+
+
+@inspect_app.command("positions")
+def inspect_positions(
+    out: FigureFile,
+    checkpoint: CheckpointName = None,
+    branch: BranchName = "ground",
+    row: Annotated[
+        int | None, typer.Option(help="With --column: one position, from the top, from 1.")
+    ] = None,
+    column: Annotated[int | None, typer.Option(help="From the left, from 1.")] = None,
+) -> None:
+    """Draw how alike positional embeddings are: each to all others, or one position larger."""
+    from l2ltr_core import figures
+    from l2ltr_core.inspection import position_similarity
+
+    figures.require_figure_file(out)
+    if (row is None) != (column is None):
+        raise ConfigurationError("A position is a --row and a --column; give both or neither.")
+    encoder = _encoder(checkpoint, None)
+    model = encoder.card.model
+    grid = model.ground_grid if branch == "ground" else model.aerial_grid
+    similarity = position_similarity(encoder.positional_embedding(branch), grid)
+    meaning = figures.axes_of(encoder.card.view, branch)
+    if row is None or column is None:
+        figure = figures.position_sheet(similarity, meaning)
+    else:
+        position = _counted("row", row, grid[0]), _counted("column", column, grid[1])
+        title = "Similar to the framed position"
+        figure = figures.position_map(similarity[position], position, meaning, title)
+    figures.save(figure, out)
+    print(out)
+
+
+@inspect_app.command("layers")
+def inspect_layers(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photos, taken together.")],
+    out: FigureFile,
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(help="As elsewhere; give several times for up to four in one figure.")
+    ] = None,
+    measure: Annotated[Literal["cosine", "cka"], typer.Option(help="Of likeness.")] = "cosine",
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Every layer with every other, of one checkpoint.")
+    ] = False,
+) -> None:
+    """Draw how alike layers are: neighbours, one line a checkpoint, or every pair."""
+    from l2ltr_core import figures
+    from l2ltr_core.photo import load_panorama
+
+    figures.require_figure_file(out)
+    names: list[str | None] = [None] if checkpoint is None else [*checkpoint]
+    if len(names) > (most := 1 if pairs else COMPARED) or len(set(names)) < len(names):
+        raise ConfigurationError(
+            f"There are {len(names)} checkpoints; this figure shows at most {most}, each once."
+        )
+    panoramas = [load_panorama(photo) for photo in photos]
+    encoders = [_encoder(name, None) for name in names]
+    tables = {
+        figures.checkpoint_label(each.card): _layers_alike(each, panoramas, measure) for each in encoders
+    }
+    if pairs:
+        ((name, table),) = tables.items()
+        bounds = (min(0.0, float(table.min())), 1.0)
+        figure = figures.square_matrix(table, f"{name}, {measure}", "tokens after layer", bounds)
+    else:
+        lines = {name: table.diagonal(offset=1) for name, table in tables.items()}
+        figure = figures.layer_lines(lines, f"{measure}, layer's input to output")
+    figures.save(figure, out)
+    print(out)
+
+
 @twin_app.command("build")
 def twin_build(
     city: Annotated[str, typer.Option(help="A bundled city or an .osm.pbf file.")],
@@ -354,6 +482,93 @@ def _heading(text: str) -> float | Literal["exif", "search"]:
             f"The heading is {text!r}; give degrees clockwise from north, `exif` or `search`."
         )
     return heading_deg
+
+
+def _counted(what: str, number: int, count: int) -> int:
+    """A number counted from 1 as one counted from 0; raises ConfigurationError outside 1 to `count`."""
+    if not 1 <= number <= count:
+        raise ConfigurationError(f"There is no {what} {number}; the checkpoint has 1 to {count}.")
+    return number - 1
+
+
+def _attention_choice(card: CheckpointCard, layer: int | None, head: str, rollout: bool) -> AttentionChoice:
+    from l2ltr_core.inspection import AttentionChoice
+
+    if layer is None and head != "mean":
+        raise ConfigurationError(f"The head {head!r} belongs to a layer; add --layer.")
+    if layer is not None and rollout:
+        raise ConfigurationError("The rollout goes through all layers; give --layer or --rollout, not both.")
+    if layer is None:
+        return AttentionChoice()
+    if head != "mean" and not head.isdecimal():
+        raise ConfigurationError(f"The head is {head!r}; give a number from 1, or `mean`.")
+    return AttentionChoice(
+        _counted("layer", layer, card.model.depth),
+        None if head == "mean" else _counted("head", int(head), card.model.heads),
+    )
+
+
+def _photo_attention(
+    photo: Path,
+    encoder: Encoder,
+    choice: AttentionChoice,
+    heading: float | Literal["exif", "search"],
+    gallery: Gallery | None,
+) -> Figure:
+    import numpy as np
+
+    from l2ltr_core import figures
+    from l2ltr_core.geometry.panorama import ground_view
+    from l2ltr_core.inspection import heat
+    from l2ltr_core.localization import search_heading
+    from l2ltr_core.photo import load_panorama
+
+    card, panorama = encoder.card, load_panorama(photo)
+    _notes(panorama.notes)
+    if heading == "search":
+        assert gallery is not None
+        heading_deg = search_heading(panorama, encoder, gallery)
+    elif heading == "exif":
+        heading_deg = panorama.heading_deg or 0.0
+        if panorama.heading_deg is None:
+            _notes(["The photo does not say which way it looks, so its centre was taken for north."])
+    else:
+        heading_deg = heading
+    view = ground_view(panorama, heading_deg, card.view.ground_vertical_field_deg, figures.STRIP_PX)
+    maps = encoder.attention(panorama, "ground", range(card.model.depth), heading_deg=heading_deg)
+    return figures.heat_strip(view, heat(np.stack(maps), choice, card.model.ground_grid), None)
+
+
+def _best_place(
+    photo: Path, encoder: Encoder, gallery: Gallery, heading: float | Literal["exif", "search"]
+) -> int:
+    from l2ltr_core.localization import localize as find
+
+    found = find(photo, encoder=encoder, gallery=gallery, heading=heading, top_k=1)
+    _notes(found.notes)
+    return found.matches[0].place_id
+
+
+def _tile_attention(place: int, encoder: Encoder, choice: AttentionChoice, gallery: Gallery) -> Figure:
+    import numpy as np
+
+    from l2ltr_core import figures
+    from l2ltr_core.inspection import heat, on_tile
+
+    view, model = encoder.card.view, encoder.card.model
+    chip = gallery.imagery.chip(gallery.location(place), view.chip_m, None)
+    maps = np.stack(encoder.attention(chip, "aerial", range(model.depth)))
+    tile = on_tile(heat(maps, choice, model.aerial_grid), view.polar, figures.TILE_PX)
+    return figures.heat_tile(chip, tile, view.chip_m, None)
+
+
+def _layers_alike(encoder: Encoder, panoramas: Sequence[types.Panorama], measure: str) -> NDArray[np.float32]:
+    import numpy as np
+
+    from l2ltr_core.inspection import layer_cka, layer_similarity
+
+    tokens = np.concatenate([encoder.layer_tokens(each) for each in panoramas], axis=1)
+    return layer_cka(tokens) if measure == "cka" else layer_similarity(tokens)
 
 
 def _encoder(name: str | None, gallery: Gallery | None) -> Encoder:

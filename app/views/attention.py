@@ -17,8 +17,6 @@ from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Match
 
-STRIP_PX = (256, 1024)
-TILE_PX = 384
 SECTORS = 16
 MEAN = "mean of all"
 
@@ -93,19 +91,22 @@ def _maps(
     ground = inspection.heat(attention[0], choice, card.model.ground_grid)
     aerial = inspection.heat(attention[1], choice, card.model.aerial_grid)
     field = card.view.ground_vertical_field_deg
-    view = ground_view(resources.panorama(photo), found.heading_deg, field, STRIP_PX)
+    view = ground_view(resources.panorama(photo), found.heading_deg, field, figures.STRIP_PX)
     chip = resources.chip(state.setting(state.GALLERY) or "", match.place_id, card.name)
     strips, square = st.columns([5, 2], gap="medium")
     with strips:
         strip = figures.heat_strip(view, ground, choice.azimuth_deg, widgets.look())
         st.image(figures.to_png(strip), width="stretch", alt="Attention over the photo, north in the middle")
         if card.view.polar:
-            polar = np.rint(to_polar(chip, STRIP_PX)).astype(np.uint8)
+            polar = np.rint(to_polar(chip, figures.STRIP_PX)).astype(np.uint8)
             strip = figures.heat_strip(polar, aerial, choice.azimuth_deg, widgets.look())
             st.image(figures.to_png(strip), width="stretch", alt="Attention over the unrolled tile")
     with square:
         tile = figures.heat_tile(
-            chip, inspection.on_tile(aerial, card.view.polar, TILE_PX), card.view.chip_m, choice.azimuth_deg
+            chip,
+            inspection.on_tile(aerial, card.view.polar, figures.TILE_PX),
+            card.view.chip_m,
+            choice.azimuth_deg,
         )
         st.image(
             figures.to_png(tile), width="stretch", alt=f"Attention over the aerial tile of place {match.rank}"

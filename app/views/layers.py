@@ -36,14 +36,9 @@ def show() -> None:
         return
     current = state.setting(state.CHECKPOINT) or ""
     found = resources.localized(photo, state.setting(state.GALLERY) or "", current, state.heading())
-    tables = {label(card): _tables(photo, found, card, of) for card in cards}
+    tables = {figures.checkpoint_label(card): _tables(photo, found, card, of) for card in cards}
     _neighbours(tables)
     _pairs(tables, of)
-
-
-def label(card: CheckpointCard) -> str:
-    """A checkpoint's name with what tells it apart here."""
-    return f"{card.name} ({card.model.attention})"
 
 
 def _tables(

@@ -1,9 +1,17 @@
 """Results as matplotlib figures: pure functions, one look in light and dark."""
 
-from l2ltr_core.figures.attention import contact_sheet, heat_scale, heat_strip, heat_tile, occlusion
+from l2ltr_core.figures.attention import (
+    STRIP_PX,
+    TILE_PX,
+    contact_sheet,
+    heat_scale,
+    heat_strip,
+    heat_tile,
+    occlusion,
+)
 from l2ltr_core.figures.comparison import error_curves, rank_moves
 from l2ltr_core.figures.files import require_figure_file, save, to_png, to_svg
-from l2ltr_core.figures.layers import layer_lines, square_matrix
+from l2ltr_core.figures.layers import checkpoint_label, layer_lines, square_matrix
 from l2ltr_core.figures.positions import GridAxes, axes_of, position_map, position_sheet
 from l2ltr_core.figures.style import ACCENT, CHECKPOINT_COLOURS, DARK, LIGHT, Look, ink_on, scale_bar_m, wind
 from l2ltr_core.figures.views import compass_strip, place_tile
@@ -13,9 +21,12 @@ __all__ = [
     "CHECKPOINT_COLOURS",
     "DARK",
     "LIGHT",
+    "STRIP_PX",
+    "TILE_PX",
     "GridAxes",
     "Look",
     "axes_of",
+    "checkpoint_label",
     "compass_strip",
     "contact_sheet",
     "error_curves",

@@ -11,6 +11,12 @@ from l2ltr_core.figures.style import ACCENT, LIGHT, TURQUOISE, TURQUOISE_DARK, L
 from l2ltr_core.figures.views import compass_strip, place_tile
 from l2ltr_core.types import RGB
 
+STRIP_PX = (256, 1024)
+"""Of a view under its heat: finer than the model sees it, for people."""
+
+TILE_PX = 384
+"""Of the heat on a square tile."""
+
 HEAT = matplotlib.colormaps["inferno"]
 
 HEAT_TOP = 4.0

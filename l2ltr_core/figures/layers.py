@@ -6,6 +6,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from l2ltr_core.figures.style import CHECKPOINT_COLOURS, LIGHT, Look, colour_bar, ink_axes
+from l2ltr_core.model.config import CheckpointCard
+
+
+def checkpoint_label(card: CheckpointCard) -> str:
+    """A checkpoint's name with what tells it apart where layers are compared: its kind of attention."""
+    return f"{card.name} ({card.model.attention})"
 
 
 def square_matrix(
