@@ -20,6 +20,7 @@ from app.state import Heading, Photo
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 from l2ltr_core.errors import ImageError
+from l2ltr_core.evaluation import HeldOut, read_held_out, searched_fingerprint
 from l2ltr_core.gallery import Gallery, open_gallery
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.inspection import layer_cka, layer_similarity, score_falls, without_sectors
@@ -207,6 +208,15 @@ def chip(gallery_name: str, place_id: int, checkpoint: str) -> RGB:
     """The north-up square around a place as wide as the checkpoint wants it."""
     chosen = gallery(gallery_name)
     return chosen.imagery.chip(chosen.location(place_id), card(checkpoint).view.chip_m, None)
+
+
+def held_out(checkpoint: str, gallery_name: str) -> HeldOut | None:
+    """What became of each held-out photo, None unless it was measured with these weights in this gallery."""
+    chosen, found = card(checkpoint), read_held_out(assets.find_checkpoint_dir() / f"{checkpoint}.json")
+    if found is None or found.checkpoint != chosen.fingerprint:
+        return None
+    searched = searched_fingerprint(gallery(gallery_name), chosen.fingerprint)
+    return found if found.searched == searched else None
 
 
 def card(checkpoint: str) -> CheckpointCard:

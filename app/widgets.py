@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
+from matplotlib.figure import Figure
 
 from app import figures, resources, state
 from l2ltr_core.assets import list_galleries
@@ -152,6 +154,19 @@ def place_button(rank: int, label: str, picture: bytes, selected: bool, on_click
         _picture_button(key, picture, selected)
         + f"<style>.st-key-{key} strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
     )
+
+
+def figure_downloads(figure: Figure, numbers: pd.DataFrame, name: str, label: str = "Download") -> None:
+    """The figure as PNG and SVG and what it shows as CSV; `name` is the files' and tells them apart on a page."""
+    figure.set_facecolor(look().paper)
+    files = {
+        "PNG": (lambda: figures.to_png(figure), f"{name}.png", "image/png"),
+        "SVG": (lambda: figures.to_svg(figure), f"{name}.svg", "image/svg+xml"),
+        "CSV": (lambda: numbers.to_csv(index=False), f"{name}.csv", "text/csv"),
+    }
+    with st.popover(label, icon=":material/download:", key=f"downloads_{name}"):
+        for kind, (data, file, mime) in files.items():
+            st.download_button(kind, data, file, mime, key=f"download_{file}", on_click="ignore")
 
 
 def checkpoints_side_by_side(key: str, offered: list[CheckpointCard]) -> list[CheckpointCard]:

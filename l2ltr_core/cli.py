@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from l2ltr_core.evaluation import Evaluation
     from l2ltr_core.gallery import Gallery
     from l2ltr_core.inspection import AttentionChoice
     from l2ltr_core.localization import Localization
@@ -276,13 +277,13 @@ def evaluate(
     ] = None,
     gallery: Annotated[str | None, typer.Option(help="Another gallery than the dataset names.")] = None,
     write_card: Annotated[
-        bool, typer.Option("--write-card", help="Write the result on the checkpoint's card.")
+        bool, typer.Option("--write-card", help="Keep the result on the checkpoint's card.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure a checkpoint: recall@k, and distances where positions are known."""
     from l2ltr_core.datasets import open_dataset
-    from l2ltr_core.evaluation import evaluate as measure
+    from l2ltr_core.evaluation import measure
     from l2ltr_core.gallery import open_gallery
 
     opened = open_dataset(dataset)
@@ -291,12 +292,15 @@ def evaluate(
     searched = open_gallery(named) if named is not None and needed else None
     encoder = _encoder(checkpoint, searched)
     with _progress("Photos") as progress:
-        report = measure(
+        measured = measure(
             opened, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=searched,
             progress=progress,
         )  # fmt: skip
+    report = measured.report
     if write_card:
         _write_card(checkpoint or encoder.name, report)
+        if report["protocol"] == "places" and report["heading"] == "exif" and fov_deg is None:
+            _write_photos(checkpoint or encoder.name, measured, encoder, searched)
     if as_json:
         print(json.dumps(report, indent=2))
     else:
@@ -614,6 +618,20 @@ def _write_card(checkpoint: str, report: dict[str, Any]) -> None:
     if report.get("calibration"):
         changes["calibration"] = {**report["calibration"], "measured_on": report["dataset"]}
     update_card(checkpoint, **changes)
+
+
+def _write_photos(checkpoint: str, measured: Evaluation, encoder: Encoder, gallery: Gallery | None) -> None:
+    """Keep what became of each photo beside the card, for the app's Compare page."""
+    from l2ltr_core.assets import find_checkpoint_dir
+    from l2ltr_core.evaluation import write_held_out
+
+    assert gallery is not None
+    path = Path(checkpoint)
+    if path.is_dir() or path.suffix in (".json", ".safetensors"):
+        folder = path if path.is_dir() else path.parent
+    else:
+        folder = find_checkpoint_dir()
+    write_held_out(measured, encoder, gallery, folder / f"{encoder.name}.json")
 
 
 @contextmanager

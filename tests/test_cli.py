@@ -16,6 +16,7 @@ from PIL import Image
 import l2ltr_core
 from l2ltr_core import cli
 from l2ltr_core.checkpoints import load_card
+from l2ltr_core.evaluation import read_held_out
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import Location
 from tests.app import toy
@@ -417,6 +418,10 @@ def test_the_measurement_is_written_on_the_card_by_the_program(
     Run(capsys, "evaluate", "--dataset", dataset, "--checkpoint", copy / "toy-a.json", "--write-card", "--heading",
         "search", "--fov-deg", "90")  # fmt: skip
     assert list(load_card(copy / "toy-a.json").results) == ["walk places", "walk places search 90 degrees"]
+    record = read_held_out(copy / "toy-a.json")  # of the whole circle, not of the 90 degrees
+    assert record is not None and len(record.photos) == measured["queries"]
+    assert (record.photos["rank"] <= 10).mean() == measured["recall_at_10"]
+    assert record.photos["error_m"].median() == pytest.approx(measured["median_error_m"], abs=0.01)
 
 
 def picture(path: Path) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from app import resources, state, widgets
@@ -95,8 +94,10 @@ def _maps(
     chip = resources.chip(state.setting(state.GALLERY) or "", match.place_id, card.name)
     strips, square = st.columns([5, 2], gap="medium")
     with strips:
-        strip = figures.heat_strip(view, ground, choice.azimuth_deg, widgets.look())
-        st.image(figures.to_png(strip), width="stretch", alt="Attention over the photo, north in the middle")
+        photo_strip = figures.heat_strip(view, ground, choice.azimuth_deg, widgets.look())
+        st.image(
+            figures.to_png(photo_strip), width="stretch", alt="Attention over the photo, north in the middle"
+        )
         if card.view.polar:
             polar = np.rint(to_polar(chip, figures.STRIP_PX)).astype(np.uint8)
             strip = figures.heat_strip(polar, aerial, choice.azimuth_deg, widgets.look())
@@ -116,20 +117,8 @@ def _maps(
             f"Above left the photo, below it the tile of place {match.rank} unrolled around its centre; here the tile "
             "itself, north up. An even share is what every patch would get if the model looked everywhere alike."
         )
-        _downloads(strip, ground, aerial)
-
-
-def _downloads(strip: Figure, ground: NDArray, aerial: NDArray) -> None:
-    with st.popover("Download", icon=":material/download:"):
-        table = pd.concat(
-            [pd.DataFrame(ground).assign(view="ground"), pd.DataFrame(aerial).assign(view="aerial")]
-        )
-        st.download_button(
-            "Numbers (CSV)", table.to_csv(index_label="row"), "attention.csv", "text/csv", on_click="ignore"
-        )
-        st.download_button(
-            "Tile strip (SVG)", figures.to_svg(strip), "attention.svg", "image/svg+xml", on_click="ignore"
-        )
+        for figure, numbers, name in ((photo_strip, ground, "photo"), (tile, aerial, "tile")):
+            widgets.figure_downloads(figure, pd.DataFrame(numbers), f"attention-{name}", f"The {name}")
 
 
 def _all_heads(maps: NDArray, card: CheckpointCard, choice: AttentionChoice) -> None:
@@ -173,6 +162,8 @@ def _hiding(
     correlation = inspection.rank_correlation(falls, share)
     figure = figures.occlusion(falls, share, correlation, widgets.look())
     st.image(figures.to_png(figure), width="stretch", alt="Fall of the score and attention, by direction")
+    numbers = pd.DataFrame({"score_falls_by": falls, "attention_share": share})
+    widgets.figure_downloads(figure, numbers, "hidden-directions")
     st.caption(
         "A correlation near 1 means that attention points at what matters for this match; near 0, that a bright map "
         "must not be read as a reason."

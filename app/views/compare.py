@@ -14,6 +14,7 @@ from streamlit_folium import st_folium
 from app import maps, resources, state, widgets
 from app.words import metres
 from l2ltr_core import figures
+from l2ltr_core.evaluation import HeldOut, bootstrap_interval, error_curve
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.inspection import rank_biased_overlap
 from l2ltr_core.localization import Localization
@@ -21,6 +22,7 @@ from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Location
 
 MAP_HEIGHT_PX = 460
+RECALLED_AT = (1, 5, 10)
 
 
 def show() -> None:
@@ -54,6 +56,8 @@ def show() -> None:
         _ranks(found)
     if len(found) > 1:
         _agreement(found)
+    with widgets.errors_shown():
+        _held_out(cards, name)
     _measured(cards)
 
 
@@ -91,6 +95,8 @@ def _ranks(found: dict[str, Localization]) -> None:
     st.image(
         figures.to_png(figure), width="stretch", alt="The ranks of places, joined where checkpoints share one"
     )
+    numbers = pd.DataFrame({name: pd.Series(ids) for name, ids in ranks.items()})
+    widgets.figure_downloads(figure, numbers, "ranks")
     st.caption("Each column is a checkpoint's list, best on top; a line joins the same place.")
 
 
@@ -115,8 +121,43 @@ def _agreement(found: dict[str, Localization]) -> None:
     )
 
 
+def _held_out(cards: list[CheckpointCard], gallery_name: str) -> None:
+    st.subheader("On held-out photos, one by one")
+    records = {card.name: resources.held_out(card.name, gallery_name) for card in cards}
+    if lacking := [name for name, record in records.items() if record is None]:
+        st.caption(
+            f"Not measured photo by photo in this gallery: {', '.join(lacking)}. "
+            f"`l2ltr evaluate --checkpoint {lacking[0]} --write-card` does it."
+        )
+    kept = {name: record for name, record in records.items() if record is not None}
+    if not kept:
+        return
+    rows = [{"checkpoint": name, **recall_row(record)} for name, record in kept.items()]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    curves = {name: error_curve(record.photos["error_m"].to_numpy()) for name, record in kept.items()}
+    figure = figures.error_curves(curves, widgets.look())
+    st.image(figures.to_png(figure, dpi=110), width="stretch", alt="Share of photos by distance of the match")
+    st.caption(
+        "In brackets what chance leaves open: 95 % of bootstrap resamples of the photos. Photos along one street are "
+        "alike, so the true doubt is somewhat larger. The curves: how many photos have their first match that near."
+    )
+    table = pd.concat([record.photos.assign(checkpoint=name) for name, record in kept.items()])
+    widgets.figure_downloads(figure, table, "held-out")
+
+
+def recall_row(record: HeldOut) -> dict[str, Any]:
+    """Recall@k in percent with its interval, and the median error, of one checkpoint."""
+    ranks = record.photos["rank"].to_numpy()
+    row: dict[str, Any] = {"photos": len(ranks)}
+    for k in RECALLED_AT:
+        low, high = bootstrap_interval(ranks <= k, seed=0)
+        row[f"recall@{k}"] = f"{(ranks <= k).mean():.1%} ({low:.1%} to {high:.1%})"
+    row["median error"] = metres(record.photos["error_m"].median())
+    return row
+
+
 def _measured(cards: list[CheckpointCard]) -> None:
-    st.subheader("Measured on held-out photos")
+    st.subheader("Everything measured")
     table = pd.DataFrame([{"checkpoint": card.name, **flat(card.results)} for card in cards])
     if table.shape[1] == 1:
         st.caption("No results are on these cards; `l2ltr evaluate` measures them.")

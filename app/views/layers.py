@@ -58,11 +58,16 @@ def _neighbours(tables: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     left.image(
         figures.to_png(figure, dpi=110), width="stretch", alt="Cosine similarity of neighbouring layers"
     )
-    right.image(
-        figures.to_png(figures.layer_lines(ckas, "CKA, layer's input to output", look), dpi=110),
-        width="stretch",
-        alt="CKA of neighbouring layers",
-    )
+    with left:
+        widgets.figure_downloads(
+            figure, pd.DataFrame({k: pd.Series(v) for k, v in lines.items()}), "layers-cosine"
+        )
+    figure = figures.layer_lines(ckas, "CKA, layer's input to output", look)
+    right.image(figures.to_png(figure, dpi=110), width="stretch", alt="CKA of neighbouring layers")
+    with right:
+        widgets.figure_downloads(
+            figure, pd.DataFrame({k: pd.Series(v) for k, v in ckas.items()}), "layers-cka"
+        )
     means = " · ".join(f"**{name}** {values.mean():.3f}" for name, values in lines.items())
     st.markdown(f"Mean cosine similarity of a layer's input with its output: {means}")
     st.caption(
@@ -80,10 +85,8 @@ def _pairs(tables: dict[str, tuple[np.ndarray, np.ndarray]], of: str) -> None:
         column.image(
             figures.to_png(figure, dpi=110), width="stretch", alt=f"Cosine similarity of the layers of {name}"
         )
-        column.download_button(
-            "Numbers (CSV)", pd.DataFrame(cosine).to_csv(index_label="layer"), f"layers-{name}.csv", "text/csv",
-            key=f"layers_csv_{name}", on_click="ignore",
-        )  # fmt: skip
+        with column:
+            widgets.figure_downloads(figure, pd.DataFrame(cosine), f"layers-{name}")
     st.caption(
         f"Mean cosine similarity of the same token at two depths, of {SETS[of]}; 0 is what enters the first layer."
     )

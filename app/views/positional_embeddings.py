@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from app import resources, state, widgets
 from l2ltr_core import figures, inspection
@@ -59,7 +57,7 @@ def _within(card: CheckpointCard, branch: str, grid: tuple[int, int], position: 
     st.image(
         figures.to_png(figure, dpi=110), width="stretch", alt="Similarity of all positions to the one chosen"
     )
-    _download(figure, chosen)
+    widgets.figure_downloads(figure, pd.DataFrame(chosen), "positions")
     st.subheader("All positions at once (the paper's Figure 3)")
     sheet = figures.position_sheet(similarity, meaning, look)
     st.image(
@@ -67,6 +65,8 @@ def _within(card: CheckpointCard, branch: str, grid: tuple[int, int], position: 
         width="stretch",
         alt="A small map of similarity for each position",
     )
+    rows = similarity.reshape(grid[0] * grid[1], -1)
+    widgets.figure_downloads(sheet, pd.DataFrame(rows), "all-positions")
     st.caption(
         "Each small map is one position's similarity to all others. An orange column means: same direction; an "
         "orange row: same height or distance. Where both ends of a map are alike, the circle closes."
@@ -92,7 +92,7 @@ def _across(card: CheckpointCard, position: tuple[int, int]) -> None:
         width="stretch",
         alt="Similarity of tile positions to a photo position",
     )
-    _download(figure, chosen)
+    widgets.figure_downloads(figure, pd.DataFrame(chosen), "positions")
     st.caption(
         "The two views have embeddings of their own; likeness between them means one shared sense of direction."
     )
@@ -123,17 +123,6 @@ def _numbers(card: CheckpointCard) -> None:
         "Shares of the embeddings' variance, and cosine similarities. Where the last and the first column are as alike "
         "as other neighbours, the circle closes. Order may also come from a structured start: see the card."
     )
-
-
-def _download(figure: Figure, values: NDArray) -> None:
-    with st.popover("Download", icon=":material/download:"):
-        st.download_button(
-            "Figure (SVG)", figures.to_svg(figure), "positions.svg", "image/svg+xml", on_click="ignore"
-        )
-        st.download_button(
-            "Numbers (CSV)", pd.DataFrame(values).to_csv(index_label="row"), "positions.csv", "text/csv",
-            on_click="ignore",
-        )  # fmt: skip
 
 
 show()

@@ -1,6 +1,19 @@
 """Measure checkpoints: recall with ties against the model, distances, calibration."""
 
-from l2ltr_core.evaluation.evaluate import evaluate
+from l2ltr_core.evaluation.evaluate import Evaluation, evaluate, measure
+from l2ltr_core.evaluation.held_out import HeldOut, read_held_out, searched_fingerprint, write_held_out
+from l2ltr_core.evaluation.intervals import bootstrap_interval, error_curve
 from l2ltr_core.evaluation.recall import recalls
 
-__all__ = ["evaluate", "recalls"]
+__all__ = [
+    "Evaluation",
+    "HeldOut",
+    "bootstrap_interval",
+    "error_curve",
+    "evaluate",
+    "measure",
+    "read_held_out",
+    "recalls",
+    "searched_fingerprint",
+    "write_held_out",
+]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from l2ltr_core.datasets import PairedDataset, Query
@@ -43,6 +44,18 @@ class _Ranked:
     longitudes: NDArray | None
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured: the `report` of `evaluate`, and `photos`, one row a query.
+
+    Its columns are `photo` (name), `rank` of the first right place (from 1) and `error_m` of the first match,
+    NaN where positions are not known.
+    """
+
+    report: dict[str, Any]
+    photos: pd.DataFrame
+
+
 def evaluate(
     dataset: PairedDataset,
     encoder: EvaluatedEncoder,
@@ -60,6 +73,23 @@ def evaluate(
     `places` protocol `calibration` holds the temperature that makes confidences come true on these photos.
     Raises ConfigurationError, DatasetError or GalleryError.
     """
+    return measure(
+        dataset, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=gallery,
+        progress=progress,
+    ).report  # fmt: skip
+
+
+def measure(
+    dataset: PairedDataset,
+    encoder: EvaluatedEncoder,
+    *,
+    protocol: ProtocolName | None = None,
+    heading: Literal["exif", "search"] = "exif",
+    fov_deg: float | None = None,
+    gallery: Gallery | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """`evaluate` with what became of each photo."""
     protocol = protocol or ("paired" if dataset.gallery_name is None else "places")
     _check(dataset, protocol, heading, fov_deg)
     if protocol == "places":
@@ -82,12 +112,15 @@ def evaluate(
     }
     if fov_deg is not None:
         report["fov_deg"] = fov_deg
-    report |= _measure(dataset.queries, ground, ranked, protocol)
+    ranks, errors_m = _rank(dataset.queries, ground, ranked, protocol)
+    report |= _summary(ranks, errors_m, len(ranked.descriptors))
     if protocol == "places" and heading == "exif" and fov_deg is None:
         apart_m = _distances_m(dataset.queries, ranked)
         assert apart_m is not None and gallery is not None
         report["calibration"] = calibrate(ground, ranked.descriptors, apart_m, gallery)
-    return report
+    names = [query.name for query in dataset.queries]
+    errors = np.full(len(names), np.nan) if errors_m is None else errors_m.astype(np.float64)
+    return Evaluation(report, pd.DataFrame({"photo": names, "rank": ranks + 1, "error_m": errors}))
 
 
 def _check(dataset: PairedDataset, protocol: str, heading: str, fov_deg: float | None) -> None:
@@ -163,9 +196,10 @@ def _panoramas(queries: list[Query], fov_deg: float | None, progress: Progress |
             progress(done, len(queries))
 
 
-def _measure(
+def _rank(
     queries: Iterable[Query], ground: Descriptors, ranked: _Ranked, protocol: str
-) -> dict[str, float]:
+) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+    """(Q,) ranks, from 0, of the first right place, and metres from each photo to its first match."""
     photos = list(queries)
     apart_m = _distances_m(photos, ranked)
     own = np.array([query.tile for query in photos])
@@ -180,9 +214,14 @@ def _measure(
         if apart_m is not None:
             first = scores >= scores.max(axis=1, keepdims=True) - TIE
             first_m.append(np.where(first, apart_m[block], 0).max(axis=1))  # of several first, the farthest
-    report = recalls_of_ranks(np.concatenate(ranks), len(ranked.descriptors))
-    if first_m:
-        errors_m = np.concatenate(first_m)
+    return np.concatenate(ranks), np.concatenate(first_m) if first_m else None
+
+
+def _summary(
+    ranks: NDArray[np.int64], errors_m: NDArray[np.float32] | None, gallery_size: int
+) -> dict[str, float]:
+    report = recalls_of_ranks(ranks, gallery_size)
+    if errors_m is not None:
         for limit_m in REPORTED_DISTANCES_M:
             report[f"recall_within_{limit_m}m"] = float((errors_m <= limit_m).mean())
         report["median_error_m"] = round(float(np.median(errors_m)), 2)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import words
+from l2ltr_core.checkpoints import load_encoder
+from l2ltr_core.evaluation import Evaluation, write_held_out
+from l2ltr_core.gallery import open_gallery
 from tests.app import toy
 
 
@@ -30,6 +35,30 @@ def test_the_compare_page_opens_with_two_checkpoints_on_the_visitors_photo(
     assert not app.error
     agreement = app.dataframe[0].value
     assert list(agreement["checkpoints"]) == ["toy-a and toy-b"]
+
+
+def test_held_out_photos_are_shown_only_for_the_weights_and_places_they_were_measured_with(
+    open_app: Callable[..., AppTest], toy_assets: Path
+) -> None:
+    card = toy_assets / "checkpoints" / "toy-a.json"
+    encoder, gallery = load_encoder(card), open_gallery(toy_assets / "galleries" / toy.GALLERY)
+    photos = pd.DataFrame({"photo": list("abcd"), "rank": [1, 3, 30, 1], "error_m": [2.0, 40.0, 900.0, 12.0]})
+    record = write_held_out(Evaluation({"dataset": "walk"}, photos), encoder, gallery, card)
+    try:
+        app = open_app("views/compare.py")
+        assert not app.exception
+        assert not app.error
+        (shown,) = [each.value for each in app.dataframe if "recall@1" in each.value]
+        assert list(shown["checkpoint"]) == ["toy-a"]
+        assert shown["recall@5"][0].startswith("75.0% (")
+        assert shown["median error"][0] == "26 m"
+        assert any("photo by photo in this gallery: toy-b" in each.value for each in app.caption)
+        record.rename(record.with_name("toy-b.heldout.parquet"))  # another checkpoint's
+        app = open_app("views/compare.py")
+        assert not any("recall@1" in each.value for each in app.dataframe)
+    finally:
+        record.unlink(missing_ok=True)
+        record.with_name("toy-b.heldout.parquet").unlink(missing_ok=True)
 
 
 def test_no_checkpoint_chosen_is_a_sentence(open_app: Callable[..., AppTest]) -> None:

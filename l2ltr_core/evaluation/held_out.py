@@ -1,0 +1,86 @@
+"""What a checkpoint did with each held-out photo: a small table beside its card, never typed by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from l2ltr_core.errors import CheckpointError, GalleryError
+from l2ltr_core.evaluation.evaluate import Evaluation
+from l2ltr_core.gallery import Checkpoint, Gallery
+
+SUFFIX = ".heldout.parquet"
+KEY = b"l2ltr held out"
+COLUMNS = {"photo": "str", "rank": "int64", "error_m": "float64"}
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Per photo: `photo`, `rank` of the first right place (from 1), `error_m` of the first match, metres.
+
+    `checkpoint` is the fingerprint of the weights, `searched` that of the descriptors they were compared with
+    (`searched_fingerprint`): another checkpoint or a gallery built anew makes another record.
+    """
+
+    dataset: str
+    checkpoint: str
+    gallery: str
+    searched: str
+    photos: pd.DataFrame
+
+
+def searched_fingerprint(gallery: Gallery, encoder_fingerprint: str) -> str:
+    """Which descriptors of a gallery exactly: 16 hex digits of their file's sha256; raises GalleryError."""
+    index = gallery.manifest.index_of(encoder_fingerprint)
+    if index is None:
+        raise GalleryError(
+            f"The gallery {gallery.name} has no index for the checkpoint {encoder_fingerprint}."
+        )
+    return gallery.manifest.files[index.file].sha256[:16]
+
+
+def held_out_file(card: Path) -> Path:
+    """Where the record of a checkpoint lies: beside its card."""
+    return card.with_name(card.stem + SUFFIX)
+
+
+def write_held_out(measured: Evaluation, encoder: Checkpoint, gallery: Gallery, card: Path) -> Path:
+    """Write what `measure` found by the places protocol in `gallery` beside the card; returns where.
+
+    Whole or not at all. Raises GalleryError.
+    """
+    about = {
+        "dataset": measured.report["dataset"],
+        "checkpoint": encoder.fingerprint,
+        "gallery": gallery.name,
+        "searched": searched_fingerprint(gallery, encoder.fingerprint),
+    }
+    table = pa.Table.from_pandas(measured.photos, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: json.dumps(about)})
+    path = held_out_file(card)
+    temporary = path.with_name(path.name + ".partial")
+    pq.write_table(table, temporary)
+    temporary.replace(path)
+    return path
+
+
+def read_held_out(card: Path) -> HeldOut | None:
+    """The record beside a card, None if there is none; raises CheckpointError for one that is damaged."""
+    path = held_out_file(card)
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path)
+        about: dict[str, Any] = json.loads((table.schema.metadata or {})[KEY])
+        photos = table.to_pandas()[list(COLUMNS)].astype(COLUMNS)
+        return HeldOut(photos=photos, **about)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged; `l2ltr evaluate --checkpoint {card.stem} --write-card` measures it anew."
+        ) from error

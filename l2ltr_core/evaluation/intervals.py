@@ -1,0 +1,29 @@
+"""How sure a measured recall is, and how errors are spread."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 10_000
+
+
+def bootstrap_interval(hits: NDArray[np.bool_], seed: int, level: float = 0.95) -> tuple[float, float]:
+    """The percentile bootstrap interval of the share of `hits` (Q,): (low, high), fractions.
+
+    Drawing Q of Q yes-or-no outcomes with replacement is one binomial draw, so none is drawn singly. Photos
+    count as independent; those along one street are not quite, so the truth is somewhat less sure.
+    """
+    if hits.ndim != 1 or len(hits) == 0 or not 0 < level < 1:
+        raise ValueError(f"expected (Q,) hits and a level between 0 and 1, found {hits.shape} and {level}")
+    shares = np.random.default_rng(seed).binomial(len(hits), hits.mean(), RESAMPLES) / len(hits)
+    low, high = np.percentile(shares, [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
+
+
+def error_curve(errors_m: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each distance in metres that occurs, rising, and the fraction of (Q,) errors that are within it."""
+    if errors_m.ndim != 1 or len(errors_m) == 0 or not np.isfinite(errors_m).all():
+        raise ValueError(f"expected (Q,) numbers, found {errors_m.shape}, finite or not")
+    distances, counts = np.unique(errors_m.astype(np.float64), return_counts=True)
+    return distances, counts.cumsum() / len(errors_m)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from l2ltr_core.errors import CheckpointError
+from l2ltr_core.evaluation import (
+    Evaluation,
+    bootstrap_interval,
+    error_curve,
+    read_held_out,
+    searched_fingerprint,
+    write_held_out,
+)
+from l2ltr_core.gallery import Gallery, build_gallery
+from l2ltr_core.imagery import open_imagery
+from tests.town import ColourEncoder, town, write_raster
+
+ENCODER = ColourEncoder()
+PHOTOS = pd.DataFrame({"photo": ["a", "b"], "rank": [1, 7], "error_m": [3.5, np.nan]})
+MEASURED = Evaluation({"dataset": "walk"}, PHOTOS)
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    folder = tmp_path_factory.mktemp("held out")
+    raster = write_raster(folder / "town.tif", town())
+    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=50)
+
+
+def test_what_became_of_each_photo_is_read_as_it_was_written(gallery: Gallery, tmp_path: Path) -> None:
+    card = tmp_path / "colours.json"
+    path = write_held_out(MEASURED, ENCODER, gallery, card)
+    assert list(tmp_path.iterdir()) == [path] == [tmp_path / "colours.heldout.parquet"]
+    record = read_held_out(card)
+    assert record is not None
+    assert (record.dataset, record.gallery, record.checkpoint) == ("walk", "town", ENCODER.fingerprint)
+    assert record.searched == searched_fingerprint(gallery, ENCODER.fingerprint)
+    pd.testing.assert_frame_equal(record.photos, PHOTOS, check_dtype=False)
+
+
+def test_a_checkpoint_that_was_not_measured_has_no_record(tmp_path: Path) -> None:
+    assert read_held_out(tmp_path / "colours.json") is None
+
+
+def test_a_damaged_record_is_refused(gallery: Gallery, tmp_path: Path) -> None:
+    path = write_held_out(MEASURED, ENCODER, gallery, tmp_path / "colours.json")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(CheckpointError, match="--write-card"):
+        read_held_out(tmp_path / "colours.json")
+
+
+def test_the_interval_is_that_of_drawing_the_photos_again() -> None:
+    hits = np.arange(200) < 60
+    drawn = np.random.default_rng(1).choice(hits, (4000, 200)).mean(axis=1)
+    low, high = bootstrap_interval(hits, seed=0)
+    assert (low, high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.011)
+    assert low < 0.3 < high
+    assert (low, high) == bootstrap_interval(hits, seed=0)
+
+
+def test_more_photos_and_a_lower_level_narrow_the_interval() -> None:
+    def width(count: int, level: float) -> float:
+        low, high = bootstrap_interval(np.arange(count) % 2 == 0, 0, level)
+        return high - low
+
+    assert width(1000, 0.95) < 0.5 * width(100, 0.95)
+    assert width(100, 0.5) < 0.5 * width(100, 0.95)
+
+
+def test_what_always_hits_leaves_the_bootstrap_no_doubt() -> None:
+    assert bootstrap_interval(np.ones(30, bool), 0) == (1, 1)
+
+
+def test_an_error_curve_counts_each_photo_once_and_ends_at_one() -> None:
+    distances, fractions = error_curve(np.array([5.0, 1.0, 5.0, 80.0], np.float32))
+    assert list(distances) == [1, 5, 80]
+    assert list(fractions) == [0.25, 0.75, 1]
+
+
+@pytest.mark.parametrize("errors", [np.array([]), np.array([1.0, np.nan]), np.ones((2, 2))])
+def test_errors_that_are_no_distances_have_no_curve(errors: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        error_curve(errors)
+
+
+def test_no_hits_at_all_have_no_interval() -> None:
+    with pytest.raises(ValueError, match="expected"):
+        bootstrap_interval(np.array([], bool), 0)
