@@ -79,7 +79,8 @@ def load_card(name_or_path: str | Path) -> CheckpointCard:
 
 def list_checkpoints() -> list[CheckpointCard]:
     """The cards of every checkpoint in assets, by name. Raises CheckpointError for a broken card."""
-    return [_read_card(path) for path in sorted(assets.find_checkpoint_dir().glob("*.json"))]
+    cards = (_read_card(path) for path in assets.find_checkpoint_dir().glob("*.json"))
+    return sorted(cards, key=lambda card: card.name)
 
 
 def save_checkpoint(

@@ -14,6 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
+from l2ltr_core import cli
 from tests.app import toy
 
 OpenApp = Callable[..., AppTest]
@@ -204,7 +205,9 @@ def test_a_damaged_gallery_is_one_sentence(open_app: OpenApp, toy_assets: Path) 
         places.write_bytes(whole)
 
 
-def test_downloads_hold_what_the_command_prints(open_app: OpenApp, toy_assets: Path) -> None:
+def test_downloads_hold_what_the_command_prints(
+    open_app: OpenApp, toy_assets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from app import resources
     from app.state import Photo
 
@@ -212,12 +215,11 @@ def test_downloads_hold_what_the_command_prints(open_app: OpenApp, toy_assets: P
     photo = resources.read_sample("street-0.jpg")
     assert photo == Photo(photo.key, "Street 0", "street-0.jpg")
     shown = resources.localized(photo, toy.GALLERY, toy.CHECKPOINTS[0], "exif")
-    direct = l2.localize(
-        toy_assets / "samples" / "street-0.jpg",
-        encoder=l2.load_encoder(toy.CHECKPOINTS[0]),
-        gallery=l2.open_gallery(toy.GALLERY),
-    )
-    assert json.loads(shown.to_json()) == json.loads(direct.to_json())
+    capsys.readouterr()
+    path = str(toy_assets / "samples" / "street-0.jpg")
+    options = ["--gallery", toy.GALLERY, "--checkpoint", toy.CHECKPOINTS[0], "--json"]
+    assert cli.main(["localize", path, *options]) == 0
+    assert json.loads(shown.to_json()) == json.loads(capsys.readouterr().out)
 
 
 def test_a_photo_that_left_the_memory_is_asked_for_again_and_a_sample_comes_back_by_itself(

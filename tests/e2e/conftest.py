@@ -10,10 +10,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Request, sync_playwright
 
 from tests.app import toy
 from tests.e2e.visit import Visit
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
 
 
@@ -40,24 +41,31 @@ def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.build(tmp_path_factory.mktemp("toy") / "assets")
 
 
-@pytest.fixture(scope="session")
-def address(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def served(log: Path, **environment: str) -> Iterator[str]:
+    """The app in its own process, as `make run` starts it; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("log") / "app.log"
     command = [
         sys.executable, "-m", "streamlit", "run", "app/main.py", f"--server.port={port}",
         "--server.address=127.0.0.1", "--server.headless=true", "--server.fileWatcherType=none",
     ]  # fmt: skip
-    environment = {**os.environ, "L2LTR_ASSETS": str(toy_assets)}
     with log.open("wb") as output:
-        app = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        app = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         yield _healthy(f"http://127.0.0.1:{port}", app, log)
     finally:
         app.terminate()
         app.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def address(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(toy_assets)) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -70,18 +78,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[(1400, 1000)], ids=["wide"])
 def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    width, height = request.param
-    page = browser.new_page(viewport={"width": width, "height": height})
+    with visiting(browser, address, request.param) as visit:
+        yield visit
+
+
+@contextmanager
+def visiting(browser: Browser, address: str, size_px: tuple[int, int] = (1400, 1000)) -> Iterator[Visit]:
+    """A visitor without internet, whose every request elsewhere and every script error is noted."""
+    page = browser.new_page(viewport={"width": size_px[0], "height": size_px[1]})
     visit = Visit(page)
 
-    def guard(route: Route) -> None:
-        if route.request.url.startswith((address, "data:", "blob:")):
-            route.continue_()
-        else:
-            visit.refused.append(route.request.url)
-            route.abort()
+    def note(request: Request) -> None:
+        if not request.url.startswith((address, "data:", "blob:")):
+            visit.refused.append(request.url)
 
-    page.route("**/*", guard)
+    page.on("request", note)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.goto(address)
     yield visit
