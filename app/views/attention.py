@@ -139,6 +139,10 @@ def _all_heads(maps: NDArray, card: CheckpointCard, choice: AttentionChoice) -> 
         width="stretch",
         alt="Attention of CLS over the photo, for each layer and head",
     )
+    layer, head = np.indices(spread.shape) + 1
+    columns = {"layer": layer, "head": head, "spread": spread, "reach": reach}
+    numbers = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+    widgets.figure_downloads(sheet, numbers, "heads")
     st.caption(
         "What CLS reads from the photo. Spread: 1 when a head looks everywhere alike, 0 when at a single patch. "
         "Reach: how many patches away patches look on average."

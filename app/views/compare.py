@@ -14,7 +14,7 @@ from streamlit_folium import st_folium
 from app import maps, resources, state, widgets
 from app.words import metres
 from l2ltr_core import figures
-from l2ltr_core.evaluation import HeldOut, bootstrap_interval, error_curve
+from l2ltr_core.evaluation import CORRECT_WITHIN_M, HeldOut, bootstrap_interval, error_curve
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.inspection import rank_biased_overlap
 from l2ltr_core.localization import Localization
@@ -138,8 +138,9 @@ def _held_out(cards: list[CheckpointCard], gallery_name: str) -> None:
     figure = figures.error_curves(curves, widgets.look())
     st.image(figures.to_png(figure, dpi=110), width="stretch", alt="Share of photos by distance of the match")
     st.caption(
-        "In brackets what chance leaves open: 95 % of bootstrap resamples of the photos. Photos along one street are "
-        "alike, so the true doubt is somewhat larger. The curves: how many photos have their first match that near."
+        f"Found: a place within {CORRECT_WITHIN_M:g} m. In brackets what chance leaves open: 95 % of bootstrap "
+        "resamples of the photos; photos along one street are alike, so the true doubt is somewhat larger. The curves: "
+        "how many photos have their first match that near."
     )
     table = pd.concat([record.photos.assign(checkpoint=name) for name, record in kept.items()])
     widgets.figure_downloads(figure, table, "held-out")
