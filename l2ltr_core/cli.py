@@ -576,21 +576,22 @@ def _layers_alike(encoder: Encoder, panoramas: Sequence[types.Panorama], measure
 
 
 def _encoder(name: str | None, gallery: Gallery | None) -> Encoder:
-    """The named checkpoint, else the shipped one of the gallery's first index, else the only one shipped."""
+    """The named checkpoint, else the first shipped one that the gallery has an index of, else the only one."""
     from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 
     if name is not None:
         return load_encoder(name)
     shipped = {card.fingerprint: card.name for card in list_checkpoints()}
     if gallery is not None:
-        usable = [index.fingerprint for index in gallery.manifest.indexes if index.fingerprint in shipped]
+        indexed = {index.fingerprint for index in gallery.manifest.indexes}
+        usable = [name for fingerprint, name in shipped.items() if fingerprint in indexed]
         if not usable:
             raise CheckpointError(
                 f"None of the shipped checkpoints ({', '.join(shipped.values()) or 'none'}) made an index of "
                 f"the gallery {gallery.name}, which has those of {_indexes(gallery)}; "
                 "name one with --checkpoint."
             )
-        return load_encoder(shipped[usable[0]])
+        return load_encoder(usable[0])
     if len(shipped) != 1:
         raise CheckpointError(
             f"There are {len(shipped)} shipped checkpoints ({', '.join(shipped.values()) or 'none'}); "
