@@ -26,7 +26,7 @@ import l2ltr_core as l2
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.checkpoints import update_card
 from l2ltr_core.datasets import open_dataset
-from l2ltr_core.evaluation import evaluate
+from l2ltr_core.evaluation import evaluate, measure, write_held_out
 from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.model.config import CheckpointCard
@@ -141,8 +141,11 @@ def publish(names: list[str]) -> None:
         update_card(card, calibration=tuned["calibration"])
         encoder = l2.load_encoder(name)
         held_out = open_dataset("helsinki")
+        gallery = open_gallery("helsinki")
+        measured = measure(held_out, encoder, protocol="places", gallery=gallery)
+        write_held_out(measured, encoder, gallery, card)
         results = {
-            "places": evaluate(held_out, encoder, protocol="places"),
+            "places": measured.report,
             "paired": evaluate(held_out, encoder, protocol="paired"),
             "validation_photos": tuned,
         }
