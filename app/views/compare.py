@@ -159,20 +159,24 @@ def recall_row(record: HeldOut) -> dict[str, Any]:
 
 def _measured(cards: list[CheckpointCard]) -> None:
     st.subheader("Everything measured")
-    table = pd.DataFrame([{"checkpoint": card.name, **flat(card.results)} for card in cards])
-    if table.shape[1] == 1:
+    columns = {card.name: numbers(card.results) for card in cards}
+    if not any(columns.values()):
         st.caption("No results are on these cards; `l2ltr evaluate` measures them.")
         return
+    table = pd.DataFrame(columns).rename_axis("what was measured").reset_index()
     st.dataframe(table.replace({np.nan: None}), hide_index=True, width="stretch")
 
 
-def flat(results: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested named numbers as one row: {"helsinki": {"recall_at_1": .5}} -> {"helsinki recall_at_1": .5}."""
-    row: dict[str, Any] = {}
+def numbers(results: Mapping[str, Any], above: str = "") -> dict[str, float]:
+    """Nested named numbers, flat: {"places": {"recall_at_1": .5, "heading": "exif"}} -> {"places: recall at 1": .5}."""
+    flat: dict[str, float] = {}
     for name, value in results.items():
-        path = f"{above} {name}".strip()
-        row |= flat(value, path) if isinstance(value, Mapping) else {path: value}
-    return row
+        path = f"{above}: {name}" if above else name
+        if isinstance(value, Mapping):
+            flat |= numbers(value, path)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            flat[path.replace("_", " ")] = value
+    return flat
 
 
 show()
