@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -63,6 +64,7 @@ class Row:
     ratio_low: float
     ratio_high: float
     of_ceiling: float
+    """The plain model's multiplications a second of ours, over those of a float32 matrix product."""
     reference_mb: float
     ours_mb: float
     difference: float
@@ -94,14 +96,16 @@ def functions(case: Case, config: ModelConfig) -> dict[str, Callable[[Tensor], T
 
 
 @torch.inference_mode()
-def measure(case: Case, config: ModelConfig, rounds: int, ceiling: float) -> Row:
-    """One line of the table; `ceiling` is in multiplications a second."""
+def measure(case: Case, config: ModelConfig, rounds: int) -> Row:
+    """One line of the table."""
     torch.set_num_threads(1)
     both = functions(case, config)
     images = torch.randn(case.batch, 3, *config.ground_size_px)
     results = {name: function(images) for name, function in both.items()}
     seconds: dict[str, list[float]] = {name: [] for name in both}
+    ceilings = []
     for _ in range(rounds):
+        ceilings.append(ceiling())
         for name, function in both.items():
             start = time.process_time()
             function(images)
@@ -114,7 +118,7 @@ def measure(case: Case, config: ModelConfig, rounds: int, ceiling: float) -> Row
         1000 * ours_s,
         min(ratios),
         max(ratios),
-        multiplications(config) / ours_s / ceiling,
+        multiplications(config) / ours_s / max(ceilings),
         peak_memory_mb(case, "reference"),
         peak_memory_mb(case, "ours"),
         (results["reference"] - results["ours"]).abs().max().item(),
@@ -130,16 +134,12 @@ def multiplications(config: ModelConfig) -> float:
     return counter.get_total_flops() / 2
 
 
-def measured_ceiling() -> float:
-    """Multiplications a second of this core's best large matrix product in float32."""
-    torch.set_num_threads(1)
-    matrix = torch.randn(CEILING_SIZE, CEILING_SIZE)
-    times = []
-    for _ in range(5):
-        start = time.process_time()
-        matrix @ matrix
-        times.append(time.process_time() - start)
-    return CEILING_SIZE**3 / min(times)
+def ceiling() -> float:
+    """Multiplications a second of this core in a large float32 matrix product, just now."""
+    matrix = torch.ones(CEILING_SIZE, CEILING_SIZE)
+    start = time.process_time()
+    matrix @ matrix
+    return CEILING_SIZE**3 / (time.process_time() - start)
 
 
 def peak_memory_mb(case: Case, name: str) -> float:
@@ -165,18 +165,24 @@ def print_peak_memory(name: str, case: Case) -> None:
         function = functions(case, config).pop(name)
         for _ in range(2):
             function(torch.zeros(case.batch, 3, *config.ground_size_px))
-    import resource
-
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(kilobytes / (1024**2 if sys.platform == "darwin" else 1024))
+    print(own_peak_mb())
 
 
-def report(rows: Sequence[Row], ceiling: float) -> str:
+def own_peak_mb() -> float:
+    """The most memory this process has held; NaN where the system does not say.
+
+    Not `getrusage`, whose answer a child process inherits from the process that started it.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return float("nan")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+def report(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, under a line that names the machine."""
-    machine = (
-        f"{processor()}, one core, torch {torch.__version__}; the largest matrix product seen: "
-        f"{ceiling / 1e9:.0f} billion float32 multiplications a second"
-    )
+    machine = f"{processor()}, one core, torch {torch.__version__}"
     head = (
         "model | images | precision | reference ms | ours ms | ratio | of ceiling | reference MB | ours MB "
         "| differs by"
@@ -194,17 +200,17 @@ def report(rows: Sequence[Row], ceiling: float) -> str:
 def processor() -> str:
     """The processor's name, as far as the system tells."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - not a file of ours
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        names = []
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.processor() or platform.machine()} ({os.cpu_count()} cores)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the cases that this machine can do, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--model", choices=sorted(MODELS), help="this model alone")
     parser.add_argument("--memory-of", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -212,15 +218,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name, model, batch, precision = options.memory_of
         print_peak_memory(name, Case(model, int(batch), precision))
         return 0
-    ceiling = measured_ceiling()
     rows, left_out = [], []
     for case in CASES:
         if options.model in (None, case.model):
             try:
-                rows.append(measure(case, MODELS[case.model], options.rounds, ceiling))
+                rows.append(measure(case, MODELS[case.model], options.rounds))
             except ConfigurationError as error:
                 left_out.append(f"{case.model}, {case.batch}, {case.precision}: {error}")
-    print(report(rows, ceiling), *left_out, sep="\n")
+    print(report(rows), *left_out, sep="\n")
     return 0
 
 
