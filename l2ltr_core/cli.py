@@ -148,6 +148,9 @@ def gallery_build(
         float | None, typer.Option(help="Width of the aerial squares in metres; by default the checkpoint's.")
     ] = None,
     index: Annotated[Literal["flat", "hnsw", "ivfpq"], typer.Option(help="Exact, fast or small.")] = "flat",
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Encode in this process, or on a Ray cluster.")
+    ] = "local",
     places: Annotated[
         Path | None, typer.Option(help="A list of places (CSV, GeoJSON, Parquet) instead of a grid.")
     ] = None,
@@ -162,7 +165,7 @@ def gallery_build(
 
     if imagery is None:
         with _progress("Places") as progress:
-            built = add_index(out, _encoder(checkpoint, None), index=index, progress=progress)
+            built = add_index(out, _encoder(checkpoint, None), index=index, engine=engine, progress=progress)
     else:
         source = open_imagery(imagery)
         listed = None if places is None else load_places(places)
@@ -171,7 +174,7 @@ def gallery_build(
             built = build_gallery(
                 source, out, encoder, name=name, places=listed, spacing_m=spacing_m,
                 bbox=None if bbox is None else types.Bounds(*bbox), chip_m=chip_m, index=index,
-                attribution=attribution, licence=licence, simulated=simulated, progress=progress,
+                engine=engine, attribution=attribution, licence=licence, simulated=simulated, progress=progress,
             )  # fmt: skip
     print(f"{built.folder}: {built.manifest.places} places, indexes of {_indexes(built)}")
 

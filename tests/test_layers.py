@@ -195,11 +195,15 @@ def test_nothing_unpickles_or_evaluates_text() -> None:
     assert called + imported + allowing == []
 
 
+EXTRAS = {"twin": ("twin",), "gallery": ("ray",)}
+"""Rooms that need packages which the app does without -> the extras that bring them."""
+
+
 def test_every_package_that_is_imported_is_declared() -> None:
     installed = importlib.metadata.packages_distributions()
     undeclared = set()
     for module in modules("l2ltr_core") + modules("app") + modules("benchmarks"):
-        allowed = declared("twin") if module.room == "twin" else declared()
+        allowed = declared(*EXTRAS.get(module.room, ()))
         for package in {found.package for found in module.imports()}:
             if package in sys.stdlib_module_names or package in {"l2ltr_core", "app", "benchmarks"}:
                 continue

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
-from l2ltr_core.gallery.gallery import Checkpoint, Gallery, open_gallery
+from l2ltr_core.gallery.engines import ENGINES, AerialEncoder, BlockEncoder
+from l2ltr_core.gallery.gallery import Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_index, write_index
 from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
 from l2ltr_core.geometry.geodesy import grid, grid_size
 from l2ltr_core.imagery import Imagery
-from l2ltr_core.types import RGB, Bounds, Descriptors, Location, Progress
+from l2ltr_core.types import Bounds, Descriptors, Location, Progress
 
 DEFAULT_SPACING_M = 10.0
 BLOCK_PLACES = 256
@@ -27,17 +27,6 @@ BLOCK_PLACES = 256
 MAX_PLACES = 5_000_000
 COPIED_IMAGERY_BYTES = 100 * 2**20
 """A single raster up to this size is copied into the gallery, so that the folder can travel."""
-
-
-class AerialEncoder(Checkpoint, Protocol):
-    """What building needs of an encoder."""
-
-    @property
-    def card(self) -> Any:
-        """With `view.chip_m`, the width in metres of the squares it was trained on."""
-
-    def encode_aerial(self, images: Iterable[RGB]) -> Descriptors:
-        """North-up squares to (N, D) float32 unit rows."""
 
 
 def build_gallery(
@@ -51,6 +40,7 @@ def build_gallery(
     bbox: Bounds | None = None,
     chip_m: float | None = None,
     index: str = "flat",
+    engine: str = "local",
     attribution: str | None = None,
     licence: str = "",
     simulated: bool = False,
@@ -59,11 +49,12 @@ def build_gallery(
     """Encode the aerial square of every place and write a gallery folder.
 
     Places are those given, else the imagery's own, else a grid of `spacing_m` over what the imagery covers
-    within `bbox`. Interrupted, it leaves `OUT.partial`, and the same call goes on from there. Raises
+    within `bbox`. `engine` says where blocks are encoded: here (`local`), or on a Ray cluster (`ray`).
+    Interrupted, it leaves `OUT.partial`, and the same call goes on from there. Raises
     GalleryError when `out_dir` is taken, ImageryError for places outside, ConfigurationError for a setting.
     """
     out = Path(out_dir).expanduser().resolve()
-    _check_settings(spacing_m, chip_m, index)
+    _check_settings(spacing_m, chip_m, index, engine)
     if (out / NAME).exists():
         raise GalleryError(
             f"{out} already holds a gallery; give another --out, or leave out --imagery to add a "
@@ -76,7 +67,7 @@ def build_gallery(
     job = _Job.of(imagery.source, encoder, chosen, width_m)
     work = out.with_name(out.name + ".partial")
     job.prepare(work)
-    descriptors = _encode(imagery, encoder, chosen, width_m, work / "blocks", progress)
+    descriptors = _encode(imagery, encoder, chosen, width_m, work / "blocks", engine, progress)
     _write_places(chosen, work / PLACES)
     source, included = _include_imagery(imagery, work)
     files = [PLACES, source] if included else [PLACES]
@@ -107,11 +98,12 @@ def add_index(
     encoder: AerialEncoder,
     *,
     index: str = "flat",
+    engine: str = "local",
     progress: Progress | None = None,
 ) -> Gallery:
     """Give an existing gallery the index of one more checkpoint; raises GalleryError if it has it already."""
     gallery = open_gallery(gallery_dir)
-    _check_settings(DEFAULT_SPACING_M, None, index)
+    _check_settings(DEFAULT_SPACING_M, None, index, engine)
     if gallery.has_index(encoder):
         raise GalleryError(
             f"The gallery {gallery.name} already has the index of the checkpoint {encoder.name} "
@@ -122,19 +114,21 @@ def add_index(
     job = _Job.of(gallery.manifest.imagery, encoder, places, width_m)
     work = gallery.folder / f"{encoder.fingerprint}.partial"
     job.prepare(work)
-    descriptors = _encode(gallery.imagery, encoder, places, width_m, work / "blocks", progress)
+    descriptors = _encode(gallery.imagery, encoder, places, width_m, work / "blocks", engine, progress)
     _store_index(gallery.folder, gallery.manifest, encoder, descriptors, index, width_m).write(gallery.folder)
     shutil.rmtree(work)
     return open_gallery(gallery.folder)
 
 
-def _check_settings(spacing_m: float, chip_m: float | None, index: str) -> None:
+def _check_settings(spacing_m: float, chip_m: float | None, index: str, engine: str) -> None:
     if not (math.isfinite(spacing_m) and spacing_m > 0):
         raise ConfigurationError(f"The spacing is {spacing_m} m; give a positive number of metres.")
     if chip_m is not None and not (math.isfinite(chip_m) and chip_m > 0):
         raise ConfigurationError(f"The chip width is {chip_m} m; give a positive number of metres.")
     if index not in KINDS:
         raise ConfigurationError(f"The index kind is {index!r}; give one of {', '.join(KINDS)}.")
+    if engine not in ENGINES:
+        raise ConfigurationError(f"The engine is {engine!r}; give one of {', '.join(ENGINES)}.")
 
 
 def _places(
@@ -234,30 +228,28 @@ def _encode(
     places: Sequence[Location],
     chip_m: float,
     blocks: Path,
+    engine: str,
     progress: Progress | None,
 ) -> Descriptors:
     """(N, D) descriptors of all places; each finished block is a file that is not computed again."""
-    parts = []
-    for first in range(0, len(places), BLOCK_PLACES):
-        block = places[first : first + BLOCK_PLACES]
-        path = blocks / f"{first:09d}.npy"
-        if path.is_file():
-            parts.append(np.load(path))
-        else:
-            part = encoder.encode_aerial(imagery.chip(place, chip_m, None) for place in block)
-            if not np.isfinite(part).all():
-                raise CheckpointError(
-                    f"The checkpoint {encoder.name} gave descriptors that are not numbers; "
-                    "its weights are damaged."
-                )
-            temporary = path.with_suffix(".tmp")
-            with temporary.open("wb") as stream:
-                np.save(stream, part)
-            temporary.replace(path)
-            parts.append(part)
+    paths = {first: blocks / f"{first:09d}.npy" for first in range(0, len(places), BLOCK_PLACES)}
+    todo = {n: places[n : n + BLOCK_PLACES] for n, path in paths.items() if not path.is_file()}
+    done = len(places) - sum(map(len, todo.values()))
+    if progress is not None and done:
+        progress(done, len(places))
+    for first, part in ENGINES[engine](BlockEncoder(imagery.source, encoder, chip_m, imagery), todo):
+        if not np.isfinite(part).all():
+            raise CheckpointError(
+                f"The checkpoint {encoder.name} gave descriptors that are not numbers; its weights are damaged."
+            )
+        temporary = paths[first].with_suffix(".tmp")
+        with temporary.open("wb") as stream:
+            np.save(stream, part)
+        temporary.replace(paths[first])
+        done += len(part)
         if progress is not None:
-            progress(min(first + BLOCK_PLACES, len(places)), len(places))
-    return np.ascontiguousarray(np.concatenate(parts), np.float32)
+            progress(done, len(places))
+    return np.ascontiguousarray(np.concatenate([np.load(path) for path in paths.values()]), np.float32)
 
 
 def _store_index(

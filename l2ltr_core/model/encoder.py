@@ -71,6 +71,11 @@ class Encoder:
         }
         return cls(card, branches.__getitem__, device=device, precision=precision)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process with both branches, to work there on the device it has."""
+        branches = {side: self.branch(side).cpu() for side in ("ground", "aerial")}
+        return _arrived, (self.card, branches, self.precision)
+
     @property
     def name(self) -> str:
         """The checkpoint's name."""
@@ -367,3 +372,8 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)
             yield item
+
+
+def _arrived(card: CheckpointCard, branches: dict[Side, Branch], precision: Precision) -> Encoder:
+    """An encoder that came from another process."""
+    return Encoder(card, branches.__getitem__, precision=precision)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+import sys
 from pathlib import Path
 
 import geopandas as gpd
@@ -10,6 +12,7 @@ import pytest
 import l2ltr_core.gallery.build as building
 from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
 from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery, verify_gallery
+from l2ltr_core.gallery.engines import BlockEncoder
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.imagery import Imagery, open_imagery
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
@@ -153,7 +156,7 @@ def test_an_interrupted_build_leaves_no_gallery_and_goes_on_where_it_stopped(
     encoder, calls = ColourEncoder(), []
     gallery = build_gallery(imagery, out, encoder, spacing_m=10, progress=lambda *call: calls.append(call))
     assert encoder.encoded == 256 - 100
-    assert calls[0] == (50, 256) and calls[-1] == (256, 256)
+    assert calls[0] == (100, 256) and calls[-1] == (256, 256)
     whole = build_gallery(imagery, tmp_path / "again", ColourEncoder(), spacing_m=10)
     assert np.array_equal(gallery.descriptors(encoder), whole.descriptors(encoder))
 
@@ -248,3 +251,31 @@ def test_a_table_that_is_no_list_of_places_is_refused(tmp_path: Path, text: str,
     with pytest.raises(GalleryError, match=words) as refusal:
         load_places(tmp_path / "places.csv")
     assert "\n" not in str(refusal.value)
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones(imagery: Imagery, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="give one of local, ray"):
+        build_gallery(imagery, tmp_path / "gallery", ColourEncoder(), engine="spark")
+
+
+def test_without_ray_its_engine_says_how_to_get_it(
+    imagery: Imagery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'ray\[data\]'"):
+        build_gallery(imagery, tmp_path / "gallery", ColourEncoder(), engine="ray")
+
+
+def test_blocks_travel_without_their_open_imagery_and_give_the_same_elsewhere(imagery: Imagery) -> None:
+    here = BlockEncoder(imagery.source, ColourEncoder(), CHIP_M, imagery)
+    elsewhere = pickle.loads(pickle.dumps(here))
+    assert elsewhere.imagery is None
+    assert np.array_equal(elsewhere([CENTRE, at(10, 20)]), here([CENTRE, at(10, 20)]))
+
+
+def test_ray_builds_what_one_process_builds(built: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the engine ray is an extra: pip install 'ray[data]'")
+    imagery = open_imagery(str(next(built.glob("*.tif"))))
+    distributed = build_gallery(imagery, tmp_path / "gallery", ColourEncoder(), spacing_m=10, engine="ray")
+    encoder = ColourEncoder()
+    assert np.allclose(distributed.descriptors(encoder), open_gallery(built).descriptors(encoder), atol=1e-6)

@@ -1,3 +1,4 @@
+import pickle
 from io import BytesIO
 from pathlib import Path
 
@@ -261,3 +262,9 @@ def test_a_device_that_this_machine_lacks_is_refused() -> None:
             lambda side: L2LTR(CONFIG).ground,
             device="cuda",
         )
+
+
+def test_an_encoder_travels_to_another_process_and_gives_the_same(encoder: Encoder) -> None:
+    arrived = pickle.loads(pickle.dumps(encoder))
+    assert arrived.fingerprint == encoder.fingerprint
+    np.testing.assert_array_equal(arrived.encode_aerial(CHIPS), encoder.encode_aerial(CHIPS))
