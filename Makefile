@@ -35,6 +35,7 @@ format: $(VENV)/dev.stamp  ## put every file in form
 	$(PY) -m ruff format .
 
 bench: $(VENV)/app.stamp  ## measure encoding, search and localization on this machine
+	$(PY) -m benchmarks.encoder
 	$(PY) -m benchmarks.localization
 
 train: $(VENV)/dev.stamp  ## train the shipped checkpoint on the rendered worlds, or go on with it
