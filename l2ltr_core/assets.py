@@ -14,11 +14,6 @@ def find_gallery(name: str) -> Path | None:
     return _named("galleries", name, "gallery.json")
 
 
-def find_dataset(name: str) -> Path | None:
-    """The folder of a shipped dataset, None if there is none of that name."""
-    return _named("datasets", name, "")
-
-
 def find_checkpoint_dir() -> Path:
     """The folder that holds the shipped checkpoints."""
     return ASSETS / "checkpoints"

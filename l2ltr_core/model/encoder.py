@@ -73,7 +73,7 @@ class Encoder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process with both branches, to work there on the device it has."""
-        branches = {side: self.branch(side).cpu() for side in ("ground", "aerial")}
+        branches = {side: self._read(side) for side in ("ground", "aerial")}
         return _arrived, (self.card, branches, self.precision)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,8 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from l2ltr_core.geometry.geodesy import from_mercator, mercator_units_per_m, to_mercator
 from l2ltr_core.types import Location
-
-_EARTH_RADIUS_M = 6378137.0
-"""Radius of EPSG:3857's sphere."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +29,20 @@ class LocalFrame:
     @property
     def scale(self) -> float:
         """Metres on the ground per metre of EPSG:3857."""
-        return math.cos(math.radians(self.latitude))
+        return 1 / mercator_units_per_m(self.latitude)
 
     def to_xy(self, lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 2) degrees (longitude, latitude) -> (N, 2) metres (x, y)."""
-        east, north = _mercator(np.asarray(lonlat, float))
-        east0, north0 = _mercator(np.array([[self.longitude, self.latitude]]))
+        degrees = np.asarray(lonlat, float)
+        east, north = to_mercator(degrees[:, 1], degrees[:, 0])
+        east0, north0 = to_mercator(self.latitude, self.longitude)
         return np.stack([(east - east0) * self.scale, (north - north0) * self.scale], 1)
 
     def to_location(self, x_m: float, y_m: float) -> Location:
         """Metres in this frame -> WGS 84 degrees."""
-        east0, north0 = _mercator(np.array([[self.longitude, self.latitude]]))
-        east, north = x_m / self.scale + float(east0[0]), y_m / self.scale + float(north0[0])
-        latitude = math.degrees(2 * math.atan(math.exp(north / _EARTH_RADIUS_M)) - math.pi / 2)
-        return Location(latitude, math.degrees(east / _EARTH_RADIUS_M))
+        east0, north0 = to_mercator(self.latitude, self.longitude)
+        latitude, longitude = from_mercator(x_m / self.scale + east0, y_m / self.scale + north0)
+        return Location(float(latitude), float(longitude))
 
     def project(self, geometry: Any) -> Any:
         """A shapely geometry in degrees -> the same in metres of this frame."""
@@ -53,19 +50,7 @@ class LocalFrame:
 
     def raster_transform(self, west_m: float, north_m: float, pixel_m: float) -> Affine:
         """Affine of an EPSG:3857 raster whose top left corner is (`west_m`, `north_m`) in this frame."""
-        east0, north0 = _mercator(np.array([[self.longitude, self.latitude]]))
+        east0, north0 = to_mercator(self.latitude, self.longitude)
         pixel = pixel_m / self.scale
-        return Affine(
-            pixel,
-            0,
-            float(east0[0]) + west_m / self.scale,
-            0,
-            -pixel,
-            float(north0[0]) + north_m / self.scale,
-        )
-
-
-def _mercator(lonlat: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    east = np.radians(lonlat[:, 0]) * _EARTH_RADIUS_M
-    north = np.log(np.tan(np.pi / 4 + np.radians(lonlat[:, 1]) / 2)) * _EARTH_RADIUS_M
-    return east, north
+        west, north = float(east0) + west_m / self.scale, float(north0) + north_m / self.scale
+        return Affine(pixel, 0, west, 0, -pixel, north)
