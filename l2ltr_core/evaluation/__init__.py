@@ -2,13 +2,14 @@
 
 from l2ltr_core.evaluation.evaluate import CORRECT_WITHIN_M, Evaluation, evaluate, measure
 from l2ltr_core.evaluation.held_out import HeldOut, read_held_out, searched_fingerprint, write_held_out
-from l2ltr_core.evaluation.intervals import bootstrap_interval, error_curve
+from l2ltr_core.evaluation.intervals import bootstrap_difference, bootstrap_interval, error_curve
 from l2ltr_core.evaluation.recall import recalls
 
 __all__ = [
     "CORRECT_WITHIN_M",
     "Evaluation",
     "HeldOut",
+    "bootstrap_difference",
     "bootstrap_interval",
     "error_curve",
     "evaluate",

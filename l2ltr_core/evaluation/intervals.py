@@ -21,6 +21,27 @@ def bootstrap_interval(hits: NDArray[np.bool_], seed: int, level: float = 0.95) 
     return float(low), float(high)
 
 
+def bootstrap_difference(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int, level: float = 0.95
+) -> tuple[float, float]:
+    """The paired percentile bootstrap interval of share(first) - share(second): (low, high), fractions.
+
+    Both are (Q,) hits of the same photos in the same order. A photo is drawn with both its outcomes, so what
+    is hard for both drops out; Q draws of "first only", "second only" or neither are one multinomial draw.
+    """
+    if first.ndim != 1 or len(first) == 0 or first.shape != second.shape or not 0 < level < 1:
+        raise ValueError(
+            f"expected (Q,) hits of the same photos and a level between 0 and 1, found {first.shape}, "
+            f"{second.shape} and {level}"
+        )
+    only_first, only_second = (first & ~second).mean(), (second & ~first).mean()
+    draws = np.random.default_rng(seed).multinomial(
+        len(first), [only_first, only_second, max(0.0, 1 - only_first - only_second)], RESAMPLES
+    )
+    low, high = np.percentile((draws[:, 0] - draws[:, 1]) / len(first), [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
+
+
 def error_curve(errors_m: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Each distance in metres that occurs, rising, and the fraction of (Q,) errors that are within it."""
     if errors_m.ndim != 1 or len(errors_m) == 0 or not np.isfinite(errors_m).all():

@@ -9,6 +9,7 @@ import pytest
 from l2ltr_core.errors import CheckpointError
 from l2ltr_core.evaluation import (
     Evaluation,
+    bootstrap_difference,
     bootstrap_interval,
     error_curve,
     read_held_out,
@@ -73,6 +74,24 @@ def test_more_photos_and_a_lower_level_narrow_the_interval() -> None:
 
 def test_what_always_hits_leaves_the_bootstrap_no_doubt() -> None:
     assert bootstrap_interval(np.ones(30, bool), 0) == (1, 1)
+
+
+def test_the_interval_of_a_difference_is_that_of_drawing_photos_with_both_outcomes() -> None:
+    random = np.random.default_rng(2)
+    hard = random.random(300)
+    first, second = hard < 0.6, hard < 0.5
+    drawn = random.integers(0, 300, (4000, 300))
+    differences = first[drawn].mean(axis=1) - second[drawn].mean(axis=1)
+    low, high = bootstrap_difference(first, second, seed=0)
+    assert (low, high) == pytest.approx(np.percentile(differences, [2.5, 97.5]), abs=0.011)
+    assert bootstrap_difference(second, first, seed=0) == pytest.approx((-high, -low), abs=0.011)
+
+
+def test_photos_that_both_find_or_both_miss_leave_no_doubt_about_the_difference() -> None:
+    hits = np.arange(50) % 3 == 0
+    assert bootstrap_difference(hits, hits, seed=0) == (0, 0)
+    with pytest.raises(ValueError, match="same photos"):
+        bootstrap_difference(hits, hits[1:], seed=0)
 
 
 def test_an_error_curve_counts_each_photo_once_and_ends_at_one() -> None:
