@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.config import TrainConfig
 
@@ -100,6 +103,23 @@ def structured_positions(grid: tuple[int, int], width: int, std: float) -> Tenso
     matrix = torch.randn(features.shape[2], width, generator=generator, dtype=torch.float64)
     positions = features.flatten(0, 1) @ matrix
     return (positions / positions.std() * std).float()
+
+
+def initial_positions(card: CheckpointCard, side: Literal["ground", "aerial"]) -> NDArray[np.float32] | None:
+    """(1 + N, D) positional embeddings that training began with, remade from the card; the CLS row is zero.
+
+    None where the card does not tell: no training configuration, one of another architecture, or a start
+    from random numbers. What `structured_positions` gives must therefore never change.
+    """
+    configuration = card.training.get("configuration")
+    if not isinstance(configuration, dict) or configuration.get("model") != card.model.to_dict():
+        return None
+    std = configuration.get("position_std")
+    if not isinstance(std, int | float) or std <= 0:
+        return None
+    grid = card.model.ground_grid if side == "ground" else card.model.aerial_grid
+    positions = structured_positions(grid, card.model.width, std).numpy()
+    return np.concatenate([np.zeros_like(positions[:1]), positions])
 
 
 def _head(branch: Branch) -> ColumnHead:

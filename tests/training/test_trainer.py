@@ -15,6 +15,7 @@ from l2ltr_core.checkpoints import load_card, load_encoder
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.training import Report, train
 from l2ltr_core.training.config import RunConfig, StageConfig
+from l2ltr_core.training.warmup import initial_positions
 from tests.training.tiny_world import tiny_config, write_world
 
 
@@ -52,6 +53,18 @@ def test_sixty_steps_learn_a_small_world_and_leave_everything_a_run_should(
     assert card.training["configuration"]["seed"] == config.seed
     view = np.zeros((*config.model.ground_size_px, 3), np.uint8)
     assert load_encoder(out / "tiny.safetensors").encode_ground([view], prepared=True).shape == (1, 64)
+
+
+def test_a_run_that_learns_nothing_ships_the_positions_that_its_card_says_it_began_with(
+    world: Path, tmp_path: Path
+) -> None:
+    still = StageConfig(steps=1, rise_steps=1, learning_rate=0.0)
+    train(tiny_config(warmup_steps=0, main=still), [world], tmp_path / "run")
+    encoder = load_encoder(tmp_path / "run" / "tiny.json")
+    for side in ("ground", "aerial"):
+        began = initial_positions(encoder.card, side)
+        assert began is not None
+        np.testing.assert_allclose(encoder.positional_embedding(side)[1:], began[1:], rtol=2e-3, atol=1e-4)
 
 
 def test_a_run_that_was_told_to_end_goes_on_exactly(world: Path, tmp_path: Path) -> None:
