@@ -1,4 +1,17 @@
-"""What a visitor has chosen: session keys named once, and the link that restores them."""
+"""What a visitor has chosen: session keys named once, and the link that restores them.
+
+The address bar always holds a link that opens the same page with the same settings. What all pages share
+(gallery, checkpoint, sample, heading, selected match) is read by `restore` and written by `publish`; a page
+writes none of it. A setting of one page needs one thing: its widget says `bind="query-params"`, and the key it
+has anyway becomes the name in the link, so give it a short and telling one:
+
+    layer = st.selectbox("Layer", names, key="layer", bind="query-params")
+
+Streamlit then reads the value from the link, keeps the address up to date without a run of the page, also
+inside a fragment, leaves a default out, and lets go of a value that is no option here. Such a parameter is
+changed by a callback that sets `st.session_state["layer"]`, never through `st.query_params`. A page whose
+fragment changes what all pages share calls `publish` at the fragment's end.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +26,8 @@ from app.maps import MapView
 GALLERY = "gallery"
 CHECKPOINT = "checkpoint"
 RANK = "rank"
+MATCHES = 10
+"""Of a photo, the best first."""
 _PHOTO = "photo"
 _HEADING = "heading"
 _MAP_VIEW = "map_view"
@@ -91,24 +106,31 @@ def restore() -> str | None:
     return link.get("sample")
 
 
-def restore_heading() -> None:
-    """Read the link's heading, once its photo is chosen; anything but 0 to 360 is left aside."""
+def restore_view() -> None:
+    """Read the link's heading and match, once its photo is chosen; what cannot be is left aside."""
     asked = st.query_params.get("heading", "exif")
     if asked == "search":
         choose_heading("search")
     elif asked.removesuffix(".0").isdecimal() and float(asked) < 360:
         choose_heading(float(asked))
+    place = st.query_params.get("match", "1")
+    if place.isdecimal() and 1 <= int(place) <= MATCHES:
+        st.session_state[RANK] = int(place)
 
 
 def publish() -> None:
-    """Write the settings into the address, so that it can be sent to somebody."""
+    """Write what all pages share into the address, so that it can be sent to somebody."""
     chosen = photo()
-    values = {
+    shared = {
         GALLERY: setting(GALLERY),
         CHECKPOINT: setting(CHECKPOINT),
         "sample": chosen.sample if chosen else None,
         "heading": None if heading() == "exif" else str(heading()),
+        "match": None if rank() == 1 else str(rank()),
     }
-    wanted = {name: value for name, value in values.items() if value}
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    wanted = {name: value for name, value in shared.items() if value}
+    for name in shared.keys() - wanted.keys():
+        if name in st.query_params:
+            del st.query_params[name]
+    if any(st.query_params.get(name) != value for name, value in wanted.items()):
+        st.query_params.update(wanted)

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 from matplotlib.figure import Figure
 
-from app import figures, resources, state
+from app import components, figures, resources, state
 from l2ltr_core.assets import list_galleries
 from l2ltr_core.errors import GalleryError, L2LTRError
 from l2ltr_core.model.config import CheckpointCard
@@ -75,6 +75,16 @@ def sidebar() -> None:
             st.badge("Simulated city", icon=":material/view_in_ar:", color="orange")
             st.caption("Photos and aerial image are renderings of one 3-D model made from the real map.")
         st.caption(f"{len(gallery.places):,} places · {gallery.attribution}")
+        components.copy_link("Copy link to this view", _what_the_link_restores())
+
+
+def _what_the_link_restores() -> str:
+    chosen = state.photo()
+    if chosen is not None and chosen.sample is None:
+        return (
+            "Opens this page with these settings and the first sample: your own photo is not part of a link."
+        )
+    return "Opens this page with this photo and these settings."
 
 
 def begin_with_a_photo() -> None:
@@ -83,7 +93,7 @@ def begin_with_a_photo() -> None:
     if state.photo() is None and resources.samples():
         try:
             state.choose_photo(resources.read_sample(asked or resources.samples()[0].file))
-            state.restore_heading()
+            state.restore_view()
         except L2LTRError as error:
             st.warning(str(error))
             state.choose_photo(resources.read_sample(resources.samples()[0].file))

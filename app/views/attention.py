@@ -51,9 +51,9 @@ def _controls(card: CheckpointCard, found: Localization) -> tuple[AttentionChoic
     model = card.model
     first, second, third, fourth = st.columns([2, 2, 2, 3], gap="small")
     layers = ["all layers (rollout)", *(f"layer {layer + 1}" for layer in range(model.depth))]
-    layer = layers.index(first.selectbox("Through", layers, key="attention_layer"))
+    layer = layers.index(first.selectbox("Through", layers, key="layer", bind="query-params"))
     heads = [MEAN, *(f"head {head + 1}" for head in range(model.heads))]
-    head = heads.index(second.selectbox("Heads", heads, key="attention_head", disabled=layer == 0))
+    head = heads.index(second.selectbox("Heads", heads, key="head", bind="query-params", disabled=layer == 0))
     rank = third.selectbox(
         "Compared with",
         range(1, len(found.matches) + 1),
@@ -62,14 +62,14 @@ def _controls(card: CheckpointCard, found: Localization) -> tuple[AttentionChoic
         key="attention_rank",
     )
     azimuth = fourth.slider(
-        "Direction, drawn on all three", 0, 359, 0, 1, format="%d°", key="attention_azimuth",
+        "Direction, drawn on all three", 0, 359, 0, 1, format="%d°", key="azimuth", bind="query-params",
         help="The same line of sight on the photo, on the unrolled tile and on the map. 0 is north, 90 east.",
     )  # fmt: skip
     rows = [
         "the whole image (CLS)",
         *(f"the patch in that direction, row {row + 1}" for row in range(model.ground_grid[0])),
     ]
-    asks = rows.index(st.selectbox("Who looks", rows, key="attention_row"))
+    asks = rows.index(st.selectbox("Who looks", rows, key="asks", bind="query-params"))
     choice = AttentionChoice(
         layer=layer - 1 if layer else None,
         head=head - 1 if head and layer else None,

@@ -24,10 +24,28 @@ def test_every_figure_is_offered_as_png_svg_and_csv(open_app: Callable[..., AppT
 
 def test_any_layer_head_patch_and_place_can_be_chosen(open_app: Callable[..., AppTest]) -> None:
     app = open_app(PAGE)
-    app.selectbox(key="attention_layer").set_value("layer 2").run()
-    app.selectbox(key="attention_head").set_value("head 2").run()
+    app.selectbox(key="layer").set_value("layer 2").run()
+    app.selectbox(key="head").set_value("head 2").run()
     app.selectbox(key="attention_rank").set_value(3).run()
-    app.selectbox(key="attention_row").select_index(2).run()
-    app.slider(key="attention_azimuth").set_value(270).run()
+    app.selectbox(key="asks").select_index(2).run()
+    app.slider(key="azimuth").set_value(270).run()
     assert not app.exception
     assert not app.error
+
+
+def test_a_link_restores_layer_head_direction_and_match(open_app: Callable[..., AppTest]) -> None:
+    app = open_app(PAGE, layer="layer 2", head="head 1", azimuth="90", match="3")
+    assert app.selectbox(key="layer").value == "layer 2"
+    assert app.selectbox(key="head").value == "head 1"
+    assert app.slider(key="azimuth").value == 90
+    assert app.selectbox(key="attention_rank").value == 3
+
+
+def test_a_link_that_asks_for_what_is_not_there_opens_the_page_as_ever(
+    open_app: Callable[..., AppTest],
+) -> None:
+    app = open_app(PAGE, layer="layer 99", azimuth="north", match="0")
+    assert not app.exception
+    assert not app.error
+    assert app.selectbox(key="layer").value == "all layers (rollout)"
+    assert app.selectbox(key="attention_rank").value == 1
