@@ -3,6 +3,7 @@
 from l2ltr_core.checkpoints.authors import export_authors, import_authors, infer_authors_config
 from l2ltr_core.checkpoints.google import initialize_from_google
 from l2ltr_core.checkpoints.store import (
+    find_card,
     list_checkpoints,
     load_card,
     load_encoder,
@@ -13,6 +14,7 @@ from l2ltr_core.checkpoints.store import (
 
 __all__ = [
     "export_authors",
+    "find_card",
     "import_authors",
     "infer_authors_config",
     "initialize_from_google",

@@ -29,6 +29,8 @@ from l2ltr_core.model.network import L2LTR, Branch
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 STORED = {"F16": torch.float16, "F32": torch.float32}
 HUB_PREFIX = "hf://"
+NUMBERS = re.compile(r"\[\n[-+.\deE,\s]+\]")
+"""A list of numbers as JSON indents it; the text of an entry cannot look so, its line ends are escaped."""
 
 
 def load_encoder(
@@ -74,7 +76,7 @@ def load_network(
 
 def load_card(name_or_path: str | Path) -> CheckpointCard:
     """The card alone, without touching the weights. Raises CheckpointError."""
-    return _read_card(_find_card(name_or_path))
+    return _read_card(find_card(name_or_path))
 
 
 def list_checkpoints() -> list[CheckpointCard]:
@@ -128,7 +130,7 @@ def write_checkpoint(
 
 def update_card(path: str | Path, **changes: Any) -> CheckpointCard:
     """Rewrite some entries of a card, whole or not at all. Raises CheckpointError."""
-    path = _find_card(path)
+    path = find_card(path)
     if fixed := {"name", "fingerprint", "model"} & set(changes):
         raise CheckpointError(
             f"The card's {', '.join(sorted(fixed))} belongs to the weights; save them anew."
@@ -143,7 +145,7 @@ def update_card(path: str | Path, **changes: Any) -> CheckpointCard:
 
 def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
     """Card and weights file, after every check that does not need the model."""
-    card_path = _find_card(name_or_path)
+    card_path = find_card(name_or_path)
     card = _read_card(card_path)
     weights = card_path.with_suffix(".safetensors")
     if not weights.is_file():
@@ -181,8 +183,8 @@ def _size_px(card: CheckpointCard, side: Side) -> tuple[int, int]:
     return card.model.ground_size_px if side == "ground" else card.model.aerial_size_px
 
 
-def _find_card(name_or_path: str | Path) -> Path:
-    """Where the card is that a name, a file, a folder or a hub address stands for."""
+def find_card(name_or_path: str | Path) -> Path:
+    """Where the card is that a name, a file, a folder or a hub address stands for; raises CheckpointError."""
     text = str(name_or_path)
     if text.startswith(HUB_PREFIX):
         from l2ltr_core.checkpoints.hub import download
@@ -241,7 +243,12 @@ def _plain_changes(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(card: CheckpointCard) -> str:
-    return json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    """The card for people and programs: indented, but a list of numbers on one line."""
+    text = json.dumps(card.to_dict(), indent=2, ensure_ascii=False)
+    return (
+        NUMBERS.sub(lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text)
+        + "\n"
+    )
 
 
 def _fingerprint(weights: Path) -> str:
