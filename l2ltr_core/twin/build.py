@@ -17,7 +17,7 @@ from l2ltr_core.assets import ASSETS
 from l2ltr_core.errors import TwinError
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.cameras import Window, camera_spots, grid_places
-from l2ltr_core.twin.light import flight_light, street_light
+from l2ltr_core.twin.light import Light, flight_light, street_light
 from l2ltr_core.twin.plan import CityPlan, read_plan
 from l2ltr_core.twin.render import orthophoto, panorama
 from l2ltr_core.twin.variants import imagined
@@ -28,6 +28,8 @@ ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0
 CHIP_M = 80.0
 """Half of this stays free between every camera or place and the edge of the city."""
 _MOMENT_EVERY = 120
+_LEAN = 0.06
+"""Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
 _POSITION_ERROR_M = 1.5
 _HEADING_ERROR_DEG = 2.0
 
@@ -128,9 +130,9 @@ def build_city(
         name = "orthophoto.tif" if moments == 1 else f"orthophoto_{moment}.tif"
         if not (out_dir / name).exists():
             world.set_moment((seed, 1, moment))
-            picture = orthophoto(
-                world, flight_light(np.random.default_rng([seed, 2, moment])), pixel_m=pixel_m, samples=2
-            )
+            rng = np.random.default_rng([seed, 2, moment])
+            light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
+            picture = orthophoto(world, light, pixel_m=pixel_m, lean=(float(lean[0]), float(lean[1])))
             write_orthophoto(out_dir / name, picture, plan, pixel_m)
     spots = camera_spots(world, window, panoramas, (seed, 3, variant))
     _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, full_sphere, progress)
@@ -173,17 +175,19 @@ def _take_panoramas(
         for k, (file, (x, y)) in enumerate(zip(files, group, strict=True)):
             rng = np.random.default_rng([seed, 6, start + k])
             heading = float(rng.uniform(0, 360))
+            light = street_light(rng)
             pixels = panorama(
                 world,
                 float(x),
                 float(y),
-                street_light(rng),
+                light,
                 size_px=size_px,
                 camera_m=float(rng.uniform(2.1, 2.8)),
                 heading_deg=heading,
                 top_deg=reach,
                 bottom_deg=-reach,
             )
+            pixels = _with_sensor_noise(pixels, light, rng)
             error = np.clip(rng.normal(size=3), -2, 2)
             location = world.plan.frame.to_location(
                 x + error[0] * _POSITION_ERROR_M, y + error[1] * _POSITION_ERROR_M
@@ -195,10 +199,18 @@ def _take_panoramas(
                 heading_deg=(heading + error[2] * _HEADING_ERROR_DEG) % 360,
                 top_deg=reach,
                 bottom_deg=-reach,
+                quality=int(rng.integers(70, 93)),
                 software="l2ltr twin (simulated)",
             )
             if progress:
                 progress(start + k + 1, len(spots))
+
+
+def _with_sensor_noise(pixels: RGB, light: Light, rng: np.random.Generator) -> RGB:
+    """Grain of up to 4 levels of 255, and of up to 4 more after sunset."""
+    levels = rng.uniform(0, 4) + 4 * light.dusk * rng.random()
+    grain = rng.standard_normal(pixels.shape, np.float32) * np.float32(levels)
+    return np.clip(pixels + grain + 0.5, 0, 255).astype(np.uint8)
 
 
 def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float) -> None:

@@ -46,6 +46,7 @@ class Ground:
     paint: NDArray[np.uint8]  # (H, W) coverage by white paint
     steel: NDArray[np.uint8]  # (H, W) coverage by rails
     openness: NDArray[np.float32]  # (H / 4, W / 4) share of the sky that walls leave free
+    lamplight: NDArray[np.float32]  # (H / 4, W / 4) light of street lamps, 1 below a lamp
 
     def _cells(self, x: Floats, y: Floats, scale: float = 1.0) -> tuple[Floats, Floats]:
         height, width = self.surface.shape
@@ -62,9 +63,16 @@ class Ground:
 
     def openness_at(self, x: Floats, y: Floats) -> Floats:
         """(N,) metres -> (N,) share of open sky in (0, 1]."""
+        return self._coarse(self.openness, x, y)
+
+    def lamplight_at(self, x: Floats, y: Floats) -> Floats:
+        """(N,) metres -> (N,) light of street lamps, 1 below a lamp."""
+        return self._coarse(self.lamplight, x, y)
+
+    def _coarse(self, raster: NDArray[np.float32], x: Floats, y: Floats) -> Floats:
         u, v = self._cells(x, y, 0.25)
-        height, width = self.openness.shape
-        return self.openness[np.minimum(v.astype(int), height - 1), np.minimum(u.astype(int), width - 1)]
+        height, width = raster.shape
+        return raster[np.minimum(v.astype(int), height - 1), np.minimum(u.astype(int), width - 1)]
 
     def albedo_at(self, x: Floats, y: Floats) -> Floats:
         """(N,) metres -> (N, 3) linear albedo, bilinear, with crisp paint and rails."""
@@ -98,8 +106,11 @@ def built_of(plan: CityPlan) -> BaseGeometry:
     return unary_union([b.footprint.buffer(0) for b in plan.buildings])
 
 
-def paint_ground(plan: CityPlan, cell_m: float, variant: int) -> Ground:
-    """Rasterise the plan. `variant` shifts the tints, as another city's stones would; 0 is the true look."""
+def paint_ground(plan: CityPlan, lamps: NDArray[np.float64], cell_m: float, variant: int) -> Ground:
+    """Rasterise the plan and the light of (N, 2) `lamps`.
+
+    `variant` shifts the tints, as another city's stones would; 0 is the true look.
+    """
     shape = (round(plan.height_m / cell_m), round(plan.width_m / cell_m))
     surface = _burn(_surface_shapes(plan), shape, cell_m, np.uint8)
     roads = roads_of(plan)
@@ -116,7 +127,18 @@ def paint_ground(plan: CityPlan, cell_m: float, variant: int) -> Ground:
         paint,
         steel,
         (1 - 0.5 * np.clip(crowd, 0, 1)).astype(np.float32),
+        _lamplight(lamps, coarse, cell_m * 4),
     )
+
+
+def _lamplight(lamps: NDArray[np.float64], shape: tuple[int, int], cell_m: float) -> NDArray[np.float32]:
+    """A pool of light some ten metres wide around each lamp."""
+    spots = np.zeros(shape, np.float32)
+    column, row = (lamps[:, :2] / cell_m).astype(int).T
+    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+    reach = 3.6 / cell_m
+    spots[row[inside], column[inside]] = 2 * np.pi * reach**2
+    return np.minimum(ndimage.gaussian_filter(spots, reach), 1.2)
 
 
 def _is_road(way: Way) -> bool:

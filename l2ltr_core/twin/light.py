@@ -1,4 +1,4 @@
-"""One moment: where the sun stands, what the sky does, which season it is."""
+"""One moment: where the sun stands, what the sky does, which season and which weather it is."""
 
 from __future__ import annotations
 
@@ -27,16 +27,89 @@ class Light:
     haze_m: float
     autumn: float  # 0 summer green .. 1 yellow and rust
     exposure: float
+    snow: float = 0.0  # 0 none .. 1 roofs, lawns and pavements white
+    wet: float = 0.0  # 0 dry .. 1 dark stones and puddles
+    dusk: float = 0.0  # 0 day .. 1 the lamps and most rooms lit
+    rainfall: float = 0.0  # 0 none .. 1 a downpour
+    snowfall: float = 0.0  # 0 none .. 1 thick flakes
 
 
 def street_light(rng: np.random.Generator) -> Light:
-    """A moment as a street camera meets it: any hour of the day, one in four overcast, any leaf season."""
+    """A moment as a street camera meets it: any hour and season, one in four overcast, a third with weather."""
     overcast = rng.random() < 0.27
     light = _daylight(rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(16, 56)), rng, overcast)
     season = rng.random()
     autumn = 0.0 if season < 0.62 else float(rng.uniform(0.2, 1.0))
     haze, reach = float(rng.uniform(0.1, 0.75)), float(rng.uniform(350, 1400))
-    return replace(light, haze=haze, haze_m=reach, autumn=autumn, exposure=float(rng.uniform(0.82, 1.22)))
+    light = replace(light, haze=haze, haze_m=reach, autumn=autumn, exposure=float(rng.uniform(0.82, 1.22)))
+    chance = rng.random()
+    for likely, weather in _WEATHERS:
+        if chance < likely:
+            return weather(light, rng)
+        chance -= likely
+    return light
+
+
+def rain(light: Light, rng: np.random.Generator) -> Light:
+    """A grey sky, wet stones, streaks in the air."""
+    grey = _daylight(0.0, 0.7, rng, True)
+    return replace(
+        _under(grey, light),
+        wet=float(rng.uniform(0.5, 1)),
+        rainfall=float(rng.uniform(0.2, 1)),
+        haze=float(rng.uniform(0.5, 0.9)),
+        haze_m=float(rng.uniform(200, 600)),
+    )
+
+
+def fog(light: Light, rng: np.random.Generator) -> Light:
+    """Nothing to be seen beyond 60 to 250 metres."""
+    grey = _daylight(0.0, 0.7, rng, True)
+    return replace(
+        _under(grey, light), haze=float(rng.uniform(0.85, 1.0)), haze_m=float(rng.uniform(40, 160)), wet=0.3
+    )
+
+
+def snow(light: Light, rng: np.random.Generator) -> Light:
+    """A winter's day: a low sun on the snow, or grey with flakes falling."""
+    falling = rng.random() < 0.5
+    azimuth = rng.uniform(0, 2 * math.pi)
+    day = _daylight(azimuth, math.radians(rng.uniform(8, 22)), rng, falling)
+    return replace(
+        _under(day, light),
+        snow=float(rng.uniform(0.45, 1)),
+        snowfall=float(rng.uniform(0.2, 1)) if falling else 0.0,
+        haze_m=float(rng.uniform(150, 500)) if falling else light.haze_m,
+        exposure=light.exposure * 0.86,
+    )
+
+
+def dusk(light: Light, rng: np.random.Generator) -> Light:
+    """After sunset: a blue hour with a warm horizon, lamps and rooms lit."""
+    deep = float(rng.uniform(0.4, 1.0))
+    warm = float(rng.uniform(0.3, 1.0))
+    sky = f32([0.26, 0.31, 0.46]) * f32(1 - 0.6 * deep)
+    return replace(
+        light,
+        sun=f32([0, 0, 0]),
+        ambient=sky,
+        bounce=f32([0.17, 0.15, 0.14]) * f32(1 - 0.5 * deep),
+        horizon=f32([0.32 + 0.34 * warm, 0.33 + 0.04 * warm, 0.42 - 0.10 * warm]) * f32(1 - 0.4 * deep),
+        zenith=f32([0.05, 0.085, 0.22]) * f32(1 - 0.6 * deep),
+        cloud=f32([0.30, 0.27, 0.33]) * f32(1 - 0.4 * deep),
+        dusk=deep,
+        exposure=light.exposure * (1.25 + 0.35 * deep),
+    )
+
+
+_WEATHERS = ((0.10, rain), (0.06, fog), (0.09, snow), (0.09, dusk))
+"""How likely each is; what is left is dry weather by day."""
+
+
+def _under(sky: Light, light: Light) -> Light:
+    """The sky of one moment over the season and the camera of another."""
+    kept = {name: getattr(light, name) for name in ("haze", "haze_m", "autumn", "exposure")}
+    return replace(sky, **kept)
 
 
 def flight_light(rng: np.random.Generator) -> Light:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from l2ltr_core.twin import noise
 from l2ltr_core.twin.light import Light
 from l2ltr_core.twin.mesh import Floats, f32
 from l2ltr_core.twin.shading import shade
 from l2ltr_core.twin.world import World
 from l2ltr_core.types import RGB, Progress
 
+_ABOVE_M = 180.0
 _RAYS = 300_000
 """Rays shaded at once: bounds the memory to about 200 MB."""
 
@@ -50,16 +54,51 @@ def panorama(
             .astype(np.float32)
         )
         origin = np.tile(f32([x_m, y_m, camera_m]), (len(direction), 1))
-        out[row : row + step] = tone_mapped(shade(world, origin, direction, light), light.exposure).reshape(
-            -1, columns, 3
-        )
-    return _as_bytes(out.reshape(height, samples, width, samples, 3).mean((1, 3)))
+        seen = tone_mapped(shade(world, origin, direction, light), light.exposure).reshape(-1, columns, 3)
+        out[row : row + step] = _weathered(seen, e, a, light, (x_m, y_m))
+    return _as_bytes(_averaged(out, samples))
+
+
+def _weathered(
+    seen: Floats, elevation: Floats, azimuth: Floats, light: Light, spot: tuple[float, float]
+) -> Floats:
+    """(H, W, 3) values in [0, 1] with rain or snow falling before them."""
+    shift = (spot[0] * 131 + spot[1] * 57) % noise.SIZE
+    across, down = np.degrees(azimuth), np.degrees(elevation)
+    for amount, per_degree, steep, bright in (
+        (light.rainfall, 5.0, 0.16, 0.30),
+        (light.snowfall, 3.2, 3.2, 0.55),
+    ):
+        for layer in range(3 if amount > 0 else 0):
+            size = per_degree * (0.6 + 0.7 * layer)
+            drop = noise.sample(
+                noise.white(20 + layer), across * size + shift, down * size / per_degree * steep + shift
+            )
+            fleck = np.clip((drop - (1 - 0.07 * amount)) * 40, 0, 1)[..., None]
+            seen = seen + (0.86 - seen) * (fleck * bright)
+    return seen.astype(np.float32)
+
+
+def _averaged(values: Floats, samples: int) -> Floats:
+    """(H * samples, W * samples, 3) -> (H, W, 3)."""
+    parts = [values[i::samples, j::samples] for i in range(samples) for j in range(samples)]
+    return sum(parts[1:], parts[0]) / np.float32(len(parts))
 
 
 def orthophoto(
-    world: World, light: Light, *, pixel_m: float, samples: int = 2, progress: Progress | None = None
+    world: World,
+    light: Light,
+    *,
+    pixel_m: float,
+    samples: int = 2,
+    lean: tuple[float, float] = (0.0, 0.0),
+    progress: Progress | None = None,
 ) -> RGB:
-    """The whole plan from straight above, row 0 = north, (H, W, 3)."""
+    """The whole plan from above, row 0 = north, (H, W, 3).
+
+    `lean` moves what stands `h` metres high by `h * lean` to the east and north, as in a mosaic of flight
+    pictures that were corrected for the terrain only; the ground stays in its place.
+    """
     plan = world.plan
     rows, columns = round(plan.height_m / pixel_m), round(plan.width_m / pixel_m)
     step = pixel_m / samples
@@ -70,11 +109,13 @@ def orthophoto(
         some = min(band, rows - row)
         y = plan.height_m - (np.arange(row * samples, (row + some) * samples) + 0.5) * step
         xs, ys = np.meshgrid(x, y)
-        origin = np.stack([xs, ys, np.full_like(xs, 180.0)], -1).reshape(-1, 3).astype(np.float32)
-        colour = tone_mapped(
-            shade(world, origin, np.tile(f32([0, 0, -1]), (len(origin), 1)), light), light.exposure
-        )
-        out[row : row + some] = _as_bytes(colour.reshape(some, samples, columns, samples, 3).mean((1, 3)))
+        spots = np.stack([xs - lean[0] * _ABOVE_M, ys - lean[1] * _ABOVE_M, np.full_like(xs, _ABOVE_M)], -1)
+        origin = spots.reshape(-1, 3).astype(np.float32)
+        down = f32([lean[0], lean[1], -1]) / np.float32(math.hypot(*lean, 1))
+        seen = shade(world, origin, np.tile(down, (len(origin), 1)), light)
+        colour = tone_mapped(seen, light.exposure)
+        fine = colour.reshape(some * samples, columns * samples, 3)
+        out[row : row + some] = _as_bytes(_averaged(fine, samples))
         if progress:
             progress(row + some, rows)
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,12 @@ from l2ltr_core.twin import noise
 from l2ltr_core.twin.buildings import Styles
 from l2ltr_core.twin.light import Light
 from l2ltr_core.twin.mesh import Floats, Material, f32
-from l2ltr_core.twin.surfaces import Surface
+from l2ltr_core.twin.surfaces import DRIVEABLE, Surface
 from l2ltr_core.twin.world import World
 
 _FAR_M = 4000.0
+_SNOW = f32([0.66, 0.68, 0.72])
+_LAMP = f32([1.0, 0.74, 0.42])
 Rows = NDArray[np.int64]
 
 
@@ -32,6 +35,7 @@ class _Hits:
     albedo: Floats
     open_sky: Floats
     shine: Floats  # share of the light that is mirrored
+    glow: Floats | None  # (N, 3) light of its own, after sunset
 
 
 def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirror: bool = True) -> Floats:
@@ -55,9 +59,10 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
         np.zeros((count, 3), np.float32),
         np.ones(count, np.float32),
         np.zeros(count, np.float32),
+        np.zeros((count, 3), np.float32) if light.dusk > 0 else None,
     )
     hits.normal[solid] = world.mesh.normal[triangle[solid]]
-    away = solid & ((hits.normal * direction).sum(1) > 0)
+    away = solid & (_dot(hits.normal, direction) > 0)
     hits.normal[away] *= -1
     water = _ground(hits, np.flatnonzero(ground))
     material = np.full(count, 255, np.uint8)
@@ -68,9 +73,14 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
             paint(hits, rows)
     for kind, (albedo, shine) in _UNIFORM.items():
         hits.albedo[material == kind], hits.shine[material == kind] = albedo, shine
+    if light.snow > 0:
+        _snowed_on(hits, np.flatnonzero(solid))
     colour = _lit(hits, ~sky)
-    mirrored = direction - 2 * (direction * hits.normal).sum(1, keepdims=True) * hits.normal
     shiny = np.flatnonzero((hits.shine > 0) & ~sky)
+    mirrored = np.zeros_like(direction)
+    mirrored[shiny] = (
+        direction[shiny] - 2 * _dot(direction[shiny], hits.normal[shiny])[:, None] * hits.normal[shiny]
+    )
     reflection = sky_colour(mirrored[shiny], light)
     if mirror and len(water):
         at = np.searchsorted(shiny, water)
@@ -79,11 +89,18 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
         )
     share = hits.shine[shiny, None]
     colour[shiny] = colour[shiny] * (1 - share) + reflection * share
+    if hits.glow is not None:
+        colour += hits.glow
     if light.haze > 0:
         veil = (light.haze * (1 - np.exp(-length / light.haze_m)))[:, None]
         colour = colour * (1 - veil) + light.horizon * veil
     colour[sky] = sky_colour(direction[sky], light)
     return colour
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    """(N, 3), (N, 3) -> (N,)"""
+    return np.einsum("nk,nk->n", a, b)
 
 
 def sky_colour(direction: Floats, light: Light) -> Floats:
@@ -130,7 +147,7 @@ def _lit(hits: _Hits, seen: NDArray[np.bool_]) -> Floats:
 
 
 def _ground(hits: _Hits, rows: Rows) -> Rows:
-    """Colour the ground; returns the rows that are water."""
+    """Colour the ground; returns the rows that mirror what stands around: water and puddles."""
     x, y = hits.point[rows, 0], hits.point[rows, 1]
     ground = hits.world.ground
     surface = ground.surface_at(x, y)
@@ -149,20 +166,56 @@ def _ground(hits: _Hits, rows: Rows) -> Rows:
     ) & stones
     tint = noise.hashed(np.floor(x / size), np.floor(y / size)) - 0.5
     colour = colour * (1 + near * (np.where(stones, 0.14 * tint, 0) - 0.30 * joint))[:, None]
-    hits.albedo[rows] = colour
     hits.open_sky[rows] = ground.openness_at(x, y)
-    wet = surface == Surface.WATER
-    water = rows[wet]
+    water = surface == Surface.WATER
+    if hits.light.snow > 0:
+        swept = np.isin(surface, DRIVEABLE) | (surface == Surface.KERB)
+        lies = _drift(x, y, hits.light.snow * np.where(swept, 0.5, 1.0)) * ~water[:, None]
+        lies = lies * np.where(swept, 0.75, 0.96)[:, None]
+        colour = colour * (1 - lies) + _SNOW * (1 + 0.10 * grain * near)[:, None] * lies
+    puddle = np.zeros(len(rows), bool)
+    if hits.light.wet > 0:
+        hard = np.isin(surface, (*DRIVEABLE, Surface.PAVEMENT, Surface.KERB, Surface.PLATFORM))
+        damp = hits.light.wet * np.where(hard, 0.42, 0.2) * ~water
+        colour = colour * (1 - damp)[:, None]
+        pooled = noise.sample(noise.fractal(5), x * 21, y * 21)
+        puddle = hard & (pooled > 1 - 0.42 * hits.light.wet) & (hits.distance[rows] < 60)
+    hits.albedo[rows] = colour
+    if hits.glow is not None:
+        hits.glow[rows] = colour * _LAMP * (1.5 * hits.light.dusk * ground.lamplight_at(x, y))[:, None]
+    calm = rows[water | puddle]
+    x, y, deep = x[water | puddle], y[water | puddle], water[water | puddle]
     wave = (
-        noise.sample(noise.fractal(4), x[wet] * 7, y[wet] * 7) - 0.5,
-        noise.sample(noise.fractal(6), x[wet] * 11, y[wet] * 11) - 0.5,
+        noise.sample(noise.fractal(4), x * 7, y * 7) - 0.5,
+        noise.sample(noise.fractal(6), x * 11, y * 11) - 0.5,
     )
-    calm = 0.10 * np.clip(1.2 - hits.distance[water] / 250, 0.15, 1)
-    normal = np.stack([wave[0] * calm, wave[1] * calm, np.ones(len(water))], 1)
-    hits.normal[water] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    grazing = 1 - np.clip(-(hits.direction[water] * hits.normal[water]).sum(1), 0, 1)
-    hits.shine[water] = 0.05 + 0.75 * grazing**4
-    return water
+    rough = np.where(deep, 0.10, 0.025) * np.clip(1.2 - hits.distance[calm] / 250, 0.15, 1)
+    normal = np.stack([wave[0] * rough, wave[1] * rough, np.ones(len(calm))], 1)
+    hits.normal[calm] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    grazing = 1 - np.clip(-_dot(hits.direction[calm], hits.normal[calm]), 0, 1)
+    hits.shine[calm] = 0.05 + 0.75 * grazing**4
+    return calm
+
+
+def _drift(x: Floats, y: Floats, cover: Any) -> Floats:
+    """(N, 1) how much snow lies at (N,) metres: patches at first, everything at `cover` 1."""
+    patch = noise.sample(noise.fractal(7), x * 15, y * 15)
+    return f32(np.clip((patch + 1.5 * cover - 1.0) * 3, 0, 1))[:, None]
+
+
+def _snowed_on(hits: _Hits, rows: Rows) -> None:
+    """White on whatever faces up; crowns bare and dusted."""
+    material = hits.world.mesh.material[hits.triangle[rows]]
+    leaf = material == Material.LEAF
+    hits.albedo[rows[leaf]] = f32([0.19, 0.165, 0.15]) * (
+        0.6 + 0.8 * noise.hashed(hits.triangle[rows[leaf]], 8)[:, None]
+    )
+    up = hits.normal[rows, 2]
+    point = hits.point[rows]
+    reach = np.where(leaf, 0.45, 1.0) * np.clip((up - 0.25) * 3, 0, 1) * hits.light.snow
+    lies = _drift(point[:, 0], point[:, 1], reach) * (up > 0.25)[:, None]
+    hits.albedo[rows] = hits.albedo[rows] * (1 - lies) + _SNOW * lies
+    hits.shine[rows] *= 1 - lies[:, 0]
 
 
 @dataclass
@@ -233,7 +286,12 @@ def _walls(hits: _Hits, rows: Rows) -> None:
     _cornice(face, colour)
     hits.albedo[rows] = colour
     hits.open_sky[rows] = 0.55 + 0.45 * np.clip(face.z / 14, 0, 1)
-    facing = -(hits.direction[rows] * hits.normal[rows]).sum(1)
+    if hits.glow is not None:
+        point = hits.point[rows]
+        near_lamp = hits.world.ground.lamplight_at(point[:, 0], point[:, 1]) * np.clip(1.1 - face.z / 9, 0, 1)
+        hits.glow[rows] = _rooms_lit(face, glass, hits.light.dusk)
+        hits.glow[rows] += colour * _LAMP * (0.9 * hits.light.dusk * near_lamp)[:, None]
+    facing = -_dot(hits.direction[rows], hits.normal[rows])
     hits.shine[rows] = glass * (0.10 + 0.55 * (1 - np.clip(facing, 0, 1)) ** 3) * face.detail
 
 
@@ -310,6 +368,15 @@ def _street_level(face: _Facade, colour: Floats, glass: NDArray[np.bool_]) -> ND
     return (glass & ~entrance) | show
 
 
+def _rooms_lit(face: _Facade, glass: NDArray[np.bool_], dusk: float) -> Floats:
+    """(N, 3) warm light behind shop windows and about half of the others, each room its own."""
+    room = noise.hashed(face.owner, face.floor, face.bay, 11)
+    shop = face.shop & (face.z < 2.9)
+    on = glass & (shop | (room < 0.5 * dusk))
+    tone = f32([1.0, 0.72, 0.42]) * (1 - room[:, None]) + f32([0.85, 0.80, 0.70]) * room[:, None]
+    return f32(tone * (on * np.where(shop, 0.55, 0.25 + 0.5 * room) * dusk)[:, None])
+
+
 def _cornice(face: _Facade, colour: Floats) -> None:
     """Paint the cornice, its shadow and the gutter."""
     below = face.top - face.z
@@ -378,6 +445,14 @@ def _cloth(hits: _Hits, rows: Rows) -> None:
     hits.open_sky[rows] = 0.7
 
 
+def _metal(hits: _Hits, rows: Rows) -> None:
+    """Posts and lamps; after sunset the lamps are lit."""
+    hits.albedo[rows] = f32([0.07, 0.085, 0.08])
+    if hits.glow is not None:
+        lamp = (hits.point[rows, 2] > 5.95) & (hits.distance[rows] < 200)
+        hits.glow[rows] = _LAMP * (1.6 * lamp * hits.light.dusk)[:, None]
+
+
 _MATERIALS = {
     Material.WALL: _walls,
     Material.ROOF: _roofs,
@@ -386,12 +461,12 @@ _MATERIALS = {
     Material.LEAF: _leaves,
     Material.PAINT: _paint,
     Material.CLOTH: _cloth,
+    Material.METAL: _metal,
 }
 
 _UNIFORM: dict[Material, tuple[tuple[float, float, float], float]] = {
     Material.WOOD: ((0.085, 0.065, 0.05), 0.0),
     Material.GLASS: ((0.02, 0.024, 0.03), 0.28),
     Material.RUBBER: ((0.022, 0.022, 0.023), 0.0),
-    Material.METAL: ((0.07, 0.085, 0.08), 0.0),
 }
 """Materials that look alike all over: albedo and shine."""

@@ -58,24 +58,22 @@ def points_along(line: LineString, step_m: float, first_m: float) -> NDArray[np.
     return np.hstack([here, direction])
 
 
-def furniture(plan: CityPlan, built: BaseGeometry) -> list[Mesh]:
-    """Lamp posts along the streets and wires over the tram tracks."""
-    posts = []
+def lamp_posts(plan: CityPlan, built: BaseGeometry) -> NDArray[np.float64]:
+    """(N, 4) x, y of each lamp post outside buildings, and the unit vector along its street."""
+    posts = [np.zeros((0, 4))]
     for way in plan.ways:
         if way.kind in STREETS and way.line.length > 12:
             for side, first in ((1, 8.0), (-1, 21.0)):
                 spots = points_along(way.line, 27.0, first)
-                offset = side * (way.width_m / 2 + 0.7)
-                posts.append(
-                    np.c_[
-                        spots[:, 0] - spots[:, 3] * offset,
-                        spots[:, 1] + spots[:, 2] * offset,
-                        spots[:, 2:] * side,
-                    ]
-                )
+                aside = np.c_[-spots[:, 3], spots[:, 2]] * (side * (way.width_m / 2 + 0.7))
+                posts.append(np.c_[spots[:, :2] + aside, spots[:, 2:] * side])
+    lamps = np.concatenate(posts)
+    return lamps[~contains_xy(built, lamps[:, 0], lamps[:, 1])]
+
+
+def furniture(plan: CityPlan, lamps: NDArray[np.float64]) -> list[Mesh]:
+    """Lamp posts along the streets and wires over the tram tracks."""
     parts: list[Mesh] = []
-    lamps = np.concatenate(posts) if posts else np.zeros((0, 4))
-    lamps = lamps[~contains_xy(built, lamps[:, 0], lamps[:, 1])] if len(lamps) else lamps
     if len(lamps):
         parts.append(mesh(prism(lamps[:, :2], 0, 6.2, 0.09, 0.05, 5), Material.METAL, 0))
         arm = lamps[:, :2] + np.c_[lamps[:, 3], -lamps[:, 2]] * 1.3

@@ -16,7 +16,7 @@ from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
 from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
 from l2ltr_core.twin.mesh import Floats, Mesh, flat_normals, joined, mirrored
 from l2ltr_core.twin.plan import CityPlan, Tree
-from l2ltr_core.twin.street import furniture, traffic
+from l2ltr_core.twin.street import furniture, lamp_posts, traffic
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
@@ -42,7 +42,8 @@ class World:
         self.variant = variant
         self.built: BaseGeometry = built_of(plan)
         prepare(self.built)
-        self.ground: Ground = paint_ground(plan, detail.cell_m, variant)
+        self.lamps = lamp_posts(plan, self.built)
+        self.ground: Ground = paint_ground(plan, self.lamps, detail.cell_m, variant)
         self.styles: Styles = styles_of(plan.buildings, variant)
         self.trees: tuple[Tree, ...] = planted(plan, self.built, roads_of(plan), variant)
         self.tree_colour: Floats = tree_colours(self.trees)
@@ -51,7 +52,7 @@ class World:
 
     def _still_parts(self, detail: Detail) -> Mesh:
         parts = building_meshes(self.plan.buildings, self.styles, self.variant)
-        parts += furniture(self.plan, self.built)
+        parts += furniture(self.plan, self.lamps)
         green = tree_mesh(self.trees, detail.leaf_cards)
         if green is not None:
             parts.append(green)
