@@ -28,6 +28,7 @@ from l2ltr_core.localization import Localization, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
+from l2ltr_core.training.warmup import positions_before_and_after
 from l2ltr_core.types import RGB, Bounds, Panorama
 
 PHOTOS_KEPT = 12
@@ -177,9 +178,9 @@ def hidden_directions(
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def positions(checkpoint: str, branch: Literal["ground", "aerial"]) -> NDArray[np.float32]:
-    """(1 + N, D) positional embeddings of a checkpoint: CLS, then the grid row by row."""
-    return encoder(checkpoint).positional_embedding(branch)
+def positions(checkpoint: str, branch: Literal["ground", "aerial"]) -> dict[str, NDArray[np.float32]]:
+    """(1 + N, D) positional embeddings of a checkpoint after training, and before it where the card tells."""
+    return positions_before_and_after(encoder(checkpoint), branch)
 
 
 @st.cache_data(max_entries=32, show_spinner="Comparing the layers …")

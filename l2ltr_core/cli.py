@@ -388,25 +388,44 @@ def inspect_positions(
         int | None, typer.Option(help="With --column: one position, from the top, from 1.")
     ] = None,
     column: Annotated[int | None, typer.Option(help="From the left, from 1.")] = None,
+    across: Annotated[
+        bool,
+        typer.Option("--across", help="Which of the tile's positions are like the photo's one position."),
+    ] = False,
+    before: Annotated[
+        bool, typer.Option("--before", help="All positions as they were before training.")
+    ] = False,
 ) -> None:
     """Draw how alike positional embeddings are: each to all others, or one position larger."""
-    from l2ltr_core import figures
-    from l2ltr_core.inspection import position_similarity
+    from l2ltr_core import figures, inspection
+    from l2ltr_core.training.warmup import AFTER, BEFORE, positions_before_and_after
 
     figures.require_figure_file(out)
     if (row is None) != (column is None):
         raise ConfigurationError("A position is a --row and a --column; give both or neither.")
+    if across and (row is None or branch == "aerial"):
+        raise ConfigurationError("--across needs the --row and the --column of a position of the photo.")
     encoder = _encoder(checkpoint, None)
-    model = encoder.card.model
+    model, view = encoder.card.model, encoder.card.view
     grid = model.ground_grid if branch == "ground" else model.aerial_grid
-    similarity = position_similarity(encoder.positional_embedding(branch), grid)
-    meaning = figures.axes_of(encoder.card.view, branch)
+    meaning, times = figures.axes_of(view, branch), positions_before_and_after(encoder, branch)
+    if before and BEFORE not in times:
+        raise ConfigurationError(f"The card of {encoder.name} does not tell how its positions began.")
     if row is None or column is None:
+        similarity = inspection.position_similarity(times[BEFORE if before else AFTER], grid)
         figure = figures.position_sheet(similarity, meaning)
     else:
         position = _counted("row", row, grid[0]), _counted("column", column, grid[1])
-        title = "Similar to the framed position"
-        figure = figures.position_map(similarity[position], position, meaning, title)
+        if across:
+            aerial = positions_before_and_after(encoder, "aerial")
+            maps = {when: inspection.across(times[when], aerial[when], model)[position] for when in times}
+            title = f"Tile positions like the photo's {meaning.describe(position, grid)}"
+            figure = figures.position_map(maps, None, figures.axes_of(view, "aerial"), title)
+        else:
+            maps = {
+                when: inspection.position_similarity(each, grid)[position] for when, each in times.items()
+            }
+            figure = figures.position_map(maps, position, meaning)
     figures.save(figure, out)
     print(out)
 

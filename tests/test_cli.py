@@ -446,6 +446,7 @@ INSPECTIONS = {
     "a place": ["attention", "--branch", "aerial", "--place", "5", "--gallery", "toyville"],
     "all positions": ["positions", "--branch", "aerial"],
     "one position": ["positions", "--row", "1", "--column", "8"],
+    "one position in the other view": ["positions", "--row", "1", "--column", "8", "--across"],
     "neighbouring layers": ["layers", "PHOTO", "PHOTO", "--checkpoint", "toy-b", "--measure", "cka"],
     "pairs of layers": ["layers", "PHOTO", "--pairs"],
 }
@@ -494,6 +495,8 @@ REFUSED_INSPECTIONS = {
     "Give either a photo or": ["attention"],
     "has no place 999": ["attention", "--branch", "aerial", "--place", "999", "--gallery", "toyville"],
     "There is no column 9;": ["positions", "--row", "1", "--column", "9"],
+    "does not tell how its positions began": ["positions", "--before"],
+    "--across needs": ["positions", "--across"],
     "give both or neither": ["positions", "--row", "1"],
     "each once": ["layers", "PHOTO", "--checkpoint", "toy-a"],
     "at most 1": ["layers", "PHOTO", "--checkpoint", "toy-b", "--pairs"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -93,7 +94,7 @@ def ink_axes(axes: Axes, look: Look) -> None:
     axes.spines[:].set_color(look.faint)
 
 
-def colour_bar(figure: Figure, drawn: AxesImage, axes: Axes, label: str, look: Look) -> None:
+def colour_bar(figure: Figure, drawn: AxesImage, axes: Axes | Sequence[Axes], label: str, look: Look) -> None:
     """The scale of what was drawn, beside its axes, with its unit."""
     bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02)
     bar.set_label(label, color=look.ink)

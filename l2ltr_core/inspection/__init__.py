@@ -20,6 +20,7 @@ from l2ltr_core.inspection.layers import layer_cka, layer_similarity, linear_cka
 from l2ltr_core.inspection.positions import (
     Structure,
     across,
+    moved,
     position_similarity,
     principal_colours,
     structure,
@@ -38,6 +39,7 @@ __all__ = [
     "layer_similarity",
     "linear_cka",
     "mean_distance",
+    "moved",
     "on_tile",
     "position_similarity",
     "principal_colours",

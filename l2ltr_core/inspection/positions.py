@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.inspection.vectors import unit_rows
+from l2ltr_core.model.config import ModelConfig
 from l2ltr_core.types import RGB
 
 Floats = NDArray[np.float32]
@@ -26,9 +27,13 @@ def position_similarity(embedding: NDArray, grid: tuple[int, int]) -> Floats:
     return (unit @ unit.T).clip(-1, 1).reshape(rows, columns, rows, columns).astype(np.float32)
 
 
-def across(ground: NDArray, aerial: NDArray) -> Floats:
-    """Cosine of every ground with every aerial position, CLS left out: (1 + N, D), (1 + M, D) -> (N, M)."""
-    return (unit_rows(ground[1:]) @ unit_rows(aerial[1:]).T).astype(np.float32)
+def across(ground: NDArray, aerial: NDArray, model: ModelConfig) -> Floats:
+    """Cosine of every ground with every aerial position: (1 + N, D), (1 + M, D) -> both grids of `model`, (r, c, R, C).
+
+    CLS is left out, as in `position_similarity`.
+    """
+    alike = unit_rows(ground[1:]) @ unit_rows(aerial[1:]).T
+    return alike.clip(-1, 1).reshape(*model.ground_grid, *model.aerial_grid).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,22 @@ def structure(embedding: NDArray, grid: tuple[int, int]) -> Structure:
     )
 
 
-def principal_colours(embedding: NDArray, grid: tuple[int, int]) -> RGB:
-    """The grid with its three main directions of variance as red, green and blue: (rows, columns, 3) uint8."""
-    field = embedding[1:].astype(np.float64)
-    field = field - field.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(field, full_matrices=False)
-    main = left[:, :3] * sizes[:3]
-    low, high = np.percentile(main, 2, axis=0), np.percentile(main, 98, axis=0)
-    return (
-        ((main - low) / np.maximum(high - low, 1e-12) * 255).clip(0, 255).astype(np.uint8).reshape(*grid, 3)
-    )
+def moved(embedding: NDArray, start: NDArray) -> float:
+    """How far (1 + N, D) embeddings are from their start, as a share of the start's own length; CLS left out."""
+    return float(np.linalg.norm(embedding[1:] - start[1:]) / max(np.linalg.norm(start[1:]), 1e-12))
+
+
+def principal_colours(embedding: NDArray, grid: tuple[int, int], by: NDArray | None = None) -> RGB:
+    """The grid with its three main directions of variance as red, green and blue: (rows, columns, 3) uint8.
+
+    The directions and the range of colours are those of `by`, (1 + M, D), so that two sets of embeddings can
+    be compared by eye; of the embeddings themselves without it.
+    """
+    reference = (embedding if by is None else by)[1:].astype(np.float64)
+    middle = reference.mean(axis=0)
+    directions = np.linalg.svd(reference - middle, full_matrices=False)[2][:3]
+    spread = (reference - middle) @ directions.T
+    low, high = np.percentile(spread, 2, axis=0), np.percentile(spread, 98, axis=0)
+    main = (embedding[1:] - middle) @ directions.T
+    colours = (main - low) / np.maximum(high - low, 1e-12) * 255
+    return colours.clip(0, 255).astype(np.uint8).reshape(*grid, 3)

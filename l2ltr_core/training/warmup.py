@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.config import TrainConfig
 
@@ -25,6 +26,7 @@ COLUMN_WIDTH = 64
 AZIMUTH_WAVES = 8
 ROW_WAVES = 3
 POSITION_SEED = 3
+BEFORE, AFTER = "before training", "after training"
 
 
 class ColumnHead(nn.Module):
@@ -120,6 +122,14 @@ def initial_positions(card: CheckpointCard, side: Literal["ground", "aerial"]) -
     grid = card.model.ground_grid if side == "ground" else card.model.aerial_grid
     positions = structured_positions(grid, card.model.width, std).numpy()
     return np.concatenate([np.zeros_like(positions[:1]), positions])
+
+
+def positions_before_and_after(
+    encoder: Encoder, side: Literal["ground", "aerial"]
+) -> dict[str, NDArray[np.float32]]:
+    """(1 + N, D) positional embeddings of a checkpoint `AFTER` training, and `BEFORE` it where the card tells."""
+    start = initial_positions(encoder.card, side)
+    return ({} if start is None else {BEFORE: start}) | {AFTER: encoder.positional_embedding(side)}
 
 
 def _head(branch: Branch) -> ColumnHead:

@@ -5,6 +5,7 @@ import pytest
 
 from l2ltr_core import inspection
 from l2ltr_core.inspection import position_similarity
+from l2ltr_core.model.config import ModelConfig
 
 RANDOM = np.random.default_rng(0)
 GRID = (4, 16)
@@ -68,11 +69,30 @@ def test_a_ramp_by_column_has_a_seam() -> None:
 
 
 def test_similarity_across_views_is_one_for_the_same_direction() -> None:
-    a = waves(1, 3)
-    assert np.diag(inspection.across(a, 2 * a)) == pytest.approx(np.ones(64))
+    a, model = waves(1, 3), ModelConfig(ground_size_px=(64, 256), aerial_size_px=(64, 256))
+    alike = inspection.across(a, 2 * a, model)
+    assert alike.shape == (*GRID, *GRID)
+    assert np.einsum("abab->ab", alike) == pytest.approx(np.ones(GRID))
 
 
 def test_colours_follow_the_main_components() -> None:
     colours = inspection.principal_colours(waves(1, 5), GRID)
     assert colours.shape == (4, 16, 3)
     assert (colours[:, 0] != colours[:, 8]).any()
+
+
+def test_the_same_vectors_have_the_same_colours_when_seen_by_another_set() -> None:
+    trained, start = waves(1, 5), waves(1, 4)
+    own, by_trained = (inspection.principal_colours(start, GRID, by) for by in (None, trained))
+    np.testing.assert_array_equal(
+        inspection.principal_colours(trained, GRID), inspection.principal_colours(trained, GRID, trained)
+    )
+    assert by_trained.std() < own.std()  # shorter vectors reach less far on the other's scale
+
+
+def test_how_far_embeddings_moved_is_a_share_of_their_length_and_leaves_cls_out() -> None:
+    start = waves(0, 1)
+    moved = 1.25 * start
+    moved[0] = 9
+    assert inspection.moved(moved, start) == pytest.approx(0.25)
+    assert inspection.moved(start, start) == 0
