@@ -1,9 +1,12 @@
 """Results as matplotlib figures: pure functions, one look in light and dark."""
 
 from l2ltr_core.figures.attention import (
+    HEAT,
+    HEAT_TOP,
     STRIP_PX,
     TILE_PX,
     contact_sheet,
+    heat_pixels,
     heat_scale,
     heat_strip,
     heat_tile,
@@ -20,6 +23,8 @@ __all__ = [
     "ACCENT",
     "CHECKPOINT_COLOURS",
     "DARK",
+    "HEAT",
+    "HEAT_TOP",
     "LIGHT",
     "STRIP_PX",
     "TILE_PX",
@@ -30,6 +35,7 @@ __all__ = [
     "compass_strip",
     "contact_sheet",
     "error_curves",
+    "heat_pixels",
     "heat_scale",
     "heat_strip",
     "heat_tile",

@@ -70,6 +70,16 @@ def heat_tile(chip: RGB, heat: NDArray, chip_m: float, azimuth_deg: float | None
     return figure
 
 
+def heat_pixels(heat: NDArray) -> NDArray[np.uint8]:
+    """(rows, columns) of heat in times the average as (rows, columns, 4) red, green, blue and how opaque.
+
+    The colours of `heat_strip` and `heat_tile`, for whatever draws without a figure.
+    """
+    coloured = HEAT(np.nan_to_num(heat) / HEAT_TOP, bytes=True)
+    coloured[..., 3] = np.rint(255 * _see_through(heat))
+    return coloured
+
+
 def heat_scale(look: Look = LIGHT) -> Figure:
     """The colour bar of the heat, with its unit."""
     figure = Figure(figsize=(3.4, 0.42), dpi=128, facecolor="none")

@@ -11,9 +11,11 @@ from l2ltr_core.inspection.attention import (
     mean_distance,
     on_tile,
     rank_correlation,
+    rollout_of,
     score_falls,
     times_average,
     token_at,
+    token_on_square,
     without_sectors,
 )
 from l2ltr_core.inspection.layers import layer_cka, layer_similarity, linear_cka
@@ -45,9 +47,11 @@ __all__ = [
     "principal_colours",
     "rank_biased_overlap",
     "rank_correlation",
+    "rollout_of",
     "score_falls",
     "structure",
     "times_average",
     "token_at",
+    "token_on_square",
     "without_sectors",
 ]

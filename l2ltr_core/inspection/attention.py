@@ -54,6 +54,18 @@ def attention_rollout(maps: Sequence[NDArray], residual: float = 0.5) -> Floats:
     return rollout.astype(np.float32)
 
 
+def rollout_of(maps: Sequence[NDArray], token: int, residual: float = 0.5) -> Floats:
+    """The row of `attention_rollout` that says what one token is made of, (T,), without the other rows.
+
+    A row of a product of matrices needs vectors alone when it is taken from the last layer down.
+    """
+    share = np.zeros(maps[0].shape[-1], np.float32)
+    share[token] = 1
+    for weights in reversed(maps):
+        share = residual * share + (1 - residual) * (share @ weights).mean(axis=0)
+    return share.astype(np.float32)
+
+
 def cls_map(weights: NDArray, grid: tuple[int, int]) -> Floats:
     """The CLS row of (T, T) weights or of a rollout, laid on the image: (rows, columns), sums to 1."""
     expected = 1 + grid[0] * grid[1]
@@ -78,6 +90,18 @@ def token_at(azimuth_deg: float, row: int, grid: tuple[int, int]) -> int:
     return 1 + row * columns + column
 
 
+def token_on_square(azimuth_deg: float, row: int, grid: tuple[int, int]) -> int:
+    """The token, CLS being 0, of a north-up square that lies towards `azimuth_deg` from its centre.
+
+    `row` counts as in a polar view of as many rows: 0 is half a square away, the last is at the centre.
+    """
+    rows, columns = grid
+    radius, angle = (rows - 0.5 - row) / rows / 2, np.radians(azimuth_deg)
+    down = min(rows - 1, int((0.5 - radius * np.cos(angle)) * rows))
+    right = min(columns - 1, int((0.5 + radius * np.sin(angle)) * columns))
+    return 1 + down * columns + right
+
+
 @dataclass(frozen=True)
 class AttentionChoice:
     """Whose attention: `layer`, from 0, None for the rollout through all; `head`, from 0, None for the mean."""
@@ -89,19 +113,21 @@ class AttentionChoice:
     """Of the patch, in the direction `azimuth_deg`, that looks; None for CLS."""
 
 
-def heat(maps: NDArray, choice: AttentionChoice, grid: tuple[int, int]) -> Floats:
-    """What the choice looks at, (rows, columns) in times the average; `maps` is (layers, heads, T, T)."""
-    row = None if choice.row is None else min(choice.row, grid[0] - 1)
-    token = 0 if row is None else token_at(choice.azimuth_deg, row, grid)
-    return times_average(_weights(maps, choice)[token], grid)
+def heat(maps: NDArray, choice: AttentionChoice, grid: tuple[int, int], around: bool = True) -> Floats:
+    """What the choice looks at, (rows, columns) in times the average; `maps` is (layers, heads, T, T).
 
-
-def _weights(maps: NDArray, choice: AttentionChoice) -> NDArray:
-    """(layers, heads, T, T) to the (T, T) that the choice means."""
+    `around` says that the grid's columns are directions, as of a panorama or a polar view; False for the
+    square tile itself.
+    """
+    token = 0
+    if choice.row is not None:
+        row = min(choice.row, grid[0] - 1)
+        find = token_at if around else token_on_square
+        token = find(choice.azimuth_deg, row, grid)
     if choice.layer is None:
-        return attention_rollout(list(maps))
-    heads = maps[choice.layer]
-    return heads.mean(axis=0) if choice.head is None else heads[choice.head]
+        return times_average(rollout_of(list(maps), token), grid)
+    rows = maps[choice.layer, :, token]
+    return times_average(rows.mean(axis=0) if choice.head is None else rows[choice.head], grid)
 
 
 def on_tile(heat: Floats, polar: bool, side_px: int) -> Floats:

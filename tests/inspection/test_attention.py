@@ -27,6 +27,26 @@ def test_rollout_is_the_product_of_the_layers_half_mixed_with_the_identity() -> 
     np.testing.assert_allclose(attention_rollout([first, second]), half[1] @ half[0], atol=1e-6)
 
 
+def test_rollout_of_two_layers_by_hand() -> None:
+    """CLS reads the first patch in the second layer, and in the first layer that patch reads the second.
+
+    Half of each token is its own, so of CLS 1/2 stays; the other half comes from the first patch, which by
+    then is half its own and half the second patch: 1/2, 1/4, 1/4.
+    """
+    first = np.array([[1.0, 0, 0], [0, 0, 1], [0, 0, 1]])
+    second = np.array([[0.0, 1, 0], [0, 1, 0], [0, 0, 1]])
+    rollout = attention_rollout([first[None], second[None]])
+    np.testing.assert_array_equal(rollout, [[0.5, 0.25, 0.25], [0, 0.5, 0.5], [0, 0, 1]])
+
+
+@given(layers=st.integers(1, 5), tokens=st.integers(2, 9), token=st.integers(0, 8), seed=st.integers(0, 99))
+def test_one_row_of_the_rollout_can_be_had_alone(layers: int, tokens: int, token: int, seed: int) -> None:
+    maps, token = random_maps(layers, tokens, seed=seed), token % tokens
+    np.testing.assert_allclose(
+        inspection.rollout_of(maps, token, 0.3), attention_rollout(maps, 0.3)[token], atol=1e-6
+    )
+
+
 def test_rollout_is_the_derivative_of_content_with_respect_to_the_input_under_self_cross_attention() -> None:
     """One head, identity values, weights held constant: exactly the docstring's linear model."""
     rng = np.random.default_rng(1)
@@ -102,6 +122,16 @@ def test_an_even_share_is_one_everywhere() -> None:
 @pytest.mark.parametrize(("azimuth", "column"), [(0, 4), (90, 6), (-90, 2), (180, 0), (179, 7), (540, 0)])
 def test_a_direction_falls_on_its_column_of_the_north_centred_view(azimuth: float, column: int) -> None:
     assert inspection.token_at(azimuth, 1, GRID) == 1 + 8 + column
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "row", "place"),
+    [(9, 0, (0, 4)), (99, 0, (4, 7)), (189, 0, (7, 3)), (279, 0, (3, 0)), (9, 6, (3, 4))],
+)
+def test_a_direction_and_a_distance_fall_on_a_patch_of_the_square(
+    azimuth: float, row: int, place: tuple[int, int]
+) -> None:
+    assert inspection.token_on_square(azimuth, row, (8, 8)) == 1 + 8 * place[0] + place[1]
 
 
 def test_heat_of_the_polar_view_lies_on_the_tile_in_the_same_direction() -> None:
