@@ -186,7 +186,9 @@ def checkpoints_side_by_side(key: str, offered: list[CheckpointCard]) -> list[Ch
     others.sort(key=lambda card: card.model.attention == current.model.attention)
     names = {card.name: card for card in offered}
     default = [card.name for card in [current, *others[:1]] if card.name in names]
-    chosen = st.multiselect("Checkpoints", list(names), default, key=key, max_selections=4)
+    chosen = st.multiselect(
+        "Checkpoints", list(names), default, key=key, max_selections=4, bind="query-params"
+    )
     return [names[name] for name in chosen]
 
 

@@ -457,13 +457,17 @@ def inspect_layers(
     tables = {
         figures.checkpoint_label(each.card): _layers_alike(each, panoramas, measure) for each in encoders
     }
+    label = "CKA" if measure == "cka" else measure
     if pairs:
         ((name, table),) = tables.items()
         bounds = (min(0.0, float(table.min())), 1.0)
-        figure = figures.square_matrix(table, f"{name}, {measure}", "tokens after layer", bounds)
+        figure = figures.square_matrix(table, name, "tokens after layer", bounds, unit=f"{label} similarity")
     else:
         lines = {name: table.diagonal(offset=1) for name, table in tables.items()}
-        figure = figures.layer_lines(lines, f"{measure}, layer's input to output")
+        plain = [
+            figures.checkpoint_label(each.card) for each in encoders if each.card.model.attention == "self"
+        ]
+        figure = figures.layer_lines(lines, f"{label}, layer's input to output", dashed=plain)
     figures.save(figure, out)
     print(out)
 

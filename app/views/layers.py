@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from app import resources, state, widgets
 from l2ltr_core import figures
-from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 
-SETS = {"photo": "this photo", "samples": "all samples"}
+PHOTO, SAMPLES = "this photo", "all samples"
+MEASURES = ("cosine", "CKA")
+Tables = dict[str, dict[str, NDArray[np.float32]]]
+"""Measure, then checkpoint -> (depth + 1, depth + 1)."""
 
 
 def show() -> None:
@@ -26,70 +30,89 @@ def show() -> None:
     if photo is None:
         st.info("Pick a photo on the Localize page to begin.", icon=":material/add_photo_alternate:")
         return
-    cards = widgets.checkpoints_side_by_side("layers_checkpoints", resources.cards())
-    sets = list(SETS) if resources.samples() else ["photo"]
-    of = st.segmented_control(
-        "Tokens of", sets, format_func=SETS.__getitem__, default="photo", key="layers_set"
-    ) or "photo"  # fmt: skip
+    left, right = st.columns([3, 2])
+    with left:
+        cards = widgets.checkpoints_side_by_side("checkpoints", resources.cards())
+    sets = [PHOTO, SAMPLES] if resources.samples() else [PHOTO]
+    of = right.segmented_control("Tokens of", sets, default=PHOTO, key="tokens", bind="query-params") or PHOTO
     if not cards:
         st.info("Choose at least one checkpoint.")
         return
-    current = state.setting(state.CHECKPOINT) or ""
-    found = resources.localized(photo, state.setting(state.GALLERY) or "", current, state.heading())
-    tables = {figures.checkpoint_label(card): _tables(photo, found, card, of) for card in cards}
-    _neighbours(tables)
+    found = {figures.checkpoint_label(card): _alike(photo, card, of) for card in cards}
+    tables: Tables = {
+        measure: {name: pair[number] for name, pair in found.items()}
+        for number, measure in enumerate(MEASURES)
+    }
+    _neighbours(tables, cards)
     _pairs(tables, of)
 
 
-def _tables(
-    photo: state.Photo, found: Localization, card: CheckpointCard, of: str
-) -> tuple[np.ndarray, np.ndarray]:
-    if of == "samples":
+def _alike(
+    photo: state.Photo, card: CheckpointCard, of: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    if of == SAMPLES:
         return resources.layers_alike_in_samples(card.name)
-    return resources.layers_alike(photo, found.heading_deg, card.name)
+    return resources.layers_alike(photo, _heading_deg(photo), card.name)
 
 
-def _neighbours(tables: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    look = widgets.look()
-    lines = {name: np.diagonal(cosine, offset=1) for name, (cosine, _) in tables.items()}
-    ckas = {name: np.diagonal(cka, offset=1) for name, (_, cka) in tables.items()}
-    left, right = st.columns(2)
-    figure = figures.layer_lines(lines, "cosine, layer's input to output", look)
-    left.image(
-        figures.to_png(figure, dpi=110), width="stretch", alt="Cosine similarity of neighbouring layers"
-    )
-    with left:
-        widgets.figure_downloads(
-            figure, pd.DataFrame({k: pd.Series(v) for k, v in lines.items()}), "layers-cosine"
-        )
-    figure = figures.layer_lines(ckas, "CKA, layer's input to output", look)
-    right.image(figures.to_png(figure, dpi=110), width="stretch", alt="CKA of neighbouring layers")
-    with right:
-        widgets.figure_downloads(
-            figure, pd.DataFrame({k: pd.Series(v) for k, v in ckas.items()}), "layers-cka"
-        )
-    means = " · ".join(f"**{name}** {values.mean():.3f}" for name, values in lines.items())
-    st.markdown(f"Mean cosine similarity of a layer's input with its output: {means}")
-    st.caption(
-        "One training run of each kind is one throw of the dice: a difference here may be chance. CKA with fewer "
-        "tokens than dimensions is close to 1 by itself; prefer *all samples*."
-    )
+def _heading_deg(photo: state.Photo) -> float:
+    """Where the photo's centre looks; only a search for it needs the places of a gallery."""
+    asked = state.heading()
+    if asked == "search":
+        gallery, checkpoint = state.setting(state.GALLERY) or "", state.setting(state.CHECKPOINT) or ""
+        return resources.localized(photo, gallery, checkpoint, asked).heading_deg
+    return asked if isinstance(asked, float) else resources.panorama(photo).heading_deg or 0.0
 
 
-def _pairs(tables: dict[str, tuple[np.ndarray, np.ndarray]], of: str) -> None:
-    st.subheader("Every layer with every other")
-    columns = st.columns(max(2, len(tables)))
-    for column, (name, (cosine, _)) in zip(columns, tables.items(), strict=False):
-        low = min(0.0, float(cosine.min()))
-        figure = figures.square_matrix(cosine, name, "tokens after layer", (low, 1.0), widgets.look())
-        column.image(
-            figures.to_png(figure, dpi=110), width="stretch", alt=f"Cosine similarity of the layers of {name}"
-        )
+def _neighbours(tables: Tables, cards: list[CheckpointCard]) -> None:
+    plain = [figures.checkpoint_label(card) for card in cards if card.model.attention == "self"]
+    means: dict[str, pd.Series] = {}
+    for column, (measure, named) in zip(st.columns(2), tables.items(), strict=True):
+        lines = {name: np.diagonal(table, offset=1) for name, table in named.items()}
+        figure = figures.layer_lines(lines, f"{measure}, layer's input to output", widgets.look(), plain)
+        numbers = pd.DataFrame({name: pd.Series(values) for name, values in lines.items()})
+        means[f"mean {measure}"] = numbers.mean().round(3)
         with column:
-            widgets.figure_downloads(figure, pd.DataFrame(cosine), f"layers-{name}")
+            numbers.insert(0, "layer", numbers.index + 1)
+            _drawn(figure, f"{measure} of neighbouring layers", numbers, f"layers-{measure}")
+    st.dataframe(pd.DataFrame(means).rename_axis("checkpoint").reset_index(), hide_index=True)
     st.caption(
-        f"Mean cosine similarity of the same token at two depths, of {SETS[of]}; 0 is what enters the first layer."
+        "Solid lines: self-cross attention; dashed lines: plain self-attention. One training run of each kind is one "
+        "throw of the dice: a difference here may be chance. CKA compares whole spaces and does not feel a turn of "
+        "them; with fewer tokens than dimensions it is close to 1 by itself, so prefer *all samples*."
     )
+
+
+def _pairs(tables: Tables, of: str) -> None:
+    st.subheader("Every layer with every other")
+    measure = (
+        st.segmented_control(
+            "By",
+            MEASURES,
+            default=MEASURES[0],
+            key="measure",
+            label_visibility="collapsed",
+            bind="query-params",
+        )
+        or MEASURES[0]
+    )
+    named = list(tables[measure].items())
+    for first in range(0, len(named), 2):
+        for column, (name, table) in zip(st.columns(2), named[first : first + 2], strict=False):
+            bounds = (min(0.0, float(table.min())), 1.0)
+            figure = figures.square_matrix(
+                table, name, "tokens after layer", bounds, widgets.look(), f"{measure} similarity"
+            )
+            with column:
+                _drawn(figure, f"{measure} of the layers of {name}", pd.DataFrame(table), f"pairs-{name}")
+    cosine = "Mean cosine similarity of the same token at two depths"
+    cka = "Linear CKA of the tokens at two depths, 1 where one is the other turned or scaled"
+    st.caption(f"{cosine if measure == MEASURES[0] else cka}, of {of}; 0 is what enters the first layer.")
+
+
+def _drawn(figure: Figure, alt: str, numbers: pd.DataFrame, name: str) -> None:
+    st.image(figures.to_png(figure), width="stretch", alt=alt)
+    widgets.figure_downloads(figure, numbers, name)
 
 
 show()

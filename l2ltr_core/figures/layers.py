@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -15,11 +17,16 @@ def checkpoint_label(card: CheckpointCard) -> str:
 
 
 def square_matrix(
-    values: NDArray, title: str, axis: str, bounds: tuple[float, float], look: Look = LIGHT
+    values: NDArray,
+    title: str,
+    axis: str,
+    bounds: tuple[float, float],
+    look: Look = LIGHT,
+    unit: str = "",
 ) -> Figure:
-    """A symmetric (L, L) table as colours with the numbers written in, axes counted from 0."""
+    """A symmetric (L, L) table as colours with the numbers written in, axes counted from 0, a bar in `unit`."""
     size = len(values)
-    figure = Figure(figsize=(5.2, 4.8), dpi=110, facecolor="none", layout="constrained")
+    figure = Figure(figsize=(5.2, 4.8), dpi=130, facecolor="none", layout="constrained")
     axes = figure.subplots()
     drawn = axes.imshow(values, cmap="cividis", vmin=bounds[0], vmax=bounds[1])
     for row in range(size):
@@ -37,13 +44,15 @@ def square_matrix(
     axes.set(xticks=range(size), yticks=range(size), xlabel=axis, ylabel=axis)
     axes.set_title(title, color=look.ink, fontsize=12, loc="left")
     ink_axes(axes, look)
-    colour_bar(figure, drawn, axes, "", look)
+    colour_bar(figure, drawn, axes, unit, look)
     return figure
 
 
-def layer_lines(lines: dict[str, NDArray], label: str, look: Look = LIGHT) -> Figure:
+def layer_lines(
+    lines: dict[str, NDArray], label: str, look: Look = LIGHT, dashed: Collection[str] = ()
+) -> Figure:
     """One line a checkpoint over the layers: `lines` name -> (L,) values from the first layer on."""
-    figure = Figure(figsize=(8, 3.8), dpi=110, facecolor="none", layout="constrained")
+    figure = Figure(figsize=(6, 3.7), dpi=140, facecolor="none", layout="constrained")
     axes = figure.subplots()
     for number, (name, values) in enumerate(lines.items()):
         axes.plot(
@@ -52,7 +61,7 @@ def layer_lines(lines: dict[str, NDArray], label: str, look: Look = LIGHT) -> Fi
             color=CHECKPOINT_COLOURS[number % 4],
             lw=2.5,
             marker="osD^"[number % 4],
-            ls=("-", "--", "-.", ":")[number % 4],
+            ls="--" if name in dashed else "-",
             label=name,
         )
     axes.set(xlabel="layer", ylabel=label, xticks=range(1, 1 + max(len(each) for each in lines.values())))

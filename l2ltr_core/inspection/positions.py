@@ -88,7 +88,7 @@ def principal_colours(embedding: NDArray, grid: tuple[int, int], by: NDArray | N
     middle = reference.mean(axis=0)
     directions = np.linalg.svd(reference - middle, full_matrices=False)[2][:3]
     spread = (reference - middle) @ directions.T
-    low, high = np.percentile(spread, 2, axis=0), np.percentile(spread, 98, axis=0)
+    low, high = (np.asarray(np.percentile(spread, share, axis=0), np.float64) for share in (2, 98))
     main = (embedding[1:] - middle) @ directions.T
     colours = (main - low) / np.maximum(high - low, 1e-12) * 255
     return colours.clip(0, 255).astype(np.uint8).reshape(*grid, 3)

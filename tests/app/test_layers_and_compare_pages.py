@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import words
+from l2ltr_core import assets
 from l2ltr_core.checkpoints import load_encoder
 from l2ltr_core.evaluation import Evaluation, write_held_out
 from l2ltr_core.gallery import open_gallery
@@ -22,9 +24,33 @@ def test_the_layers_page_opens_with_both_kinds_of_attention(open_app: Callable[.
     app = open_app("views/layers.py")
     assert not app.exception
     assert app.multiselect[0].value == list(toy.CHECKPOINTS)
-    app.segmented_control(key="layers_set").set_value("samples").run()
+    app.segmented_control(key="tokens").set_value("all samples").run()
+    app.segmented_control(key="measure").set_value("CKA").run()
     assert not app.exception
     assert not app.error
+    means = app.dataframe[0].value
+    assert list(means["checkpoint"]) == ["toy-a (self-cross)", "toy-b (self)"]
+    assert means["mean CKA"].between(0, 1).all()
+
+
+def test_a_link_restores_what_the_layers_page_compares(open_app: Callable[..., AppTest]) -> None:
+    app = open_app("views/layers.py", checkpoints="toy-b", tokens="all samples", measure="CKA")
+    assert not app.exception
+    assert app.multiselect[0].value == ["toy-b"]
+    assert app.segmented_control(key="tokens").value == "all samples"
+    assert app.segmented_control(key="measure").value == "CKA"
+
+
+def test_the_layers_need_no_places_of_a_gallery(
+    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = shutil.copytree(toy_assets, tmp_path / "assets")
+    monkeypatch.setattr(assets, "ASSETS", mine)
+    toy.write_checkpoint(mine / "checkpoints", "toy-new", 5, "self-cross")
+    app = open_app("views/layers.py", checkpoint="toy-new")
+    assert not app.exception
+    assert not app.error
+    assert app.multiselect[0].value[0] == "toy-new"
 
 
 def test_the_compare_page_opens_with_two_checkpoints_on_the_visitors_photo(

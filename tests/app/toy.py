@@ -34,7 +34,7 @@ def build(assets: Path) -> Path:
     assets.mkdir(parents=True, exist_ok=True)
     _write_raster(imagery, _town())
     for seed, name in enumerate(CHECKPOINTS):
-        _write_checkpoint(assets / "checkpoints", name, seed, "self-cross" if seed == 0 else "self")
+        write_checkpoint(assets / "checkpoints", name, seed, "self-cross" if seed == 0 else "self")
     first, second = (load_encoder(assets / "checkpoints" / f"{name}.json") for name in CHECKPOINTS)
     folder = assets / "galleries" / GALLERY
     build_gallery(open_imagery(str(imagery)), folder, first, name=GALLERY, spacing_m=40, simulated=True)
@@ -87,7 +87,7 @@ def _write_raster(path: Path, pixels: RGB) -> None:
         raster.update_tags(ATTRIBUTION="A town that a test drew")
 
 
-def _write_checkpoint(folder: Path, name: str, seed: int, attention: str) -> None:
+def write_checkpoint(folder: Path, name: str, seed: int, attention: str) -> None:
     torch.manual_seed(seed)
     model = ModelConfig(
         stem="patch",

@@ -22,6 +22,19 @@ def test_layer_lines_carry_the_numbers_and_the_names() -> None:
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["x"]
 
 
+def test_plain_self_attention_is_dashed_whatever_its_place() -> None:
+    lines = {name: np.array([0.5, 0.7]) for name in ("a", "b", "c")}
+    figure = figures.layer_lines(lines, "cosine", dashed=["b"])
+    assert [line.get_linestyle() for line in figure.axes[0].lines] == ["-", "--", "-"]
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 3
+
+
+def test_a_square_matrix_has_a_bar_in_its_unit() -> None:
+    figure = figures.square_matrix(np.eye(3), "x", "layer", (0, 1), unit="cosine similarity")
+    assert figure.axes[1].get_ylabel() == "cosine similarity"
+    assert [text.get_text() for text in figure.axes[0].texts][:2] == ["1.00", "0.00"]
+
+
 def test_an_error_curve_is_drawn_in_percent_and_ends_at_all_photos() -> None:
     curve = (np.array([0.5, 20.0, 300.0]), np.array([1, 2, 3]) / 3)
     figure = figures.error_curves({"x": curve})
