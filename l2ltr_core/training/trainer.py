@@ -28,7 +28,7 @@ from l2ltr_core.training.journal import Journal
 from l2ltr_core.training.mining import LookAlikes
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
-from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, ease_pooling
+from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp
 from l2ltr_core.training.validation import Validator
 from l2ltr_core.training.warmup import ColumnNetwork, new_network
 from l2ltr_core.training.worlds import World, load_world
@@ -143,12 +143,8 @@ def train(
             network,
             ColumnNetwork(network),
         )
-        undo = ease_pooling(network)
-        try:
-            with _stops_on_signal(run.stop):
-                cards = _stages(run, resume)
-        finally:
-            undo()
+        with _stops_on_signal(run.stop):
+            cards = _stages(run, resume)
     return TrainResult(not run.stop.is_set(), tuple(cards), out_dir)
 
 

@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.model.network import L2LTR, Branch
+from l2ltr_core.model.stem import HybridStem, PatchStem
 from l2ltr_core.training.config import TrainConfig
+from l2ltr_core.training.stem import features
 
 HIDDEN = 256
 COLUMN_WIDTH = 64
@@ -59,18 +61,18 @@ class ColumnNetwork(nn.Module):
         """Numbers in a column descriptor."""
         return self.columns * COLUMN_WIDTH
 
-    def of(self, side: Literal["ground", "aerial"]) -> tuple[nn.Module, nn.Module]:
+    def of(self, side: Literal["ground", "aerial"]) -> tuple[HybridStem | PatchStem, nn.Module]:
         """The stem and the head of one side."""
         ground, aerial = (self.ground_stem, self.ground_head), (self.aerial_stem, self.aerial_head)
         return ground if side == "ground" else aerial
 
     def ground(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) normalised -> (B, w * 64) unit rows."""
-        return self.ground_head(self.ground_stem(images))
+        return self.ground_head(features(self.ground_stem, images))
 
     def aerial(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) normalised -> (B, w * 64) unit rows."""
-        return self.aerial_head(self.aerial_stem(images))
+        return self.aerial_head(features(self.aerial_stem, images))
 
 
 def new_network(config: TrainConfig) -> L2LTR:
