@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from l2ltr_core.assets import ASSETS
+from l2ltr_core import assets
 from l2ltr_core.datasets.cvact import open_cvact
 from l2ltr_core.datasets.cvusa import open_cvusa
 from l2ltr_core.datasets.geotagged import open_geotagged
@@ -33,7 +33,7 @@ def open_dataset(spec: str | Path) -> PairedDataset:
 
 def dataset_folder(spec: str | Path) -> Path:
     """The folder of a geotagged dataset given by name (in the assets) or by path."""
-    bundled = ASSETS / "datasets" / str(spec)
+    bundled = assets.ASSETS / "datasets" / str(spec)
     return bundled if bundled.is_dir() else existing_folder(spec)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,31 @@ def read_held_out(card: Path) -> HeldOut | None:
         raise CheckpointError(
             f"{path} is damaged; `l2ltr evaluate --checkpoint {card.stem} --write-card` measures it anew."
         ) from error
+
+
+def aligned(records: Mapping[str, HeldOut]) -> dict[str, pd.DataFrame]:
+    """`rank` and `error_m` of the photos that all records hold, by photo name and in one order.
+
+    Raises CheckpointError for records of different datasets or without a photo in common.
+    """
+    datasets = {record.dataset: name for name, record in records.items()}
+    if len(datasets) > 1:
+        told = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
+        raise CheckpointError(
+            f"These checkpoints were measured on different photos ({told}); "
+            "`l2ltr evaluate --dataset NAME --write-card` measures one of them anew."
+        )
+    tables = {name: record.photos.set_index("photo") for name, record in records.items()}
+    common = sorted(set.intersection(*(set(table.index) for table in tables.values())))
+    if not common:
+        raise CheckpointError(f"The records of {', '.join(records)} have no photo in common.")
+    return {name: table.loc[common] for name, table in tables.items()}
+
+
+def found_only_by(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
+    """Photos whose first match is right in `first` and wrong in `second`, the farthest gone astray first.
+
+    Both as `aligned` gives them.
+    """
+    apart = second[(first["rank"] == 1) & (second["rank"] > 1)]
+    return [str(photo) for photo in apart.sort_values("error_m", ascending=False, kind="stable").index]

@@ -1,6 +1,6 @@
 """What a model looks at and what it has learned, as pure functions on arrays that an encoder gives."""
 
-from l2ltr_core.inspection.agreement import rank_biased_overlap
+from l2ltr_core.inspection.agreement import most_apart, overlap_at, rank_biased_overlap
 from l2ltr_core.inspection.attention import (
     AttentionChoice,
     attention_rollout,
@@ -41,8 +41,10 @@ __all__ = [
     "layer_similarity",
     "linear_cka",
     "mean_distance",
+    "most_apart",
     "moved",
     "on_tile",
+    "overlap_at",
     "position_similarity",
     "principal_colours",
     "rank_biased_overlap",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from l2ltr_core import datasets
+from l2ltr_core import assets
 from l2ltr_core.datasets import open_dataset
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.imagery import open_imagery
@@ -75,9 +75,9 @@ def test_dataset_json_names_imagery_gallery_and_credit(folder: Path) -> None:
 
 
 def test_a_bundled_dataset_is_found_by_its_name(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (assets := world.parent / "assets" / "datasets").mkdir(parents=True)
-    (assets / "bundled").symlink_to(world)
-    monkeypatch.setattr(datasets.registry, "ASSETS", assets.parent)
+    (bundled := world.parent / "assets" / "datasets").mkdir(parents=True)
+    (bundled / "bundled").symlink_to(world)
+    monkeypatch.setattr(assets, "ASSETS", bundled.parent)
     assert open_dataset("bundled").tile_count == 3
 
 

@@ -9,9 +9,12 @@ import pytest
 from l2ltr_core.errors import CheckpointError
 from l2ltr_core.evaluation import (
     Evaluation,
+    HeldOut,
+    aligned,
     bootstrap_difference,
     bootstrap_interval,
     error_curve,
+    found_only_by,
     read_held_out,
     searched_fingerprint,
     write_held_out,
@@ -52,6 +55,35 @@ def test_a_damaged_record_is_refused(gallery: Gallery, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(CheckpointError, match="--write-card"):
         read_held_out(tmp_path / "colours.json")
+
+
+def record(photos: dict[str, tuple[int, float]], dataset: str = "walk") -> HeldOut:
+    rows = [(photo, rank, error_m) for photo, (rank, error_m) in photos.items()]
+    return HeldOut(dataset, "f", "town", "s", pd.DataFrame(rows, columns=["photo", "rank", "error_m"]))
+
+
+def test_records_are_compared_on_the_photos_that_all_hold_in_one_order() -> None:
+    a = record({"y": (1, 3), "x": (2, 90), "only a": (1, 1)})
+    b = record({"x": (1, 2), "y": (9, 400)})
+    tables = aligned({"a": a, "b": b})
+    assert [list(table.index) for table in tables.values()] == [["x", "y"]] * 2
+    assert list(tables["a"]["rank"]) == [2, 1]
+    assert list(tables["b"]["error_m"]) == [2, 400]
+
+
+def test_what_one_finds_and_the_other_misses_comes_with_the_worst_first() -> None:
+    a = record({"p": (1, 3), "q": (1, 4), "r": (5, 80), "s": (1, 2)})
+    b = record({"p": (7, 60), "q": (2, 900), "r": (1, 5), "s": (1, 2)})
+    tables = aligned({"a": a, "b": b})
+    assert found_only_by(tables["a"], tables["b"]) == ["q", "p"]
+    assert found_only_by(tables["b"], tables["a"]) == ["r"]
+
+
+def test_records_of_other_photos_are_not_compared() -> None:
+    with pytest.raises(CheckpointError, match=r"a on walk, b on ride"):
+        aligned({"a": record({"x": (1, 1)}), "b": record({"x": (1, 1)}, "ride")})
+    with pytest.raises(CheckpointError, match="no photo in common"):
+        aligned({"a": record({"x": (1, 1)}), "b": record({"z": (1, 1)})})
 
 
 def test_the_interval_is_that_of_drawing_the_photos_again() -> None:
