@@ -17,6 +17,7 @@ from l2ltr_core.assets import ASSETS
 from l2ltr_core.errors import TwinError
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.cameras import Window, camera_spots, grid_places
+from l2ltr_core.twin.invented import invented
 from l2ltr_core.twin.light import Light, flight_light, street_light
 from l2ltr_core.twin.plan import CityPlan, read_plan
 from l2ltr_core.twin.render import orthophoto, panorama
@@ -27,6 +28,7 @@ from l2ltr_core.types import RGB, Location, Progress
 ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0)"
 CHIP_M = 80.0
 """Half of this stays free between every camera or place and the edge of the city."""
+INVENTED = "invented"
 _MOMENT_EVERY = 120
 _LEAN = 0.06
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
@@ -81,8 +83,18 @@ CITIES: dict[str, BundledCity] = {
 }
 
 
-def load_city(city: str | Path, part: str = "all") -> tuple[CityPlan, Part]:
-    """A bundled name or an .osm.pbf file -> its plan, clipped to `part`."""
+def load_city(city: str | Path, part: str = "all", variant: int = 0) -> tuple[CityPlan, Part]:
+    """A bundled name or an .osm.pbf file -> its plan, clipped to `part`, as it is (0) or imagined anew.
+
+    The city "invented" has no original: each `variant` is a street plan of its own.
+    """
+    if str(city) == INVENTED:
+        return invented(variant), Part()
+    plan, chosen = _mapped(city, part)
+    return imagined(plan, variant), chosen
+
+
+def _mapped(city: str | Path, part: str) -> tuple[CityPlan, Part]:
     if str(city) in CITIES:
         bundled = CITIES[str(city)]
         if part not in bundled.parts:
@@ -93,7 +105,7 @@ def load_city(city: str | Path, part: str = "all") -> tuple[CityPlan, Part]:
         chosen, plan = Part(), read_plan(Path(city), Path(city).name.split(".")[0])
     else:
         raise TwinError(
-            f"No bundled city or file '{city}'; give a .osm.pbf file or one of {', '.join(CITIES)}."
+            f"No bundled city or file '{city}'; give a .osm.pbf file or one of {', '.join([*CITIES, INVENTED])}."
         )
     return (plan.clipped(*chosen.world) if chosen.world else plan), chosen
 
@@ -114,14 +126,15 @@ def build_city(
 ) -> None:
     """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
 
-    `variant` > 0 builds an imagined city with the grain of the real one. `size_px` is the
+    `variant` > 0 builds an imagined city with the grain of the real one, or with the city "invented" a street
+    plan of its own. `size_px` is the
     (height, width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`.
     `moments` orthophotos are taken, each with other sun, season and traffic. Work that is already
     there is not done again; `dataset.json` is written last. Raises TwinError for an unusable city.
     """
-    plan, chosen = load_city(city, part)
+    plan, chosen = load_city(city, part, variant)
     detail = FINE if size_px[1] > 512 else STANDARD
-    world = World(imagined(plan, variant), variant=variant, detail=detail)
+    world = World(plan, variant=variant, detail=detail)
     margin = CHIP_M / 2
     everywhere = (margin, margin, plan.width_m - margin, plan.height_m - margin)
     window = chosen.cameras or everywhere

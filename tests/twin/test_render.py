@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.twin.build import write_orthophoto
 from l2ltr_core.twin.cameras import camera_spots, grid_places
-from l2ltr_core.twin.light import flight_light, street_light
+from l2ltr_core.twin.light import Light, dusk, flight_light, fog, rain, snow, street_light
 from l2ltr_core.twin.plan import CityPlan
 from l2ltr_core.twin.render import orthophoto, panorama
 from l2ltr_core.twin.street import traffic
@@ -104,3 +105,49 @@ def test_the_ground_goes_on_as_its_mirror_image(world: World) -> None:
     inside = world.ground.surface_at([5.0, 210.0], [100.0, 100.0])
     beyond = world.ground.surface_at([-5.0, 230.0], [100.0, 100.0])
     assert np.array_equal(inside, beyond)
+
+
+def _weathered(weather: Callable[[Light, np.random.Generator], Light]) -> Light:
+    return weather(replace(NOON, haze_m=1000.0), np.random.default_rng(3))
+
+
+def test_snow_whitens_the_lawn_and_rain_darkens_the_stones(world: World) -> None:
+    dry = _from_above(world, NOON)
+    assert _from_above(world, replace(NOON, snow=1.0)).mean() > dry.mean() + 25
+    assert _from_above(world, replace(NOON, wet=1.0)).mean() < dry.mean() - 3
+    assert _weathered(snow).snow > 0
+    assert _weathered(rain).wet > 0
+
+
+def test_after_sunset_the_windows_and_the_ground_below_lamps_are_lit(world: World) -> None:
+    evening = _weathered(dusk)
+    lit, dark = (_view(world, light) for light in (evening, replace(evening, dusk=1e-6)))
+    brighter = lit.astype(int).sum(-1) - dark.astype(int).sum(-1)
+    assert (brighter > 60).mean() > 0.01
+    assert brighter.min() > -12
+
+
+def test_fog_hides_the_houses_and_rain_and_snow_fall_in_front_of_them(world: World) -> None:
+    assert _view(world, _weathered(fog)).std() < 0.9 * _view(world, NOON).std()
+    for falling in (replace(NOON, rainfall=1.0), replace(NOON, snowfall=1.0)):
+        assert 0.005 < (_view(world, falling) != _view(world, NOON)).any(-1).mean() < 0.4
+
+
+def test_what_stands_high_leans_in_the_orthophoto_and_the_ground_stays(world: World) -> None:
+    straight, leaning = (
+        orthophoto(world, NOON, pixel_m=1.0, samples=1, lean=lean).astype(int)
+        for lean in ((0.0, 0.0), (0.25, 0.0))
+    )
+    house = slice(200 - 158, 200 - 122)  # the red one, 18 m high: its roof moves 4.5 m to the east
+    east_wall = slice(71, 74)
+    assert np.abs(leaning[house, east_wall] - straight[house, east_wall]).mean() > 15
+    pond = (slice(200 - 55, 200 - 25), slice(95, 115))
+    assert np.abs(leaning[pond] - straight[pond]).mean() < 2
+
+
+def _view(world: World, light: Light) -> np.ndarray:
+    return panorama(world, 100, 100, light, size_px=(48, 192), top_deg=45, bottom_deg=-45, samples=1)
+
+
+def _from_above(world: World, light: Light) -> np.ndarray:
+    return orthophoto(world, light, pixel_m=2.0, samples=1).astype(float)
