@@ -311,6 +311,52 @@ def evaluate(
 
 
 @app.command()
+def report(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CHECKPOINT...", help="As elsewhere; by default every shipped one."),
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="The held-out photos.")] = "helsinki",
+    gallery: Annotated[str | None, typer.Option(help="Another gallery than the dataset names.")] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Photos of the same city that confidences may be chosen on.")
+    ] = None,
+    elsewhere: Annotated[str | None, typer.Option(help="A dataset of another city.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="One section by its name on the card; give several times.")
+    ] = None,
+    corrupted_photos: Annotated[
+        int, typer.Option(min=1, help="Photos under each corruption and level.")
+    ] = 120,
+    again: Annotated[bool, typer.Option("--again", help="Measure also what was measured.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Only say what the cards hold.")] = False,
+    page: Annotated[Path | None, typer.Option(help="Also write the tables to this Markdown file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure everything about checkpoints into their cards. Interrupted, it goes on with what is left."""
+    from l2ltr_core.checkpoints import find_card, list_checkpoints, load_card
+    from l2ltr_core.evaluation import read_held_out
+    from l2ltr_core.evaluation.page import write_page
+    from l2ltr_core.evaluation.tables import report_tables
+
+    chosen = names or [card.name for card in list_checkpoints()]
+    if not show:
+        _measure_all(chosen, dataset, gallery, validation, elsewhere, only or [], corrupted_photos, again)
+    cards = [load_card(name) for name in chosen]
+    records = {card.name: read_held_out(find_card(name)) for card, name in zip(cards, chosen, strict=True)}
+    if page is not None:
+        write_page(page, cards, records)
+    if as_json:
+        print(json.dumps({card.name: card.results for card in cards}, indent=2))
+        return
+    for table in report_tables(cards, records):
+        shown = Table(*table.head, title=table.title, caption=table.about, title_justify="left", box=None)
+        for row in table.rows:
+            shown.add_row(*row)
+        Console().print(shown, "")
+
+
+@app.command()
 def train(
     dataset: Annotated[list[str], typer.Option(help="A geotagged folder; give several times for several.")],
     config: Annotated[Path, typer.Option(help="The run's TOML file.")],
@@ -474,12 +520,12 @@ def inspect_layers(
 
 @twin_app.command("build")
 def twin_build(
-    city: Annotated[str, typer.Option(help="A bundled city or an .osm.pbf file.")],
+    city: Annotated[str, typer.Option(help="A bundled city, `invented`, or an .osm.pbf file.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     part: Annotated[str, typer.Option(help="Which part of a bundled city.")] = "all",
     variant: Annotated[
-        int, typer.Option(help="Above 0: an imagined city with the grain of the real one.")
+        int, typer.Option(help="Above 0: imagined with the grain of the real city, or invented.")
     ] = 0,
     panoramas: Annotated[int, typer.Option(help="How many photos to take.")] = 400,
     moments: Annotated[int, typer.Option(help="How many orthophotos, each at another time.")] = 1,
@@ -626,6 +672,36 @@ def _encoder(name: str | None, gallery: Gallery | None) -> Encoder:
     return load_encoder(next(iter(shipped.values())))
 
 
+def _measure_all(
+    names: Sequence[str],
+    dataset: str,
+    gallery: str | None,
+    validation: str | None,
+    elsewhere: str | None,
+    only: Sequence[str],
+    corrupted_photos: int,
+    again: bool,
+) -> None:
+    from l2ltr_core.checkpoints import find_card, load_encoder
+    from l2ltr_core.datasets import open_dataset
+    from l2ltr_core.evaluation.report import Subject, write_report
+    from l2ltr_core.gallery import open_gallery
+
+    held_out = open_dataset(dataset)
+    tuned = None if validation is None else open_dataset(validation)
+    away = None if elsewhere is None else open_dataset(elsewhere)
+    named = gallery or held_out.gallery_name
+    if named is None:
+        raise ConfigurationError(f"The dataset {held_out.name} names no gallery; give --gallery.")
+    searched = open_gallery(named)
+    for name in names:
+        encoder = load_encoder(name)
+        subject = Subject(encoder, searched, held_out, tuned, away, corrupted_photos)
+        lacking = write_report(subject, find_card(name), only=only, again=again, progress=_progress)
+        if lacking:
+            _notes([f"{encoder.name}: {', '.join(lacking)} need --validation or --elsewhere."])
+
+
 def _indexes(gallery: Gallery) -> str:
     made_by = [f"{index.checkpoint} ({index.fingerprint})" for index in gallery.manifest.indexes]
     return ", ".join(made_by) or "none"
@@ -634,31 +710,23 @@ def _indexes(gallery: Gallery) -> str:
 def _write_card(checkpoint: str, report: dict[str, Any]) -> None:
     from l2ltr_core.checkpoints import load_card, update_card
 
-    about = ("dataset", "checkpoint", "calibration")
+    about = ("dataset", "checkpoint")
     measured = {key: value for key, value in report.items() if key not in about}
     key = " ".join(
         [report["dataset"], report["protocol"]]
         + (["search"] if report["heading"] == "search" else [])
         + ([f"{report['fov_deg']:g} degrees"] if "fov_deg" in report else [])
     )
-    changes: dict[str, Any] = {"results": {**load_card(checkpoint).results, key: measured}}
-    if report.get("calibration"):
-        changes["calibration"] = {**report["calibration"], "measured_on": report["dataset"]}
-    update_card(checkpoint, **changes)
+    update_card(checkpoint, results={**load_card(checkpoint).results, key: measured})
 
 
 def _write_photos(checkpoint: str, measured: Evaluation, encoder: Encoder, gallery: Gallery | None) -> None:
     """Keep what became of each photo beside the card, for the app's Compare page."""
-    from l2ltr_core.assets import find_checkpoint_dir
+    from l2ltr_core.checkpoints import find_card
     from l2ltr_core.evaluation import write_held_out
 
     assert gallery is not None
-    path = Path(checkpoint)
-    if path.is_dir() or path.suffix in (".json", ".safetensors"):
-        folder = path if path.is_dir() else path.parent
-    else:
-        folder = find_checkpoint_dir()
-    write_held_out(measured, encoder, gallery, folder / f"{encoder.name}.json")
+    write_held_out(measured, encoder, gallery, find_card(checkpoint))
 
 
 @contextmanager
@@ -699,6 +767,11 @@ def _show_localization(result: Localization) -> None:
         f"heading {values['heading_deg']:.1f} degrees ({values['heading_source']}), checkpoint "
         f"{values['checkpoint']}, gallery {values['gallery']}"
     )
+    if result.in_gallery is not None:
+        print(
+            f"taken in the gallery: {'probably' if result.in_gallery else 'probably not'} (the best match scores "
+            f"{result.matches[0].score:.2f}, the least is {result.least_score:.2f})"
+        )
     table = Table("rank", "place", "latitude", "longitude", "score", box=None)
     for match in values["matches"]:
         table.add_row(

@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.gallery import Checkpoint, Gallery
@@ -30,6 +30,11 @@ DEFAULT_TEMPERATURE = 0.05
 LOW_CONFIDENCE = 0.3
 OUTSIDE_M = 100.0
 """A photo farther than this from every place of the gallery was not taken in it."""
+ALIKE_SIZE = 2.0
+"""How many times more or fewer places a gallery may have than the one a score was measured in: the best of
+more is higher by itself."""
+LEAST_DOUBT = 1e-3
+"""Probabilities are kept this far from 0 and 1: nothing here is surer than that."""
 
 
 class GroundEncoder(Checkpoint, Protocol):
@@ -37,7 +42,7 @@ class GroundEncoder(Checkpoint, Protocol):
 
     @property
     def card(self) -> Any:
-        """With `calibration`, where `temperature` and `typical_score` may be."""
+        """With `calibration`, as `Calibration.of_card` reads it."""
 
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         """The north-centred view that the model sees."""
@@ -47,11 +52,43 @@ class GroundEncoder(Checkpoint, Protocol):
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What makes scores into statements that come true, chosen on validation photos (evaluation.calibration).
+
+    The probability that a softmax at `temperature` gathers in a circle becomes a confidence by a line in its
+    log odds, `slope` and `offset` (Platt). `least_score` is what the best match of most photos taken in
+    `gallery`, of `gallery_places` places, reaches; None where that was not measured.
+    """
+
+    temperature: float = DEFAULT_TEMPERATURE
+    slope: float = 1.0
+    offset: float = 0.0
+    least_score: float | None = None
+    gallery: str = ""
+    gallery_places: int = 0
+
+    @classmethod
+    def of_card(cls, values: Mapping[str, Any]) -> Calibration:
+        """What a card's `calibration` says, the defaults for what it does not; its notes are left alone."""
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+
+    def confidence(self, mass: ArrayLike) -> NDArray[np.float64]:
+        """How often a photo whose circle holds `mass` of the probability was taken in it, in [0, 1]."""
+        return 1 / (1 + np.exp(-(self.slope * log_odds(mass) + self.offset)))
+
+    def least_score_in(self, gallery: str, places: int) -> float | None:
+        """`least_score`, where it was measured in a gallery of that name and about that many places."""
+        alike = self.gallery_places / ALIKE_SIZE <= places <= self.gallery_places * ALIKE_SIZE
+        return self.least_score if gallery == self.gallery and alike else None
+
+
+@dataclass(frozen=True)
 class Localization:
     """Where a photo was taken, as far as one gallery and one checkpoint can tell.
 
     `to_dict` is what every surface shows and exports; `ground_view` (what the model saw, north in the centre)
-    and `notes` (what a person should know, one sentence each) are for people.
+    and `notes` (what a person should know, one sentence each) are for people. `least_score` is what the best
+    match of a photo taken in this gallery usually reaches, None where that is not known.
     """
 
     gallery: str
@@ -63,6 +100,16 @@ class Localization:
     truth: Location | None
     ground_view: RGB
     notes: tuple[str, ...] = ()
+    least_score: float | None = None
+
+    @property
+    def in_gallery(self) -> bool | None:
+        """Whether the photo was probably taken in the gallery at all, None where that cannot be told.
+
+        True does not say that the answer is right, nor False that the photo is elsewhere: a known share of
+        photos from the gallery is turned away, and of photos from elsewhere let through (the card's results).
+        """
+        return None if self.least_score is None else self.matches[0].score >= self.least_score
 
     @property
     def error_m(self) -> float | None:
@@ -92,6 +139,8 @@ class Localization:
                 }
                 for match in self.matches
             ],
+            "in_gallery": self.in_gallery,
+            "least_score": None if self.least_score is None else round(self.least_score, 6),
         }
         if self.truth is not None and self.error_m is not None:
             values |= {"truth": _position(self.truth), "error_m": round(self.error_m, 2)}
@@ -150,12 +199,14 @@ def localize(
     found = place_ids[0] >= 0  # an approximate index may find fewer
     places = gallery.places.iloc[place_ids[0][found]]
     latitudes, longitudes = places["latitude"].to_numpy(), places["longitude"].to_numpy()
-    calibration = encoder.card.calibration
-    temperature = float(calibration.get("temperature", DEFAULT_TEMPERATURE))
-    radius_m = max(ESTIMATE_RADIUS_M, gallery.manifest.spacing_m or 0.0)
+    calibration = Calibration.of_card(encoder.card.calibration)
     weighed = slice(ESTIMATE_PLACES)
     estimate = estimate_location(
-        scores[0][found][weighed], latitudes[weighed], longitudes[weighed], temperature, radius_m
+        scores[0][found][weighed],
+        latitudes[weighed],
+        longitudes[weighed],
+        calibration,
+        circle_radius_m(gallery),
     )
     matches = tuple(
         Match(rank, int(place_id), float(latitude), float(longitude), float(score))
@@ -163,8 +214,8 @@ def localize(
             zip(place_ids[0][found], latitudes, longitudes, scores[0][found], strict=True), 1
         )
     )[:top_k]
-    notes += _doubts(estimate, matches, calibration.get("typical_score"), panorama.location, gallery)
-    return Localization(
+    told = source in ("exif", "given")  # the best of 32 headings scores higher, and a wrong one lower
+    result = Localization(
         gallery.name,
         encoder.name,
         heading_deg,
@@ -174,7 +225,14 @@ def localize(
         panorama.location,
         view,
         tuple(notes),
+        calibration.least_score_in(gallery.name, len(gallery.places)) if told else None,
     )
+    return replace(result, notes=(*result.notes, *_doubts(result, gallery)))
+
+
+def circle_radius_m(gallery: Gallery) -> float:
+    """How wide an estimate's circle is: never narrower than the gallery's own grid."""
+    return max(ESTIMATE_RADIUS_M, gallery.manifest.spacing_m or 0.0)
 
 
 def choose_heading(
@@ -213,67 +271,78 @@ def turned_views(panorama: Panorama, encoder: GroundEncoder) -> list[RGB]:
 
 
 def estimate_location(
-    scores: NDArray, latitudes: NDArray, longitudes: NDArray, temperature: float, radius_m: float
+    scores: NDArray, latitudes: NDArray, longitudes: NDArray, calibration: Calibration, radius_m: float
 ) -> LocationEstimate:
     """Gather the probability of (K,) matches in space.
 
-    Scores become probabilities by a softmax at `temperature`. The circle of `radius_m` around one of the
-    places that holds the most probability wins; the estimate is the mean of what it holds, the confidence how
-    much that is. It is a statement about these K places: that the photo was taken in the gallery at all is
-    assumed, and a temperature that was not measured on held-out photos gives an order, not a frequency.
+    Scores become probabilities by a softmax. The circle of `radius_m` around one of the places that holds the
+    most probability wins; the estimate is the mean of what it holds, the confidence how often so much comes
+    true. It is a statement about these K places: that the photo was taken in the gallery at all is assumed,
+    and a calibration that was not measured gives an order, not a frequency.
     """
-    weights = match_probabilities(scores, temperature)
-    mass = circle_masses(weights, latitudes, longitudes, radius_m)
-    centre = int(mass.argmax())
-    near = distance_m(latitudes, longitudes, latitudes[centre], longitudes[centre]) <= radius_m
-    origin = Location(float(latitudes[centre]), float(longitudes[centre]))
-    east, north = local_m(latitudes[near], longitudes[near], origin)
-    share = weights[near] / weights[near].sum()
-    place = offset(origin, float(share @ east), float(share @ north))
-    return LocationEstimate(place.latitude, place.longitude, radius_m, min(1.0, float(mass[centre])))
+    circles = Circles.around(latitudes, longitudes, radius_m)
+    place, mass = circles.heaviest(match_probabilities(scores, calibration.temperature))
+    return LocationEstimate(place.latitude, place.longitude, radius_m, float(calibration.confidence(mass)))
 
 
-def match_probabilities(scores: NDArray, temperature: float | NDArray) -> NDArray[np.float64]:
-    """Softmax over the last axis of cosine similarities (..., K)."""
-    exponents = (scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)) / temperature
-    weights = np.exp(exponents)
-    return weights / weights.sum(axis=-1, keepdims=True)
+@dataclass(frozen=True)
+class Circles:
+    """Circles of one radius around each of K places: `inside` (K, K), `east_m` and `north_m` of the first."""
+
+    origin: Location
+    east_m: NDArray
+    north_m: NDArray
+    inside: NDArray[np.bool_]
+
+    @classmethod
+    def around(cls, latitudes: NDArray, longitudes: NDArray, radius_m: float) -> Circles:
+        """Of `radius_m` around (K,) places."""
+        apart_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
+        origin = Location(float(latitudes[0]), float(longitudes[0]))
+        return cls(origin, *local_m(latitudes, longitudes, origin), apart_m <= radius_m)
+
+    def heaviest(self, weights: NDArray) -> tuple[Location, float]:
+        """The mean place of the circle that holds the most of (K,) weights, and how much that is, at most 1."""
+        masses = weights @ self.inside
+        centre = int(masses.argmax())
+        share = np.where(self.inside[centre], weights, 0) / masses[centre]
+        place = offset(self.origin, float(share @ self.east_m), float(share @ self.north_m))
+        return place, min(1.0, float(masses[centre]))
 
 
-def circle_masses(
-    weights: NDArray, latitudes: NDArray, longitudes: NDArray, radius_m: float
-) -> NDArray[np.float64]:
-    """For each of (K,) places the probability held within `radius_m` of it; weights and masses are (..., K)."""
-    apart_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
-    return weights @ (apart_m <= radius_m)
+def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float64]:
+    """Softmax of (K,) cosine similarities."""
+    weights = np.exp((scores.astype(np.float64) - scores.max()) / temperature)
+    return weights / weights.sum()
 
 
-def _doubts(
-    estimate: LocationEstimate,
-    matches: tuple[Match, ...],
-    typical_score: float | None,
-    truth: Location | None,
-    gallery: Gallery,
-) -> list[str]:
+def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
+    """log(p / (1 - p)) of probabilities, kept off 0 and 1."""
+    kept = np.clip(probability, LEAST_DOUBT, 1 - LEAST_DOUBT)
+    return np.log(kept / (1 - kept))
+
+
+def _doubts(found: Localization, gallery: Gallery) -> list[str]:
     """Reasons not to believe the result, in words."""
-    doubts = []
-    away_m = 0.0 if truth is None else _nearest_m(truth, gallery)
+    away_m = 0.0 if found.truth is None else _nearest_m(found.truth, gallery)
+    confidence = found.estimate.confidence
     if away_m > OUTSIDE_M:
-        doubts.append(
+        return [
             f"The photo's own position is {away_m / 1000:,.1f} km from the nearest place of the gallery "
             f"{gallery.name}, so every match is wrong."
-        )
-    elif typical_score is not None and matches[0].score < typical_score:
-        doubts.append(
-            f"The best match scores {matches[0].score:.2f}, lower than right ones usually do "
-            f"({typical_score:.2f} and more): the photo was probably not taken in the gallery {gallery.name}."
-        )
-    elif estimate.confidence < LOW_CONFIDENCE:
-        doubts.append(
-            f"No place stands out (confidence {estimate.confidence:.0%}): the photo may not have been taken "
+        ]
+    if found.in_gallery is False:
+        return [
+            f"This photo was probably not taken in the gallery {gallery.name}: its best match scores "
+            f"{found.matches[0].score:.2f}, those of photos taken there nearly always {found.least_score:.2f} "
+            "or more."
+        ]
+    if confidence < LOW_CONFIDENCE:
+        return [
+            f"No place stands out (confidence {confidence:.0%}): the photo may not have been taken "
             f"in the gallery {gallery.name} at all."
-        )
-    return doubts
+        ]
+    return []
 
 
 def _nearest_m(truth: Location, gallery: Gallery) -> float:

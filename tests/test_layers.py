@@ -195,7 +195,7 @@ def test_nothing_unpickles_or_evaluates_text() -> None:
     assert called + imported + allowing == []
 
 
-EXTRAS = {"twin": ("twin",), "gallery": ("ray",)}
+EXTRAS = {"twin": ("twin",), "gallery": ("ray",), "evaluation": ("report",)}
 """Rooms that need packages which the app does without -> the extras that bring them."""
 
 

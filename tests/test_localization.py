@@ -13,7 +13,14 @@ from l2ltr_core.errors import ConfigurationError, GalleryError
 from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
 from l2ltr_core.imagery import open_imagery
-from l2ltr_core.localization import Localization, estimate_location, localize, search_heading
+from l2ltr_core.localization import (
+    Calibration,
+    Localization,
+    estimate_location,
+    localize,
+    log_odds,
+    search_heading,
+)
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import Location, Panorama
 from tests.town import CHIP_M, ColourEncoder, town, write_raster
@@ -116,11 +123,52 @@ def test_a_photo_from_elsewhere_is_told_so(gallery: Gallery) -> None:
     assert any("km from the nearest place of the gallery town" in note for note in notes)
 
 
-def test_a_score_below_the_usual_is_told(gallery: Gallery) -> None:
-    strict = ColourEncoder(calibration={"typical_score": 0.9})
+STRICT = ColourEncoder(calibration={"least_score": 0.9, "gallery": "town", "gallery_places": 256})
+
+
+def test_a_photo_that_matches_badly_is_probably_not_in_the_gallery(gallery: Gallery) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    notes = localize(Panorama(noise, heading_deg=0.0), encoder=strict, gallery=gallery).notes
-    assert any("probably not taken in the gallery town" in note for note in notes)
+    result = localize(Panorama(noise, heading_deg=0.0), encoder=STRICT, gallery=gallery)
+    assert result.in_gallery is False
+    assert any("probably not taken in the gallery town" in note for note in result.notes)
+    assert (result.to_dict()["in_gallery"], result.to_dict()["least_score"]) == (False, 0.9)
+
+
+def test_a_photo_that_matches_well_is_probably_in_the_gallery(gallery: Gallery) -> None:
+    result = localize(photo_of(gallery, PLACE), encoder=STRICT, gallery=gallery)
+    assert result.in_gallery is True
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize(
+    "measured_in",
+    [{}, {"gallery": "village", "gallery_places": 256}, {"gallery": "town", "gallery_places": 513}],
+)
+def test_a_least_score_of_another_gallery_tells_nothing(gallery: Gallery, measured_in: dict) -> None:
+    other = ColourEncoder(calibration={"least_score": 0.999, **measured_in})
+    result = localize(photo_of(gallery, PLACE, 90), encoder=other, gallery=gallery)
+    assert result.in_gallery is None
+    assert result.to_dict()["in_gallery"] is result.to_dict()["least_score"] is None
+
+
+def test_a_heading_that_is_not_known_tells_nothing_about_the_gallery(gallery: Gallery) -> None:
+    unknown = replace(photo_of(gallery, PLACE), heading_deg=None)
+    assert localize(unknown, encoder=STRICT, gallery=gallery).in_gallery is None
+    assert localize(unknown, encoder=STRICT, gallery=gallery, heading="search").in_gallery is None
+    assert localize(unknown, encoder=STRICT, gallery=gallery, heading=0.0).in_gallery is True
+
+
+def test_the_line_in_the_log_odds_bends_the_confidence_and_nothing_else(gallery: Gallery) -> None:
+    photo = photo_of(gallery, PLACE)
+    plain = localize(photo, encoder=ENCODER, gallery=gallery).estimate
+    timid = ColourEncoder(calibration={"slope": 0.5, "offset": -1.0})
+    bent = localize(photo, encoder=timid, gallery=gallery).estimate
+    assert log_odds(bent.confidence) == pytest.approx(0.5 * log_odds(plain.confidence) - 1, abs=1e-6)
+    assert replace(bent, confidence=plain.confidence) == plain
+
+
+def test_what_else_a_card_notes_about_its_calibration_is_left_alone() -> None:
+    assert Calibration.of_card({"temperature": 0.1, "measured_on": "walk"}) == Calibration(temperature=0.1)
 
 
 def test_a_place_among_many_alike_is_not_trusted(gallery: Gallery) -> None:
@@ -153,15 +201,18 @@ def test_the_mean_of_a_cluster_beats_a_lone_high_score() -> None:
     places = [lone, *near]
     latitudes = np.array([place.latitude for place in places])
     longitudes = np.array([place.longitude for place in places])
-    estimate = estimate_location(np.array([0.8, 0.79, 0.79, 0.79]), latitudes, longitudes, 0.05, 25.0)
+    estimate = estimate_location(
+        np.array([0.8, 0.79, 0.79, 0.79]), latitudes, longitudes, Calibration(), 25.0
+    )
     assert distance_between_m(Location(estimate.latitude, estimate.longitude), near[1]) < 1
     assert estimate.confidence == pytest.approx(3 * np.exp(-0.2) / (1 + 3 * np.exp(-0.2)), abs=1e-6)
     assert estimate.radius_m == 25
 
 
 def test_one_place_is_its_own_estimate() -> None:
-    estimate = estimate_location(np.array([0.3]), np.array([60.0]), np.array([25.0]), 0.05, 25.0)
-    assert (estimate.latitude, estimate.longitude, estimate.confidence) == (60, 25, 1)
+    estimate = estimate_location(np.array([0.3]), np.array([60.0]), np.array([25.0]), Calibration(), 25.0)
+    assert (estimate.latitude, estimate.longitude) == (60, 25)
+    assert estimate.confidence == pytest.approx(0.999)  # nothing is surer than that
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +223,8 @@ def result(gallery: Gallery) -> Localization:
 def test_the_result_has_the_documented_entries(result: Localization) -> None:
     values = result.to_dict()
     assert list(values) == [
-        "gallery", "checkpoint", "heading_deg", "heading_source", "estimate", "matches", "truth", "error_m",
+        "gallery", "checkpoint", "heading_deg", "heading_source", "estimate", "matches", "in_gallery",
+        "least_score", "truth", "error_m",
     ]  # fmt: skip
     assert list(values["estimate"]) == ["latitude", "longitude", "radius_m", "confidence"]
     assert list(values["matches"][0]) == ["rank", "place_id", "latitude", "longitude", "score"]

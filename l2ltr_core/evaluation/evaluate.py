@@ -6,7 +6,7 @@ as it is, right is every place within 25 m of where the photo was taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from l2ltr_core.datasets import PairedDataset, Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
-from l2ltr_core.evaluation.calibration import calibrate
 from l2ltr_core.evaluation.recall import TIE, ranks_of_best_right, recalls_of_ranks, score_blocks
 from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_m
@@ -49,7 +48,7 @@ class Evaluation:
     """What was measured: the `report` of `evaluate`, and `photos`, one row a query.
 
     Its columns are `photo` (name), `rank` of the first right place (from 1) and `error_m` of the first match,
-    NaN where positions are not known.
+    NaN where positions are not known; after a search `heading_deg`, the one that was found.
     """
 
     report: dict[str, Any]
@@ -69,9 +68,8 @@ def evaluate(
     """Recalls (fractions) and, where positions are known, distances of the first match in metres.
 
     The protocol defaults to `places` where the dataset names a gallery. `search` finds each photo's heading
-    in the gallery instead of being told; `fov_deg` leaves each photo a random part of the circle. In the
-    `places` protocol `calibration` holds the temperature that makes confidences come true on these photos.
-    Raises ConfigurationError, DatasetError or GalleryError.
+    in the gallery instead of being told; `fov_deg` leaves each photo a random part of the circle. Raises
+    ConfigurationError, DatasetError or GalleryError.
     """
     return measure(
         dataset, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=gallery,
@@ -87,11 +85,13 @@ def measure(
     heading: Literal["exif", "search"] = "exif",
     fov_deg: float | None = None,
     gallery: Gallery | None = None,
+    photos: Sequence[Query] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """`evaluate` with what became of each photo."""
+    """`evaluate` with what became of each photo; `photos` are some of the dataset's own, perhaps altered."""
     protocol = protocol or ("paired" if dataset.gallery_name is None else "places")
-    _check(dataset, protocol, heading, fov_deg)
+    photos = dataset.queries if photos is None else photos
+    _check(dataset, photos, protocol, heading, fov_deg, gallery)
     if protocol == "places":
         gallery = gallery or open_gallery(str(dataset.gallery_name))
         ranked = _Ranked(
@@ -101,51 +101,59 @@ def measure(
         )
     else:
         ranked = _tiles(dataset, encoder)
-    ground = _encode_queries(dataset.queries, encoder, heading, fov_deg, ranked.descriptors, progress)
+    panoramas = load_photos(photos, fov_deg, progress)
+    if heading == "exif":
+        ground = encode_photos(panoramas, encoder)
+        table = pd.DataFrame({"photo": [photo.name for photo in photos]})
+    else:
+        ground, headings_deg = _under_best_heading(panoramas, encoder, ranked.descriptors)
+        table = pd.DataFrame({"photo": [photo.name for photo in photos], "heading_deg": headings_deg})
     report: dict[str, Any] = {
         "dataset": dataset.name,
         "checkpoint": encoder.name,
         "protocol": protocol,
         "heading": heading,
-        "queries": len(dataset.queries),
+        "queries": len(photos),
         "gallery_size": len(ranked.descriptors),
     }
     if fov_deg is not None:
         report["fov_deg"] = fov_deg
-    ranks, errors_m = _rank(dataset.queries, ground, ranked, protocol)
+    ranks, errors_m = _rank(photos, ground, ranked, protocol)
     report |= _summary(ranks, errors_m, len(ranked.descriptors))
-    if protocol == "places" and heading == "exif" and fov_deg is None:
-        apart_m = _distances_m(dataset.queries, ranked)
-        assert apart_m is not None and gallery is not None
-        report["calibration"] = calibrate(ground, ranked.descriptors, apart_m, gallery)
-    names = [query.name for query in dataset.queries]
-    errors = np.full(len(names), np.nan) if errors_m is None else errors_m.astype(np.float64)
-    return Evaluation(report, pd.DataFrame({"photo": names, "rank": ranks + 1, "error_m": errors}))
+    errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
+    return Evaluation(report, table.assign(rank=ranks + 1, error_m=errors))
 
 
-def _check(dataset: PairedDataset, protocol: str, heading: str, fov_deg: float | None) -> None:
+def _check(
+    dataset: PairedDataset,
+    photos: Sequence[Query],
+    protocol: str,
+    heading: str,
+    fov_deg: float | None,
+    gallery: Gallery | None,
+) -> None:
     if protocol not in ("paired", "places"):
         raise ConfigurationError(f"The protocol is {protocol!r}; give `paired` or `places`.")
     if heading not in ("exif", "search"):
         raise ConfigurationError(f"The heading is {heading!r}; give `exif` or `search`.")
     if fov_deg is not None and not 0 < fov_deg <= 360:
         raise ConfigurationError(f"The field of view is {fov_deg} degrees; give more than 0, at most 360.")
-    if not dataset.queries:
+    if not photos:
         raise DatasetError(f"The dataset {dataset.name} has no photos to evaluate.")
-    if protocol == "places" and dataset.gallery_name is None:
+    if protocol == "places" and dataset.gallery_name is None and gallery is None:
         raise ConfigurationError(
             f"The dataset {dataset.name} names no gallery, which the places protocol searches; "
             "use --protocol paired."
         )
-    if protocol == "places" and any(query.location is None for query in dataset.queries):
+    if protocol == "places" and any(photo.location is None for photo in photos):
         raise DatasetError(
             f"The dataset {dataset.name} has photos without a position, which the places protocol needs; "
             "use --protocol paired."
         )
-    unknown = sum(query.heading_deg is None for query in dataset.queries)
+    unknown = sum(photo.heading_deg is None for photo in photos)
     if heading == "exif" and unknown:
         raise DatasetError(
-            f"{unknown} of {len(dataset.queries)} photos of the dataset {dataset.name} do not say which way "
+            f"{unknown} of {len(photos)} photos of the dataset {dataset.name} do not say which way "
             "they look; use --heading search."
         )
 
@@ -163,37 +171,37 @@ def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder) -> _Ranked:
     return _Ranked(descriptors, latitudes, longitudes)
 
 
-def _encode_queries(
-    queries: Iterable[Query],
-    encoder: EvaluatedEncoder,
-    heading: str,
-    fov_deg: float | None,
-    gallery: Descriptors,
-    progress: Progress | None,
-) -> Descriptors:
-    """(Q, D) descriptors of the photos, each under its known or its best heading."""
-    photos = list(queries)
-    panoramas = _panoramas(photos, fov_deg, progress)
-    if heading == "exif":
-        views = (encoder.ground_view(panorama, panorama.heading_deg or 0.0) for panorama in panoramas)
-        return encoder.encode_ground(views, prepared=True)
-    turns = len(searched_headings())
+def encode_photos(panoramas: Iterable[Panorama], encoder: EvaluatedEncoder) -> Descriptors:
+    """(Q, D) descriptors of photos under the headings they know."""
+    views = (encoder.ground_view(panorama, panorama.heading_deg or 0.0) for panorama in panoramas)
+    return encoder.encode_ground(views, prepared=True)
+
+
+def _under_best_heading(
+    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, gallery: Descriptors
+) -> tuple[Descriptors, list[float]]:
+    """(Q, D) descriptors of photos under the heading that finds the best match, and those headings."""
+    headings_deg = searched_headings()
     turned = (view for panorama in panoramas for view in turned_views(panorama, encoder))
-    every = encoder.encode_ground(turned, prepared=True).reshape(len(photos), turns, -1)
-    return np.stack([views[(views @ gallery.T).max(axis=1).argmax()] for views in every])
+    every = encoder.encode_ground(turned, prepared=True)
+    every = every.reshape(-1, len(headings_deg), every.shape[1])
+    best = [int((views @ gallery.T).max(axis=1).argmax()) for views in every]
+    return every[np.arange(len(best)), best], [headings_deg[turn] for turn in best]
 
 
-def _panoramas(queries: list[Query], fov_deg: float | None, progress: Progress | None) -> Iterator[Panorama]:
+def load_photos(
+    photos: Sequence[Query], fov_deg: float | None, progress: Progress | None
+) -> Iterator[Panorama]:
     """The photos with the headings the dataset knows, cut to the field of view where one is given."""
     random = np.random.default_rng(FIELD_SEED)
-    for done, query in enumerate(queries, 1):
-        panorama = replace(query.load(), heading_deg=query.heading_deg)
+    for done, photo in enumerate(photos, 1):
+        panorama = replace(photo.load(), heading_deg=photo.heading_deg)
         direction_deg = float(random.uniform(-180, 180))
         if fov_deg is not None and panorama.horizontal_field_deg == 360:
             panorama = crop_field(panorama, direction_deg, fov_deg)
         yield panorama
         if progress is not None:
-            progress(done, len(queries))
+            progress(done, len(photos))
 
 
 def _rank(

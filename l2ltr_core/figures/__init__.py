@@ -16,6 +16,7 @@ from l2ltr_core.figures.comparison import error_curves, rank_moves
 from l2ltr_core.figures.files import require_figure_file, save, to_png, to_svg
 from l2ltr_core.figures.layers import checkpoint_label, layer_lines, square_matrix
 from l2ltr_core.figures.positions import GridAxes, axes_of, position_colours, position_map, position_sheet
+from l2ltr_core.figures.reliability import reliability_diagram
 from l2ltr_core.figures.style import ACCENT, CHECKPOINT_COLOURS, DARK, LIGHT, Look, ink_on, scale_bar_m, wind
 from l2ltr_core.figures.views import compass_strip, place_tile
 
@@ -47,6 +48,7 @@ __all__ = [
     "position_map",
     "position_sheet",
     "rank_moves",
+    "reliability_diagram",
     "require_figure_file",
     "save",
     "scale_bar_m",

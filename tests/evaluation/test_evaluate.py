@@ -8,7 +8,7 @@ import pytest
 
 from l2ltr_core.datasets import Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
-from l2ltr_core.evaluation import evaluate
+from l2ltr_core.evaluation import evaluate, measure
 from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
 from l2ltr_core.geometry.geodesy import offset
 from l2ltr_core.imagery import Imagery, open_imagery
@@ -118,13 +118,24 @@ def test_the_whole_field_of_view_is_as_good_as_none(dataset: TownDataset) -> Non
     assert evaluate(dataset, ENCODER, protocol="places", fov_deg=360)["recall_at_1"] == 1
 
 
-def test_a_temperature_is_measured_where_the_heading_is_known(dataset: TownDataset) -> None:
-    calibration = evaluate(dataset, ENCODER)["calibration"]
-    assert 0.005 <= calibration["temperature"] <= 0.5
-    assert 0.5 < calibration["typical_score"] <= 1
-    assert "calibration" not in evaluate(dataset, ENCODER, heading="search")
-    few = replace(dataset, queries=dataset.queries[:5])
-    assert evaluate(few, ENCODER)["calibration"] == {}
+def test_some_of_the_photos_perhaps_altered_are_measured_alone(dataset: TownDataset) -> None:
+    right = dataset.queries[:6]
+    turned = [replace(query, heading_deg=(query.heading_deg or 0) + 180) for query in right]
+    reports = [
+        measure(dataset, ENCODER, protocol="paired", photos=photos).report for photos in (right, turned)
+    ]
+    assert [report["queries"] for report in reports] == [6, 6]
+    assert [report["gallery_size"] for report in reports] == [24, 24]
+    assert reports[0]["recall_at_1"] == 1 > reports[1]["recall_at_1"]
+
+
+def test_a_search_says_which_heading_it_found(dataset: TownDataset) -> None:
+    photos = measure(dataset, ENCODER, heading="search").photos
+    off = [
+        abs((found - 15.0 * number + 180) % 360 - 180) for number, found in enumerate(photos["heading_deg"])
+    ]
+    assert np.median(off) < 22.5  # what this encoder tells apart
+    assert "heading_deg" not in measure(dataset, ENCODER).photos
 
 
 def test_progress_counts_the_photos(dataset: TownDataset) -> None:
@@ -169,3 +180,5 @@ def test_the_gallery_may_be_another_than_the_datasets(
     named = replace(dataset, gallery_name="nowhere")
     opened = open_gallery(gallery.folder)
     assert evaluate(named, ENCODER, gallery=opened)["gallery_size"] == 256
+    unnamed = replace(dataset, gallery_name=None)
+    assert evaluate(unnamed, ENCODER, protocol="places", gallery=opened)["gallery_size"] == 256

@@ -1,0 +1,427 @@
+"""Everything measured about a checkpoint, section by section into its card: whole, or not at all.
+
+A section that was measured on the same weights, data and settings is not measured again, so a report that was
+interrupted goes on. Nothing is chosen on held-out photos: the calibration comes from validation photos.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2ltr_core.checkpoints import load_card, update_card
+from l2ltr_core.datasets import PairedDataset, Query
+from l2ltr_core.errors import ConfigurationError, DatasetError
+from l2ltr_core.evaluation.calibration import (
+    FALSE_ALARMS,
+    Judged,
+    across_halves,
+    calibrate,
+    calibration_summary,
+    confidences,
+    judge,
+)
+from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, require_corruptions
+from l2ltr_core.evaluation.evaluate import Evaluation, encode_photos, load_photos, measure
+from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
+from l2ltr_core.evaluation.intervals import bootstrap_interval
+from l2ltr_core.gallery import Gallery
+from l2ltr_core.inspection import layer_cka, layer_similarity
+from l2ltr_core.localization import SEARCHED_HEADINGS, Calibration
+from l2ltr_core.model.encoder import Encoder
+from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
+
+FIELDS_DEG = (180, 90, 70)
+FIELD_PHOTOS = 300
+HEADING_PHOTOS = 100
+"""Each is encoded under 32 headings."""
+CORRUPTED_PHOTOS = 120
+"""Each is encoded under 16 corruptions at 5 levels."""
+ELSEWHERE_PHOTOS = 800
+LAYER_PHOTOS = 16
+COMPARED_PHOTOS = 64
+"""So many photos are read to tell whether a dataset is still the same; of the others, name and position."""
+SEED = 0
+INTERVALS_OF = (1, 5, 10)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A checkpoint and what it is measured on; `validation` and `elsewhere` (another city) may be missing."""
+
+    encoder: Encoder
+    gallery: Gallery
+    held_out: PairedDataset
+    validation: PairedDataset | None = None
+    elsewhere: PairedDataset | None = None
+    corrupted_photos: int = CORRUPTED_PHOTOS
+    _judged: dict[str, Judged] = field(default_factory=dict, repr=False)
+
+    def data(self, role: str) -> PairedDataset:
+        """The dataset in a role, by the name of its field."""
+        found: PairedDataset | None = getattr(self, role)
+        if found is None:
+            raise ConfigurationError(f"This part of the report needs a dataset; give --{role}.")
+        return found
+
+    def judged(self, role: str, progress: Progress | None) -> Judged:
+        """What a dataset's photos get in the gallery; encoded once."""
+        if role not in self._judged:
+            photos = self.data(role).queries
+            if any(photo.location is None for photo in photos):
+                raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
+            ground = encode_photos(load_photos(photos, None, progress), self.encoder)
+            locations = [photo.location for photo in photos if photo.location is not None]
+            self._judged[role] = judge(ground, locations, self.gallery, self.places())
+        return self._judged[role]
+
+    def places(self) -> Descriptors:
+        """(N, D) descriptors of the gallery's places."""
+        return self.gallery.descriptors(self.encoder)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a section found: numbers for the card, and what else it settles."""
+
+    results: dict[str, Any]
+    calibration: Calibration | None = None
+    photos: Evaluation | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report and the datasets it cannot do without."""
+
+    title: str
+    measure: Callable[[Subject, Progress | None], Found]
+    needs: tuple[str, ...] = ("held_out",)
+
+
+def write_report(
+    subject: Subject,
+    card: Path,
+    *,
+    only: Collection[str] = (),
+    again: bool = False,
+    progress: Callable[[str], AbstractContextManager[Progress | None]] = lambda _: nullcontext(),
+) -> list[str]:
+    """Measure the sections named in `only` (all, if none is) into the card; returns those that lack a dataset.
+
+    `again` measures what was measured. `progress` is entered with each section's title. Raises
+    ConfigurationError for an unknown section or a missing package, and what `measure` raises.
+    """
+    if unknown := sorted(set(only) - set(SECTIONS)):
+        raise ConfigurationError(
+            f"The report has no section {', '.join(unknown)}; it has {', '.join(SECTIONS)}."
+        )
+    wanted = {name: section for name, section in SECTIONS.items() if not only or name in only}
+    lacking = [
+        name
+        for name, section in wanted.items()
+        if any(getattr(subject, role) is None for role in section.needs)
+    ]
+    stamps = {name: _stamp(subject, name) for name in wanted if name not in lacking}
+    done = load_card(card).results
+    due = [name for name, stamp in stamps.items() if again or not _is_measured(done, name, stamp)]
+    if "corruptions" in due:
+        require_corruptions()
+    for name in due:
+        began = time.perf_counter()
+        with progress(SECTIONS[name].title) as tick:
+            found = SECTIONS[name].measure(subject, tick)
+        measured = {**stamps[name], "seconds": round(time.perf_counter() - began, 1)}
+        if found.photos is not None:
+            write_held_out(found.photos, subject.encoder, subject.gallery, card)
+        changes: dict[str, Any] = {
+            "results": {**load_card(card).results, name: {**_rounded(found.results), "measured": measured}}
+        }
+        if found.calibration is not None:
+            assert subject.validation is not None
+            changes["calibration"] = {**asdict(found.calibration), "measured_on": subject.validation.name}
+        update_card(card, **changes)
+    return lacking
+
+
+def spread(photos: Sequence[T], count: int) -> list[T]:
+    """`count` of them at equal steps, all if there are fewer."""
+    steps = np.linspace(0, len(photos) - 1, min(count, len(photos))).round().astype(int)
+    return [photos[step] for step in steps]
+
+
+def _places(subject: Subject, progress: Progress | None) -> Found:
+    measured = measure(
+        subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery, progress=progress
+    )
+    return Found(_numbers(measured), photos=measured)
+
+
+def _paired(subject: Subject, progress: Progress | None) -> Found:
+    return Found(_numbers(measure(subject.held_out, subject.encoder, protocol="paired", progress=progress)))
+
+
+def _validation_photos(subject: Subject, progress: Progress | None) -> Found:
+    validation = subject.data("validation")
+    measured = measure(
+        validation, subject.encoder, protocol="places", gallery=subject.gallery, progress=progress
+    )
+    return Found(_numbers(measured))
+
+
+def _calibration(subject: Subject, progress: Progress | None) -> Found:
+    validation = subject.judged("validation", progress)
+    chosen = calibrate(validation, subject.gallery)
+    halves = across_halves(
+        validation,
+        _longitudes(subject.data("validation").queries),
+        partial(calibrate, gallery=subject.gallery),
+    )
+    told, came_true = _joined([confidences(*half) for half in halves])
+    plain = _joined([confidences(half, replace(other, slope=1.0, offset=0.0)) for half, other in halves])
+    held_out = subject.judged("held_out", progress)
+    return Found(
+        {
+            "validation": calibration_summary(told, came_true),
+            "validation_temperature_alone": calibration_summary(*plain)["error"],
+            "held_out": calibration_summary(*confidences(held_out, chosen)),
+        },
+        calibration=chosen,
+    )
+
+
+def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
+    validation = subject.judged("validation", progress)
+    fit = partial(calibrate, gallery=subject.gallery)
+    halves = across_halves(validation, _longitudes(subject.data("validation").queries), fit)
+    chosen = fit(validation)
+    elsewhere = subject.data("elsewhere")
+    photos = spread(elsewhere.queries, ELSEWHERE_PHOTOS)
+    ground = encode_photos(load_photos(photos, None, progress), subject.encoder)
+    best = (ground @ subject.places().T).max(axis=1)
+    false_alarms = np.concatenate([_turned_away(half.best, other) for half, other in halves])
+    return Found(
+        {
+            "least_score": chosen.least_score,
+            "aim": FALSE_ALARMS,
+            "false_alarms_validation": _share(false_alarms),
+            "false_alarms_held_out": _share(_turned_away(subject.judged("held_out", progress).best, chosen)),
+            "turned_away": {"dataset": elsewhere.name, **_share(_turned_away(best, chosen))},
+            "in_training": _in_training(subject, elsewhere),
+        }
+    )
+
+
+def _unknown_heading(subject: Subject, progress: Progress | None) -> Found:
+    photos = spread(subject.held_out.queries, HEADING_PHOTOS)
+    random = np.random.default_rng(SEED)
+    turned = [replace(photo, heading_deg=float(random.uniform(0, 360))) for photo in photos]
+    run = partial(measure, subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery)
+    searched = run(heading="search", photos=photos, progress=progress)
+    found_deg = searched.photos["heading_deg"].to_numpy()
+    true_deg = np.array([np.nan if photo.heading_deg is None else photo.heading_deg for photo in photos])
+    off_deg = np.abs((found_deg - true_deg + 180) % 360 - 180)
+    step_deg = 360 / SEARCHED_HEADINGS
+    return Found(
+        {
+            "photos": len(photos),
+            "known": _brief(run(photos=photos)),
+            "searched": {**_brief(searched), "heading_right": float((off_deg <= step_deg).mean())},
+            "random": _brief(run(photos=turned)),
+        }
+    )
+
+
+def _field_of_view(subject: Subject, progress: Progress | None) -> Found:
+    photos = spread(subject.held_out.queries, FIELD_PHOTOS)
+    run = partial(measure, subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery)
+    fields: dict[str, Any] = {"photos": len(photos)}
+    for field_deg in (360, *FIELDS_DEG):
+        fields[str(field_deg)] = _brief(run(photos=photos, fov_deg=field_deg, progress=progress))
+    return Found(fields)
+
+
+def _corruptions(subject: Subject, progress: Progress | None) -> Found:
+    """Of the view at the model's own size, so that levels mean the same whatever the photo's size."""
+    encoder = subject.encoder
+    photos = spread(subject.held_out.queries, subject.corrupted_photos)
+    views = [encoder.ground_view(each, each.heading_deg or 0.0) for each in load_photos(photos, None, None)]
+    half_deg = encoder.card.view.ground_vertical_field_deg / 2
+
+    def recall(name: str | None, level: int) -> float:
+        shown = [
+            replace(photo, heading_deg=0.0, load=partial(_damaged, view, name, level, seed, half_deg))
+            for seed, (photo, view) in enumerate(zip(photos, views, strict=True))
+        ]
+        run = measure(subject.held_out, encoder, protocol="places", gallery=subject.gallery, photos=shown)
+        return float(run.report["recall_at_1"])
+
+    names = [name for group in CORRUPTIONS.values() for name in group]
+    levels: dict[str, list[float]] = {name: [] for name in names}
+    for number, name in enumerate(names):
+        for level in LEVELS:
+            levels[name].append(recall(name, level))
+            if progress is not None:
+                progress(number * len(LEVELS) + level, len(names) * len(LEVELS))
+    means = {name: float(np.mean(each)) for name, each in levels.items()}
+    return Found(
+        {
+            "photos": len(photos),
+            "clean": {"recall_at_1": recall(None, 0)},
+            "mean": {"recall_at_1": float(np.mean(list(means.values())))},
+            "by_group": {
+                group: float(np.mean([means[name] for name in members]))
+                for group, members in CORRUPTIONS.items()
+            },
+            "recall_at_1": levels,
+        }
+    )
+
+
+def _damaged(view: RGB, name: str | None, level: int, seed: int, half_deg: float) -> Panorama:
+    pixels = view if name is None else corrupted(view, name, level, seed)
+    return Panorama(pixels, top_deg=half_deg, bottom_deg=-half_deg, heading_deg=0.0)
+
+
+def _elsewhere(subject: Subject, progress: Progress | None) -> Found:
+    elsewhere = subject.data("elsewhere")
+    photos = spread(elsewhere.queries, ELSEWHERE_PHOTOS)
+    measured = measure(elsewhere, subject.encoder, protocol="paired", photos=photos, progress=progress)
+    return Found({**_numbers(measured), "in_training": _in_training(subject, elsewhere)})
+
+
+def _layers(subject: Subject, progress: Progress | None) -> Found:
+    photos = spread(subject.held_out.queries, LAYER_PHOTOS)
+    panoramas = load_photos(photos, None, progress)
+    tokens = np.concatenate([subject.encoder.layer_tokens(panorama) for panorama in panoramas], axis=1)
+    cosine, cka = layer_similarity(tokens), layer_cka(tokens)
+    return Found(
+        {
+            "photos": len(photos),
+            "cosine": _off_diagonal(cosine),
+            "cka": _off_diagonal(cka),
+            "cosine_of_neighbours": cosine.diagonal(offset=1).tolist(),
+            "cka_of_neighbours": cka.diagonal(offset=1).tolist(),
+        }
+    )
+
+
+SECTIONS = {
+    "places": Section("Held-out photos, the city's places", _places),
+    "paired": Section("Held-out photos, own tiles", _paired),
+    "validation_photos": Section("Validation photos", _validation_photos, ("validation",)),
+    "calibration": Section("Calibration", _calibration, ("validation", "held_out")),
+    "not_in_gallery": Section(
+        "Photos from elsewhere", _not_in_gallery, ("validation", "held_out", "elsewhere")
+    ),
+    "layers": Section("Layers", _layers),
+    "field_of_view": Section("Field of view", _field_of_view),
+    "elsewhere": Section("Another city", _elsewhere, ("elsewhere",)),
+    "unknown_heading": Section("Unknown heading", _unknown_heading),
+    "corruptions": Section("Corruptions", _corruptions),
+}
+"""In the order in which they are measured; the keys are those of the card's results."""
+
+
+def _stamp(subject: Subject, name: str) -> dict[str, str]:
+    """What a section's numbers belong to: the weights, and a digest of data, descriptors and settings."""
+    settings = {"corrupted_photos": subject.corrupted_photos} if name == "corruptions" else {}
+    parts = [
+        name,
+        settings,
+        searched_fingerprint(subject.gallery, subject.encoder.fingerprint),
+        [_dataset_digest(subject.data(role)) for role in SECTIONS[name].needs],
+    ]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return {"checkpoint": subject.encoder.fingerprint, "data": digest[:16]}
+
+
+def _is_measured(results: dict[str, Any], name: str, stamp: dict[str, str]) -> bool:
+    measured = results.get(name, {}).get("measured", {})
+    return all(measured.get(key) == value for key, value in stamp.items())
+
+
+def _dataset_digest(dataset: PairedDataset) -> str:
+    digest = hashlib.sha256(dataset.name.encode())
+    for photo in dataset.queries:
+        digest.update(f"{photo.name} {photo.location} {photo.heading_deg} {photo.tile}\n".encode())
+    for photo in spread(dataset.queries, COMPARED_PHOTOS):
+        digest.update(photo.load().pixels.tobytes())
+    return digest.hexdigest()
+
+
+def _numbers(measured: Evaluation) -> dict[str, Any]:
+    """A report's entries, and bootstrap intervals of its recalls."""
+    ranks, errors_m = measured.photos["rank"].to_numpy(), measured.photos["error_m"].to_numpy()
+    hits = {f"recall_at_{k}": ranks <= k for k in INTERVALS_OF}
+    hits |= {
+        name: errors_m <= float(name.removeprefix("recall_within_").removesuffix("m"))
+        for name in measured.report
+        if name.startswith("recall_within_")
+    }
+    numbers = {key: value for key, value in measured.report.items() if key != "checkpoint"}
+    return {**numbers, "intervals": {name: bootstrap_interval(hit, SEED) for name, hit in hits.items()}}
+
+
+def _brief(measured: Evaluation) -> dict[str, Any]:
+    """Recalls and the median error, for one of several conditions."""
+    numbers = _numbers(measured)
+    kept = (*(f"recall_at_{k}" for k in INTERVALS_OF), "median_error_m")
+    return {
+        **{name: numbers[name] for name in kept},
+        "intervals": {"recall_at_1": numbers["intervals"]["recall_at_1"]},
+    }
+
+
+def _turned_away(best: NDArray, calibration: Calibration) -> NDArray[np.bool_]:
+    """Which of (Q,) best scores say that the photo is not in the gallery."""
+    assert calibration.least_score is not None
+    return best < calibration.least_score
+
+
+def _share(hits: NDArray[np.bool_]) -> dict[str, Any]:
+    return {
+        "photos": len(hits),
+        "share": float(hits.mean()),
+        "interval": bootstrap_interval(hits, SEED),
+    }
+
+
+def _in_training(subject: Subject, dataset: PairedDataset) -> bool:
+    """Whether the checkpoint learned from this very dataset, as far as its card says."""
+    return dataset.name in subject.encoder.card.training.get("data", {})
+
+
+def _longitudes(photos: Sequence[Query]) -> NDArray[np.float64]:
+    return np.array([photo.location.longitude for photo in photos if photo.location is not None])
+
+
+def _joined(
+    parts: list[tuple[NDArray[np.float64], NDArray[np.bool_]]],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    told, came_true = zip(*parts, strict=True)
+    return np.concatenate(told), np.concatenate(came_true)
+
+
+def _off_diagonal(table: NDArray) -> float:
+    """The mean of a square table (L, L) without its diagonal."""
+    return float(table[~np.eye(len(table), dtype=bool)].mean())
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to four places all the way down: cards are read by people."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,348 @@
+"""What cards say was measured, as tables of words: one column a checkpoint, for the screen and for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS
+from l2ltr_core.evaluation.evaluate import REPORTED_DISTANCES_M
+from l2ltr_core.evaluation.held_out import HeldOut
+from l2ltr_core.evaluation.intervals import bootstrap_difference
+from l2ltr_core.evaluation.report import FIELDS_DEG
+from l2ltr_core.model.config import CheckpointCard
+
+NOT_MEASURED = "–"
+SELF_CROSS, PLAIN = "self-cross", "self"
+SEED = 0
+Cards = Sequence[CheckpointCard]
+Rows = list[tuple[str, Callable[[CheckpointCard], str]]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words under a head; `about` says what was measured on what."""
+
+    title: str
+    about: str
+    head: list[str]
+    rows: list[list[str]]
+
+    def to_markdown(self) -> str:
+        """As a section of a page."""
+        lines = [" | ".join(row) for row in (self.head, ["---"] * len(self.head), *self.rows)]
+        return "\n".join([f"## {self.title}", "", self.about, "", *(f"| {line} |" for line in lines)])
+
+
+def report_tables(cards: Cards, records: Mapping[str, HeldOut | None]) -> list[Table]:
+    """Everything that the cards hold of a report; `records` are the photos one by one, by checkpoint.
+
+    Only what was measured on a card's own weights counts, and a table without numbers is left out.
+    """
+    own = [_own(card) for card in cards]
+    makers = (_trained, _places, _heading, _field, _corruptions, _elsewhere, _confidence, _not_here, _layers)
+    made = [*(make(own) for make in makers), _attention(own, records)]
+    return [table for table in made if {cell for row in table.rows for cell in row[1:]} - {NOT_MEASURED}]
+
+
+def _own(card: CheckpointCard) -> CheckpointCard:
+    """The card without what was measured on other weights."""
+    measured = {name: _get(card, name, "measured", "checkpoint") for name in card.results}
+    strange = {name for name, weights in measured.items() if weights not in (None, card.fingerprint)}
+    return replace(card, results={name: card.results[name] for name in card.results if name not in strange})
+
+
+def _trained(cards: Cards) -> Table:
+    def learned_from(card: CheckpointCard) -> str:
+        data = card.training.get("data", {})
+        return f"{sum(data.values()):,} photos of {', '.join(data)}" if data else NOT_MEASURED
+
+    return _table(
+        "The checkpoints",
+        "What tells them apart.",
+        cards,
+        [
+            ("attention", lambda card: card.model.attention),
+            (
+                "layers, heads, width",
+                lambda card: f"{card.model.depth}, {card.model.heads}, {card.model.width}",
+            ),
+            ("learned from", learned_from),
+            ("steps after the warm-up", _number("training", "main_steps")),
+            ("fingerprint", lambda card: card.fingerprint),
+        ],
+    )
+
+
+def _places(cards: Cards) -> Table:
+    rows: Rows = [(f"recall@{k}", _recall("places", f"recall_at_{k}")) for k in (1, 5, 10)]
+    rows += [
+        (f"first match within {m} m", _recall("places", f"recall_within_{m}m")) for m in REPORTED_DISTANCES_M
+    ]
+    rows.append(("median error of the first match", _number("places", "median_error_m", unit=" m")))
+    rows += [(f"paired recall@{k}", _recall("paired", f"recall_at_{k}")) for k in (1, 5, 10)]
+    rows.append(("validation photos, recall@1", _recall("validation_photos", "recall_at_1")))
+    about = (
+        f"{_of(cards, 'places', 'queries')} photos, searched among all {_of(cards, 'places', 'gallery_size')} "
+        "places of the gallery; found is what lies within 25 m. Paired: each photo looks for its own tile among "
+        "those of all photos, as on CVUSA. In brackets the 95 % bootstrap interval over photos."
+    )
+    return _table("Held-out photos", about, cards, rows)
+
+
+def _heading(cards: Cards) -> Table:
+    about = (
+        f"recall@1 of {_of(cards, 'unknown_heading', 'photos')} of the photos. Searched: 32 headings are tried and "
+        "the best match decides; right is a heading at most one step of 11.25° off. Random: the photo is taken "
+        "to look anywhere."
+    )
+    rows: Rows = [
+        (f"heading {name}", _recall("unknown_heading", name, "recall_at_1"))
+        for name in ("known", "searched", "random")
+    ]
+    rows.append(("right heading found", _percent("unknown_heading", "searched", "heading_right")))
+    return _table("Unknown heading", about, cards, rows)
+
+
+def _field(cards: Cards) -> Table:
+    about = (
+        f"recall@1 of {_of(cards, 'field_of_view', 'photos')} of the photos, each left so much of the circle in "
+        "a random direction that is known; the rest is filled with the mean colour."
+    )
+    rows: Rows = [
+        (f"{field_deg}°", _recall("field_of_view", str(field_deg), "recall_at_1"))
+        for field_deg in (360, *FIELDS_DEG)
+    ]
+    return _table("Field of view", about, cards, rows)
+
+
+def _corruptions(cards: Cards) -> Table:
+    about = (
+        f"recall@1 of {_of(cards, 'corruptions', 'photos')} of the photos under the sixteen corruptions of "
+        f"CVUSA-C, mean of {len(LEVELS)} levels (in brackets level 1 and level 5), applied at the model's own "
+        "size, where blur and noise weigh more than on the benchmark's larger photos."
+    )
+    rows: Rows = [
+        ("none", _percent("corruptions", "clean", "recall_at_1")),
+        ("mean of the sixteen", _percent("corruptions", "mean", "recall_at_1")),
+    ]
+    for group, names in CORRUPTIONS.items():
+        rows += [(f"{group}: {name.replace('_', ' ')}", _levels(name)) for name in names]
+    return _table("Corruptions", about, cards, rows)
+
+
+def _elsewhere(cards: Cards) -> Table:
+    about = (
+        f"{_of(cards, 'elsewhere', 'queries')} photos of {_of(cards, 'elsewhere', 'dataset')}, each looking for "
+        f"its own tile among {_of(cards, 'elsewhere', 'gallery_size')}."
+    )
+    rows: Rows = [(f"recall@{k}", _recall("elsewhere", f"recall_at_{k}")) for k in (1, 5, 10)]
+    rows += [(f"within {m} m", _recall("elsewhere", f"recall_within_{m}m")) for m in REPORTED_DISTANCES_M]
+    rows.append(("learned from that dataset", _yes_or_no("elsewhere", "in_training")))
+    return _table("Another city", about, cards, rows)
+
+
+def _confidence(cards: Cards) -> Table:
+    about = (
+        "The confidence says how often a photo was taken within the circle that is shown. Expected calibration "
+        "error, ten bins: on validation photos, each half judged by what the other half chose, and on held-out "
+        "photos, which chose nothing. By chance: what confidences that are exactly right would show on so few "
+        "photos."
+    )
+    rows: Rows = []
+    for role, name in (("validation", "validation photos"), ("held_out", "held-out photos")):
+        rows.append((f"{name}, error", _recall("calibration", role, "error", alone="interval")))
+        rows.append((f"{name}, by chance", _percent("calibration", role, "by_chance")))
+        rows.append((f"{name}, mean told", _percent("calibration", role, "mean_told")))
+        rows.append((f"{name}, came true", _percent("calibration", role, "came_true")))
+    rows.append(
+        ("validation photos, temperature alone", _percent("calibration", "validation_temperature_alone"))
+    )
+    return _table("Confidence", about, cards, rows)
+
+
+def _not_here(cards: Cards) -> Table:
+    about = (
+        "A photo whose best match scores less than 95 % of the validation photos do is said to be probably not in "
+        "the gallery. False alarms are photos of the gallery's city that are turned away."
+    )
+
+    def elsewhere(card: CheckpointCard) -> str:
+        found = _get(card, "not_in_gallery", "turned_away")
+        if found is None:
+            return NOT_MEASURED
+        known = ", which it learned from" if _get(card, "not_in_gallery", "in_training") else ""
+        return f"{_with_interval(found['share'], found['interval'])} of {found['photos']} of {found['dataset']}{known}"
+
+    rows: Rows = [
+        ("least score", _number("not_in_gallery", "least_score")),
+        (
+            "false alarms, validation photos",
+            _recall("not_in_gallery", "false_alarms_validation", "share", alone="interval"),
+        ),
+        (
+            "false alarms, held-out photos",
+            _recall("not_in_gallery", "false_alarms_held_out", "share", alone="interval"),
+        ),
+        ("photos from elsewhere turned away", elsewhere),
+    ]
+    return _table("Probably not in this gallery", about, cards, rows)
+
+
+def _layers(cards: Cards) -> Table:
+    about = (
+        f"How alike the ground branch's layers are, on {_of(cards, 'layers', 'photos')} photos: the mean over all "
+        "pairs of depths, and between a layer's input and output from the first layer to the last."
+    )
+
+    def neighbours(name: str) -> Callable[[CheckpointCard], str]:
+        def cell(card: CheckpointCard) -> str:
+            values = _get(card, "layers", name)
+            return NOT_MEASURED if values is None else " ".join(f"{value:.2f}" for value in values)
+
+        return cell
+
+    rows: Rows = [
+        ("cosine, all pairs", _number("layers", "cosine")),
+        ("cosine, neighbours", neighbours("cosine_of_neighbours")),
+        ("CKA, all pairs", _number("layers", "cka")),
+        ("CKA, neighbours", neighbours("cka_of_neighbours")),
+    ]
+    return _table("Layers", about, cards, rows)
+
+
+def _attention(cards: Cards, records: Mapping[str, HeldOut | None]) -> Table:
+    """Self-cross against plain self-attention: runs of each kind, and each pair that saw the same photos."""
+    final = [card for card in cards if _is_final(card) and _get(card, "places", "recall_at_1") is not None]
+    plain = [card for card in final if card.model.attention == PLAIN]
+    taught = [card.training.get("data") for card in plain]
+    cross = [
+        card for card in final if card.model.attention == SELF_CROSS and card.training.get("data") in taught
+    ]
+    kinds = {SELF_CROSS: cross, PLAIN: plain}
+    measured = {
+        "recall@1": ("places", "recall_at_1"),
+        "recall@1 under corruptions": ("corruptions", "mean", "recall_at_1"),
+        "cosine of layers, all pairs": ("layers", "cosine"),
+        "CKA of layers, all pairs": ("layers", "cka"),
+    }
+    rows = [["runs", *(str(len(of)) for of in kinds.values())]]
+    for label, path in measured.items():
+        found = [[value for card in of if (value := _get(card, *path)) is not None] for of in kinds.values()]
+        rows.append([label, *(_spread(values) for values in found)])
+    about = (
+        "The paper's own comparison, of runs that learned from the same photos: the mean of each kind, lowest and "
+        "highest in brackets where there are several."
+    )
+    for first, second in product(cross, plain):
+        about += _difference(first.name, second.name, records)
+    return Table("Self-cross against self-attention", about, ["", *kinds], rows if cross and plain else [])
+
+
+def _is_final(card: CheckpointCard) -> bool:
+    """Not a snapshot of another run, which carries that run's name."""
+    return card.training.get("configuration", {}).get("name", card.name) == card.name
+
+
+def _difference(first: str, second: str, records: Mapping[str, HeldOut | None]) -> str:
+    one, other = records.get(first), records.get(second)
+    if one is None or other is None:
+        return ""
+    both = one.photos.merge(other.photos, on="photo")
+    if len(both) != len(one.photos) or len(both) != len(other.photos):
+        return ""
+    hits = (both["rank_x"] == 1).to_numpy(), (both["rank_y"] == 1).to_numpy()
+    gain = 100 * (hits[0].mean() - hits[1].mean())
+    low, high = (100 * each for each in bootstrap_difference(*hits, SEED))
+    return (
+        f" On the same {len(both)} held-out photos `{first}` finds {gain:+.1f} points more at the first guess than "
+        f"`{second}` (95 % interval {low:+.1f} to {high:+.1f})."
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return NOT_MEASURED
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def _table(title: str, about: str, cards: Cards, rows: Rows) -> Table:
+    return Table(
+        title,
+        about,
+        ["", *(card.name for card in cards)],
+        [[label, *(cell(card) for card in cards)] for label, cell in rows],
+    )
+
+
+def _get(card: CheckpointCard, *path: str) -> Any:
+    """What lies on a path of names through the results (or, for `training`, what was trained), else None."""
+    found: Any = {"training": card.training, **card.results}
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _of(cards: Cards, *path: str) -> str:
+    """What the cards agree on, such as a number of photos; every value where they do not."""
+    values = {_get(card, *path) for card in cards} - {None}
+    return " or ".join(f"{value:,}" if isinstance(value, int) else str(value) for value in sorted(values))
+
+
+def _number(*path: str, unit: str = "") -> Callable[[CheckpointCard], str]:
+    def cell(card: CheckpointCard) -> str:
+        value = _get(card, *path)
+        if value is None:
+            return NOT_MEASURED
+        return f"{value:,}{unit}" if isinstance(value, int) else f"{value:.{1 if unit else 3}f}{unit}"
+
+    return cell
+
+
+def _percent(*path: str) -> Callable[[CheckpointCard], str]:
+    def cell(card: CheckpointCard) -> str:
+        value = _get(card, *path)
+        return NOT_MEASURED if value is None else f"{100 * value:.1f} %"
+
+    return cell
+
+
+def _recall(*path: str, alone: str | None = None) -> Callable[[CheckpointCard], str]:
+    """A share with its interval: the entry `alone` beside it, else that of its name among `intervals`."""
+
+    def cell(card: CheckpointCard) -> str:
+        value = _get(card, *path)
+        beside = (alone,) if alone else ("intervals", path[-1])
+        return NOT_MEASURED if value is None else _with_interval(value, _get(card, *path[:-1], *beside))
+
+    return cell
+
+
+def _with_interval(share: float, interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f} % ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+
+
+def _levels(name: str) -> Callable[[CheckpointCard], str]:
+    def cell(card: CheckpointCard) -> str:
+        levels = _get(card, "corruptions", "recall_at_1", name)
+        if levels is None:
+            return NOT_MEASURED
+        return f"{100 * np.mean(levels):.1f} % ({100 * levels[0]:.0f}, {100 * levels[-1]:.0f})"
+
+    return cell
+
+
+def _yes_or_no(*path: str) -> Callable[[CheckpointCard], str]:
+    def cell(card: CheckpointCard) -> str:
+        value = _get(card, *path)
+        return NOT_MEASURED if value is None else "yes" if value else "no"
+
+    return cell

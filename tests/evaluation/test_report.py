@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l2ltr_core.checkpoints import load_card, load_encoder, update_card
+from l2ltr_core.datasets import open_dataset
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.evaluation import read_held_out, report
+from l2ltr_core.evaluation.page import report_page, write_page
+from l2ltr_core.evaluation.report import SECTIONS, Subject, spread, write_report
+from l2ltr_core.evaluation.tables import NOT_MEASURED, report_tables
+from l2ltr_core.gallery import open_gallery
+from l2ltr_core.photo import write_panorama
+from l2ltr_core.types import RGB, Location
+from tests.app import toy
+
+PHOTOS = 40
+CHEAP = ("places", "paired", "calibration", "not_in_gallery", "layers")
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
+
+
+def walk(folder: Path, imagery: Path, seed: int) -> Path:
+    """Photos in the toy town, from its south to its north."""
+    (folder / "panoramas").mkdir(parents=True)
+    for number in range(PHOTOS):
+        place = Location(toy.CENTRE.latitude + (number - 20) * 5e-5, toy.CENTRE.longitude + number * 1e-5)
+        path = folder / "panoramas" / f"{number:02}.jpg"
+        write_panorama(path, toy.panorama(seed + number, 32), location=place, heading_deg=15.0 * number)
+    (folder / "dataset.json").write_text(json.dumps({"imagery": str(imagery), "gallery": toy.GALLERY}))
+    return folder
+
+
+@dataclass
+class Bench:
+    """A checkpoint's copy, what to measure it on, and which sections were measured."""
+
+    card: Path
+    subject: Subject
+    measured: list[str] = field(default_factory=list)
+
+    def write(self, **settings: Any) -> list[str]:
+        @contextmanager
+        def note(title: str) -> Any:
+            yield None
+            self.measured.append(title)
+
+        return write_report(self.subject, self.card, progress=note, **settings)
+
+
+@pytest.fixture(scope="module")
+def datasets(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("walks")
+    roles = ("held_out", "validation", "elsewhere")
+    return {
+        role: open_dataset(walk(folder / role, assets / "town.tif", 100 * i)) for i, role in enumerate(roles)
+    }
+
+
+@pytest.fixture
+def bench(assets: Path, datasets: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    def inverted(pixels: RGB, name: str, level: int, seed: int) -> RGB:
+        return pixels if level < 3 else 255 - pixels
+
+    monkeypatch.setattr(report, "corrupted", inverted)
+    monkeypatch.setattr(report, "require_corruptions", lambda: None)
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(assets / "checkpoints" / f"toy-a{suffix}", tmp_path)
+    card = tmp_path / "toy-a.json"
+    gallery = open_gallery(assets / "galleries" / toy.GALLERY)
+    return Bench(card, Subject(load_encoder(card), gallery, **datasets, corrupted_photos=2))
+
+
+def test_every_section_goes_into_the_card_with_what_it_belongs_to(bench: Bench) -> None:
+    assert bench.write() == []
+    card = load_card(bench.card)
+    assert list(card.results) == list(SECTIONS)
+    for found in card.results.values():
+        assert found["measured"]["checkpoint"] == card.fingerprint
+        assert found["measured"]["seconds"] >= 0
+    places = card.results["places"]
+    assert places["queries"] == PHOTOS
+    low, high = places["intervals"]["recall_within_50m"]
+    assert low <= places["recall_within_50m"] <= high
+    assert set(card.results["field_of_view"]) == {"photos", "360", "180", "90", "70", "measured"}
+    heading = card.results["unknown_heading"]
+    assert [name for name in heading if "recall_at_1" in str(heading[name])] == [
+        "known",
+        "searched",
+        "random",
+    ]
+    assert 0 <= heading["searched"]["heading_right"] <= 1
+    assert card.calibration["measured_on"] == "validation"
+    assert card.calibration["least_score"] == card.results["not_in_gallery"]["least_score"]
+    record = read_held_out(bench.card)
+    assert record is not None and len(record.photos) == PHOTOS
+
+
+def test_what_was_measured_is_not_measured_again_unless_asked_for(bench: Bench) -> None:
+    bench.write(only=["layers", "places"])
+    assert bench.measured == [SECTIONS["places"].title, SECTIONS["layers"].title]
+    bench.write(only=["layers", "places"])
+    assert len(bench.measured) == 2
+    bench.write(only=["layers"], again=True)
+    assert len(bench.measured) == 3
+
+
+def test_an_interrupted_report_keeps_what_is_whole_and_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(SECTIONS, "calibration", replace(SECTIONS["calibration"], measure=_interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            bench.write(only=CHEAP)
+    assert list(load_card(bench.card).results) == ["places", "paired"]
+    assert load_card(bench.card).calibration == {}
+    bench.write(only=CHEAP)
+    assert bench.measured.count(SECTIONS["places"].title) == 1
+    assert set(load_card(bench.card).results) == set(CHEAP)
+
+
+def _interrupted(*_: object) -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("changed", ["photos", "weights", "photos under each corruption"])
+def test_what_belongs_to_other_data_is_measured_anew(bench: Bench, changed: str, tmp_path: Path) -> None:
+    section = "corruptions" if "each" in changed else "layers"
+    bench.write(only=[section])
+    subject = bench.subject
+    if changed == "photos":
+        moved = replace(subject.held_out, photos=subject.held_out.photos[1:])  # type: ignore[type-var]
+        bench.subject = replace(subject, held_out=moved)
+    elif changed == "weights":
+        stale = load_card(bench.card).results
+        stale["layers"]["measured"]["checkpoint"] = "another"
+        update_card(bench.card, results=stale)
+    else:
+        bench.subject = replace(subject, corrupted_photos=3)
+    bench.write(only=[section])
+    assert len(bench.measured) == 2
+
+
+def test_sections_without_their_data_are_named_and_left_out(bench: Bench) -> None:
+    bench.subject = replace(bench.subject, validation=None, elsewhere=None)
+    lacking = bench.write(only=["layers", "calibration", "elsewhere"])
+    assert lacking == ["calibration", "elsewhere"]
+    assert list(load_card(bench.card).results) == ["layers"]
+
+
+def test_an_unknown_section_is_refused_with_the_known_ones(bench: Bench) -> None:
+    with pytest.raises(ConfigurationError, match=r"no section weather; it has places, paired"):
+        bench.write(only=["weather"])
+
+
+def test_corruptions_are_of_the_view_that_the_model_sees(bench: Bench) -> None:
+    bench.write(only=["corruptions"])
+    found = load_card(bench.card).results["corruptions"]
+    assert len(found["recall_at_1"]) == 16
+    for levels in found["recall_at_1"].values():
+        assert levels[:2] == [found["clean"]["recall_at_1"]] * 2
+        assert len(set(levels[2:])) == 1
+
+
+def test_photos_are_spread_over_the_whole_walk() -> None:
+    assert spread(range(10), 4) == [0, 3, 6, 9]
+    assert spread(range(3), 5) == [0, 1, 2]
+
+
+def test_tables_say_what_the_card_says(bench: Bench, assets: Path) -> None:
+    bench.write(only=["places", "layers", "calibration"])
+    card, other = load_card(bench.card), load_card(assets / "checkpoints" / "toy-b.json")
+    tables = {table.title: table for table in report_tables([card, other], {})}
+    assert set(tables) == {"The checkpoints", "Held-out photos", "Confidence", "Layers"}
+    first = {row[0]: row[1:] for row in tables["Held-out photos"].rows}["recall@1"]
+    places = card.results["places"]
+    low, high = places["intervals"]["recall_at_1"]
+    percent: Callable[[float], str] = lambda share: f"{100 * share:.1f}"  # noqa: E731
+    assert first == [f"{percent(places['recall_at_1'])} % ({percent(low)} to {percent(high)})", NOT_MEASURED]
+
+
+def test_two_kinds_of_attention_are_compared_photo_by_photo(bench: Bench, assets: Path) -> None:
+    bench.write(only=["places", "layers"])
+    card, other = load_card(bench.card), load_card(assets / "checkpoints" / "toy-b.json")
+    other = replace(other, results={"places": {"recall_at_1": 0.5}, "layers": {"cosine": 0.9, "cka": 0.8}})
+    record = read_held_out(bench.card)
+    assert record is not None
+    ranks = record.photos.assign(rank=np.arange(PHOTOS) % 2 + 1)
+    records = {"toy-a": replace(record, photos=ranks.assign(rank=1)), "toy-b": replace(record, photos=ranks)}
+    table = report_tables([card, other], records)[-1]
+    assert table.head == ["", "self-cross", "self"]
+    assert {row[0]: row[2] for row in table.rows}["cosine of layers, all pairs"] == "0.900"
+    assert "`toy-a` finds +50.0 points more at the first guess than `toy-b`" in table.about
+
+
+def test_results_of_other_weights_are_not_shown(bench: Bench) -> None:
+    bench.write(only=["layers"])
+    copied = replace(load_card(bench.card), fingerprint="0123456789abcdef")
+    assert [table.title for table in report_tables([copied], {})] == ["The checkpoints"]
+
+
+def test_the_page_is_written_with_its_diagrams(bench: Bench, tmp_path: Path) -> None:
+    bench.write(only=["calibration"])
+    cards = [load_card(bench.card)]
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    write_page(folder / "checkpoints.md", cards, {})
+    text = (folder / "checkpoints.md").read_text()
+    assert text == report_page(cards, {})
+    assert "(reliability-toy-a.png)" in text
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoints.md", "reliability-toy-a.png"]
