@@ -13,7 +13,14 @@ from folium.raster_layers import ImageOverlay
 
 from app.figures import ACCENT, ink_on, rank_colour
 from app.offline import BaseImage, leaflet_assets
-from l2ltr_core.geometry.geodesy import distance_between_m, offset, to_mercator
+from l2ltr_core.figures.style import TURQUOISE
+from l2ltr_core.geometry.geodesy import (
+    distance_between_m,
+    mercator_bounds,
+    mercator_units_per_m,
+    offset,
+    to_mercator,
+)
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
 
 OPENSTREETMAP = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
@@ -102,6 +109,52 @@ def match_layer(
     if truth is not None:
         _truth(truth).add_to(group)
     return group
+
+
+def attention_layer(
+    place: Location,
+    side_m: float,
+    picture: str,
+    opacity: float,
+    azimuth_deg: float,
+    label: str,
+    truth: Location | None = None,
+) -> folium.FeatureGroup:
+    """A north-up square of `side_m` metres around `place` at its true place and scale, and a line of sight.
+
+    `picture` is the address of what lies on the square, shown at an `opacity` in [0, 1]; `label` names it.
+    """
+    group = folium.FeatureGroup(name="Attention")
+    box = square_bounds(place, side_m)
+    corners = [[box.south, box.west], [box.north, box.east]]
+    heat = ImageOverlay(image="https://", bounds=corners, opacity=opacity, alt=f"Attention over {label}")
+    heat.url = picture
+    heat.add_to(group)
+    folium.Rectangle(corners, color="#ffffff", weight=1.5, fill=False, interactive=False).add_to(group)
+    far, angle = side_m / 2, math.radians(azimuth_deg)
+    end = offset(place, far * math.sin(angle), far * math.cos(angle))
+    sight = [(place.latitude, place.longitude), (end.latitude, end.longitude)]
+    for colour, weight in (("#10131a", 6), (TURQUOISE, 3)):
+        folium.PolyLine(sight, color=colour, weight=weight, interactive=False).add_to(group)
+    folium.CircleMarker(
+        sight[0],
+        radius=6,
+        color="#10131a",
+        weight=2,
+        fill_color="#ffffff",
+        fill_opacity=1,
+        tooltip=escape(label),
+    ).add_to(group)
+    if truth is not None:
+        _truth(truth).add_to(group)
+    return group
+
+
+def square_bounds(place: Location, side_m: float) -> Bounds:
+    """The box of a north-up square of `side_m` metres around `place`."""
+    x, y = to_mercator(place.latitude, place.longitude)
+    half = side_m / 2 * mercator_units_per_m(place.latitude)
+    return mercator_bounds(x - half, y - half, x + half, y + half)
 
 
 def compared_layer(

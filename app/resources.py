@@ -8,6 +8,7 @@ import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,22 +20,39 @@ from app import figures, offline
 from app.state import Heading, Photo
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
+from l2ltr_core.datasets.geotagged import open_geotagged
 from l2ltr_core.errors import ImageError
 from l2ltr_core.evaluation import HeldOut, read_held_out, searched_fingerprint
+from l2ltr_core.figures import STRIP_PX
+from l2ltr_core.figures.style import grey
 from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.geometry.polar import to_polar
-from l2ltr_core.inspection import layer_cka, layer_similarity, score_falls, without_sectors
+from l2ltr_core.inspection import (
+    entropy,
+    layer_cka,
+    layer_similarity,
+    mean_distance,
+    score_falls,
+    times_average,
+    without_sectors,
+)
 from l2ltr_core.localization import Localization, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.training.warmup import positions_before_and_after
-from l2ltr_core.types import RGB, Bounds, Panorama
+from l2ltr_core.types import RGB, Bounds, Location, Match, Panorama
 
 PHOTOS_KEPT = 12
 """Decoded photos in memory, at most about 25 MB each."""
 SAMPLES_COMPARED = 12
+RANKED = 1000
+"""Places whose ranks checkpoints are compared by."""
 POLAR_PX = (160, 640)
+TILE_PX = 480
+Place = int | Location
+"""A place of a gallery by its number, or any other by where it lies."""
 
 
 class PhotoStore:
@@ -118,7 +136,10 @@ def read_upload(data: bytes, title: str) -> Photo:
 
 
 def read_sample(file: str) -> Photo:
-    """A sample as the visitor's photo. Raises ImageError for a name that is not on the list."""
+    """A sample, or a held-out photo (DATASET/NAME), as the visitor's photo. Raises ImageError for any other name."""
+    if "/" in file:
+        photo = read_upload(held_out_photo(*file.split("/", 1)).read_bytes(), file)
+        return Photo(photo.key, photo.title, sample=file)
     listed = {sample.file: sample for sample in samples()}
     if file not in listed:
         raise ImageError(f"There is no sample {file!r}; pick one from the list.")
@@ -146,35 +167,56 @@ def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading
         )
 
 
-@st.cache_data(max_entries=4, show_spinner="Reading the model's attention …")
+@st.cache_resource(max_entries=4, show_spinner="Reading the model's attention …")
 def ground_attention(photo: Photo, heading_deg: float, checkpoint: str) -> NDArray[np.float32]:
-    """Attention of every layer over the photo: (layers, heads, tokens, tokens), rows sum to 1."""
+    """Attention of every layer over the photo: (layers, heads, tokens, tokens), rows sum to 1. Shared: read only.
+
+    With 12 layers, 12 heads and 256 patches 38 MB, of which four are kept.
+    """
     chosen = encoder(checkpoint)
     with inference():
         layers = range(chosen.card.model.depth)
-        return np.stack(chosen.attention(panorama(photo), "ground", layers, heading_deg=heading_deg))
+        return _shared(np.stack(chosen.attention(panorama(photo), "ground", layers, heading_deg=heading_deg)))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def aerial_attention(gallery_name: str, place_id: int, checkpoint: str) -> NDArray[np.float32]:
-    """Attention of every layer over a place: (layers, heads, tokens, tokens), rows sum to 1."""
+@st.cache_resource(max_entries=4, show_spinner=False)
+def aerial_attention(gallery_name: str, place: Place, checkpoint: str) -> NDArray[np.float32]:
+    """Attention of every layer over a place: (layers, heads, tokens, tokens), rows sum to 1. Shared: read only."""
     chosen = encoder(checkpoint)
+    square = chip(gallery_name, place, checkpoint)
     with inference():
-        layers = range(chosen.card.model.depth)
-        return np.stack(chosen.attention(chip(gallery_name, place_id, checkpoint), "aerial", layers))
+        return _shared(np.stack(chosen.attention(square, "aerial", range(chosen.card.model.depth))))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def heads(
+    photo: Photo, heading_deg: float, checkpoint: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """What CLS reads from the photo: heat (layers, 1 + heads, rows, columns), first the mean of the heads.
+
+    Then the spread and the reach of each head, both (layers, heads).
+    """
+    maps, grid = ground_attention(photo, heading_deg, checkpoint), card(checkpoint).model.ground_grid
+    rows = maps[:, :, 0]
+    rows = np.concatenate([rows.mean(axis=1, keepdims=True), rows], axis=1)
+    heats = np.stack([[times_average(row, grid) for row in layer] for layer in rows])
+    return heats, entropy(maps), mean_distance(maps, grid)
 
 
 @st.cache_data(max_entries=32, show_spinner="Hiding one direction after the other …")
 def hidden_directions(
-    photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place_id: int, sectors: int
+    photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place: Place, sectors: int
 ) -> NDArray[np.float32]:
     """(S,): how much the match with a place loses when a range of azimuth of the photo is hidden."""
     chosen = encoder(checkpoint)
     view = chosen.ground_view(panorama(photo), heading_deg)
     with inference():
         descriptors = chosen.encode_ground([view, *without_sectors(view, sectors)], prepared=True)
-    place = gallery(gallery_name).descriptors(chosen)[place_id]
-    return score_falls(descriptors[0], descriptors[1:], place)
+        if isinstance(place, Location):
+            aerial = chosen.encode_aerial([chip(gallery_name, place, checkpoint)])[0]
+        else:
+            aerial = gallery(gallery_name).descriptors(chosen)[place]
+    return score_falls(descriptors[0], descriptors[1:], aerial)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -205,10 +247,32 @@ def layers_alike_in_samples(checkpoint: str) -> tuple[NDArray[np.float32], NDArr
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def chip(gallery_name: str, place_id: int, checkpoint: str) -> RGB:
+def chip(gallery_name: str, place: Place, checkpoint: str) -> RGB:
     """The north-up square around a place as wide as the checkpoint wants it."""
     chosen = gallery(gallery_name)
-    return chosen.imagery.chip(chosen.location(place_id), card(checkpoint).view.chip_m, None)
+    where = place if isinstance(place, Location) else chosen.location(place)
+    return chosen.imagery.chip(where, card(checkpoint).view.chip_m, None)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def grey_view(photo: Photo, heading_deg: float, checkpoint: str) -> bytes:
+    """The photo as a checkpoint sees it, north in the middle, finer and grey, for heat to lie on; JPEG."""
+    field_deg = card(checkpoint).view.ground_vertical_field_deg
+    return _jpeg(Image.fromarray(grey(ground_view(panorama(photo), heading_deg, field_deg, STRIP_PX))))
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def grey_tile(gallery_name: str, place: Place, checkpoint: str) -> bytes:
+    """The square around a place in grey, for heat to lie on; JPEG."""
+    square = Image.fromarray(grey(chip(gallery_name, place, checkpoint)))
+    return _jpeg(square.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def grey_polar(gallery_name: str, place: Place, checkpoint: str) -> bytes:
+    """The same unrolled around its centre, north in the middle; JPEG."""
+    polar = np.rint(to_polar(chip(gallery_name, place, checkpoint), POLAR_PX)).astype(np.uint8)
+    return _jpeg(Image.fromarray(grey(polar)))
 
 
 def held_out(checkpoint: str, gallery_name: str) -> HeldOut | None:
@@ -218,6 +282,52 @@ def held_out(checkpoint: str, gallery_name: str) -> HeldOut | None:
         return None
     searched = searched_fingerprint(gallery(gallery_name), chosen.fingerprint)
     return found if found.searched == searched else None
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def held_out_photos(dataset: str) -> dict[str, Path]:
+    """The files of the photos of a dataset that came with the product, by name; empty when it did not."""
+    folder = assets.ASSETS / "datasets" / dataset
+    if Path(dataset).name != dataset or not folder.is_dir():
+        return {}
+    return {file.stem: file for file in open_geotagged(folder).photos}
+
+
+def held_out_photo(dataset: str, name: str) -> Path:
+    """The file of a held-out photo. Raises ImageError when it is not on this machine."""
+    if name not in held_out_photos(dataset):
+        raise ImageError(
+            f"There is no held-out photo {dataset}/{name} here; pick a sample or upload a photo."
+        )
+    return held_out_photos(dataset)[name]
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def held_out_strip(dataset: str, name: str, width_px: int = 512) -> bytes:
+    """A held-out photo as a small JPEG."""
+    with Image.open(held_out_photo(dataset, name)) as image:
+        image.thumbnail((width_px, width_px), Image.Resampling.LANCZOS)
+        return _jpeg(image.convert("RGB"))
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def first_match(dataset: str, name: str, checkpoint: str, gallery_name: str) -> Match:
+    """Where a checkpoint puts a held-out photo, which is not kept in memory for it."""
+    photo = load_panorama(held_out_photo(dataset, name))
+    with inference():
+        found = localize(photo, encoder=encoder(checkpoint), gallery=gallery(gallery_name), top_k=1)
+    return found.matches[0]
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def ranks(photo: Photo, gallery_name: str, checkpoint: str, heading_deg: float) -> dict[int, int]:
+    """Place -> rank from 1, of the best `RANKED` places."""
+    with inference():
+        found = localize(
+            panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading_deg,
+            top_k=RANKED,
+        )  # fmt: skip
+    return {match.place_id: match.rank for match in found.matches}
 
 
 def card(checkpoint: str) -> CheckpointCard:
@@ -271,6 +381,12 @@ def _photos() -> PhotoStore:
 def inference() -> threading.Lock:
     """Held while a model works: visitors queue instead of exhausting the memory."""
     return threading.Lock()
+
+
+def _shared(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The array, closed to changes: every visitor gets the same one."""
+    array.flags.writeable = False
+    return array
 
 
 def _jpeg(image: Image.Image, quality: int = 85) -> bytes:

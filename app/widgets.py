@@ -166,12 +166,23 @@ def place_button(rank: int, label: str, picture: bytes, selected: bool, on_click
     )
 
 
-def figure_downloads(figure: Figure, numbers: pd.DataFrame, name: str, label: str = "Download") -> None:
-    """The figure as PNG and SVG and what it shows as CSV; `name` is the files' and tells them apart on a page."""
-    figure.set_facecolor(look().paper)
+def figure_downloads(
+    figure: Figure | Callable[[], Figure], numbers: pd.DataFrame, name: str, label: str = "Download"
+) -> None:
+    """The figure as PNG and SVG and what it shows as CSV; `name` is the files' and tells them apart on a page.
+
+    A figure that the page does not show itself may be given as what draws it, when it is asked for.
+    """
+    paper = look().paper
+
+    def drawn() -> Figure:
+        made = figure if isinstance(figure, Figure) else figure()
+        made.set_facecolor(paper)
+        return made
+
     files = {
-        "PNG": (lambda: figures.to_png(figure), f"{name}.png", "image/png"),
-        "SVG": (lambda: figures.to_svg(figure), f"{name}.svg", "image/svg+xml"),
+        "PNG": (lambda: figures.to_png(drawn()), f"{name}.png", "image/png"),
+        "SVG": (lambda: figures.to_svg(drawn()), f"{name}.svg", "image/svg+xml"),
         "CSV": (lambda: numbers.to_csv(index=False), f"{name}.csv", "text/csv"),
     }
     with st.popover(label, icon=":material/download:", key=f"downloads_{name}"):

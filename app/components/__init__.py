@@ -1,19 +1,197 @@
-"""Parts of a page that Streamlit does not have: each is a script, a style sheet and some markup beside this file."""
+"""Parts of a page that Streamlit does not have: each is a script, a style sheet and some markup beside this file.
+
+What they draw comes ready from the core; they lay it out for the width and theme of the screen, let it be
+pointed at, and tell Python what was picked.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+from PIL import Image
+
+from l2ltr_core import figures
 
 HERE = Path(__file__).parent
+SCALE_TICKS = ("0", "even share", "2×", "3×", "4× and more")
+SCALE_STEPS = 17
+MEASURES = [
+    {"key": "spread", "digits": 2, "orders": [("up", "narrowest look first"), ("down", "widest look first")]},
+    {
+        "key": "reach",
+        "digits": 1,
+        "orders": [("down", "farthest reach first"), ("up", "nearest reach first")],
+    },
+]
+"""Of a head: how many decimals are shown of it, and the orders that it can put the heads in."""
+
+
+@dataclass(frozen=True)
+class Layered:
+    """A picture for `sight`: a JPEG, above it `heat` (rows, columns) in times the average, and words about it.
+
+    `patch` is the (row, column, rows, columns) of a framed patch and its grid; `missing` are ranges of azimuth,
+    (from, width) in degrees clockwise, that the photo does not show.
+    """
+
+    title: str
+    alt: str
+    jpeg: bytes
+    heat: NDArray[np.float32] | None = None
+    patch: tuple[int, int, int, int] | None = None
+    missing: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Head:
+    """One small map of `heads`: its layer and head (None for the mean), and what is measured of it."""
+
+    layer: int
+    head: int | None
+    spread: float | None = None
+    reach: float | None = None
+
+
+def heat_uri(heat: NDArray[np.float32]) -> str:
+    """Heat (rows, columns) in times the average, NaN where nothing is seen, as the address of a picture."""
+    return _png(figures.heat_pixels(heat))
 
 
 def copy_link(label: str, note: str) -> None:
     """A button that copies the page's address; `note` is said when one points at it."""
-    _mount("copy_link", key="copy_link", data={"label": label, "note": note}, height="content")
+    _mount("copy_link", key="copy_link", data={"label": label, "note": note})
+
+
+def sight(
+    key: str,
+    azimuth_deg: float,
+    strips: Sequence[Layered],
+    tile: Layered | None,
+    tile_m: float,
+    hint: str,
+    on_pick: Callable[[float, float | None], None],
+) -> None:
+    """Strips with north in the middle and a north-up tile of `tile_m` metres, one line of sight through all.
+
+    `on_pick` is told the azimuth in degrees, and how far down the first strip in [0, 1), None beside it.
+    """
+
+    def picked() -> None:
+        found = st.session_state[key].picked
+        on_pick(float(found["azimuth"]), found["row"])
+
+    square = None
+    if tile is not None:
+        square = {**_layered(tile), "metres": tile_m, "bar_m": figures.scale_bar_m(tile_m)}
+    _mount(
+        "sight",
+        key=key,
+        data={
+            "azimuth": azimuth_deg,
+            "strips": [{**_layered(each), "slider": number == 0} for number, each in enumerate(strips)],
+            "tile": square,
+            "scale": {"colours": _scale_colours(), "ticks": SCALE_TICKS},
+            "hint": hint,
+        },
+        on_picked_change=picked,
+    )
+
+
+def heads(
+    key: str,
+    picture: bytes,
+    heats: NDArray[np.float32],
+    cells: Sequence[Head],
+    chosen: tuple[int, int | None] | None,
+    shown_at: str,
+    legend: str,
+    on_pick: Callable[[int, int | None], None],
+) -> None:
+    """Every layer and head as a small map over `picture` that is a button, and an order to put them in.
+
+    `heats` is (layers, 1 + heads, rows, columns), the mean first, as are `cells`. `shown_at` is the CSS
+    selector of what a click enlarges.
+    """
+
+    def picked() -> None:
+        on_pick(*st.session_state[key].picked)
+
+    layers, columns, rows, width = heats.shape
+    sheet = heats.transpose(0, 2, 1, 3).reshape(layers * rows, columns * width)
+    _mount(
+        "heads",
+        key=key,
+        data={
+            "picture": _uri(picture, "jpeg"),
+            "sprite": heat_uri(sheet),
+            "rows": layers,
+            "columns": columns,
+            "aspect": 4,
+            "cells": [_cell(each) for each in cells],
+            "row_names": [f"layer {layer + 1}" for layer in range(layers)],
+            "column_names": ["mean", *(f"head {head + 1}" for head in range(columns - 1))],
+            "measures": MEASURES,
+            "legend": legend,
+            "chosen": _of(*chosen) if chosen is not None else None,
+            "shown_at": shown_at,
+        },
+        on_picked_change=picked,
+    )
+
+
+def _cell(each: Head) -> dict[str, Any]:
+    mean = each.head is None
+    return {
+        "of": [each.layer, each.head],
+        "row": each.layer,
+        "column": 0 if each.head is None else each.head + 1,
+        "name": f"layer {each.layer + 1}, {'mean of all heads' if mean else f'head {(each.head or 0) + 1}'}",
+        "short": f"{each.layer + 1} · {'mean' if mean else (each.head or 0) + 1}",
+        "spread": each.spread,
+        "reach": each.reach,
+    }
+
+
+def _of(layer: int, head: int | None) -> str:
+    return f"{layer} {'' if head is None else head}"
+
+
+def _layered(each: Layered) -> dict[str, Any]:
+    row, column, rows, columns = each.patch or (0, 0, 1, 1)
+    patch = [column / columns, row / rows, 1 / columns, 1 / rows] if each.patch else None
+    return {
+        "title": each.title,
+        "alt": each.alt,
+        "picture": _uri(each.jpeg, "jpeg"),
+        "heat": None if each.heat is None else heat_uri(each.heat),
+        "patch": patch,
+        "missing": [[(start + 180) % 360 / 360, width / 360] for start, width in each.missing],
+    }
+
+
+def _scale_colours() -> list[str]:
+    return [to_hex(figures.HEAT(step / (SCALE_STEPS - 1))) for step in range(SCALE_STEPS)]
+
+
+def _png(pixels: NDArray[np.uint8]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return _uri(buffer.getvalue(), "png")
+
+
+def _uri(data: bytes, kind: str) -> str:
+    """A picture as an address that needs no server."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _mount(name: str, **arguments: Any) -> Any:
@@ -22,7 +200,5 @@ def _mount(name: str, **arguments: Any) -> Any:
 
 @cache
 def _component(name: str) -> Any:
-    parts = {part: HERE / f"{name}.{part}" for part in ("html", "css", "js")}
-    return st.components.v2.component(
-        f"l2ltr_{name}", **{part: path.read_text("utf-8") for part, path in parts.items() if path.exists()}
-    )
+    html, css, js = ((HERE / f"{name}.{part}").read_text("utf-8") for part in ("html", "css", "js"))
+    return st.components.v2.component(f"l2ltr_{name}", html=html, css=css, js=js)

@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from streamlit_folium import st_folium
 
-from app import resources, state, widgets
+from app import components, maps, resources, state, widgets
+from app.words import metres
 from l2ltr_core import figures, inspection
+from l2ltr_core.figures.style import TURQUOISE
+from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.geometry.polar import to_polar
-from l2ltr_core.inspection import AttentionChoice, attention_rollout
+from l2ltr_core.inspection import AttentionChoice
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.types import Match
+from l2ltr_core.types import Location
 
 SECTORS = 16
+LAYER, HEAD, ASKS, AZIMUTH, COMPARED, OPACITY = "layer", "head", "asks", "azimuth", "compared", "opacity"
+ROLLOUT = "all layers (rollout)"
 MEAN = "mean of all"
+CLS = "the whole image (CLS)"
+TRUTH = "the true position"
+MAP_HEIGHT_PX = 440
+HEAT_PX = 480  # of the heat on the square tile, on the page and on the map
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page is about: a photo, a place, and whose attention."""
+
+    photo: state.Photo
+    found: Localization
+    card: CheckpointCard
+    gallery: str
+    place: resources.Place
+    where: Location
+    label: str
+    choice: AttentionChoice
+
+    @property
+    def ground(self) -> NDArray[np.float32]:
+        """Heat on the photo, (rows, columns) in times the average."""
+        maps = resources.ground_attention(self.photo, self.found.heading_deg, self.card.name)
+        return inspection.heat(maps, self.choice, self.card.model.ground_grid)
+
+    @property
+    def aerial(self) -> NDArray[np.float32]:
+        """Heat on the tile as the model sees it, (rows, columns) in times the average."""
+        maps = resources.aerial_attention(self.gallery, self.place, self.card.name)
+        return inspection.heat(maps, self.choice, self.card.model.aerial_grid, self.card.view.polar)
 
 
 def show() -> None:
-    """Photo and match under the same attention, then every head, then the test of hiding."""
+    """Photo and match under the same attention, on the map, then every head, then the test of hiding."""
     st.title("What does the model look at?")
     st.html(
         "<p class='lead'>Bright patches are where the model reads its description of the photo, and of the aerial "
@@ -38,131 +78,234 @@ def show() -> None:
 @st.fragment
 def _look(photo: state.Photo, found: Localization, card: CheckpointCard) -> None:
     with widgets.errors_shown():
-        gallery_name = state.setting(state.GALLERY) or ""
-        choice, match = _controls(card, found)
-        ground = resources.ground_attention(photo, found.heading_deg, card.name)
-        aerial = resources.aerial_attention(gallery_name, match.place_id, card.name)
-        _maps(photo, found, card, match, choice, (ground, aerial))
-        _all_heads(ground, card, choice)
-        _hiding(photo, found, card, match, ground)
+        shown = _controls(photo, found, card)
+        with st.container(key="attention_pictures"):
+            ground, aerial = shown.ground, shown.aerial
+            on_tile = inspection.on_tile(aerial, card.view.polar, HEAT_PX)
+            _pictures(shown, ground, aerial, on_tile)
+        _map(shown, on_tile)
+        _all_heads(shown)
+        _hiding(shown, ground)
+    state.publish()
 
 
-def _controls(card: CheckpointCard, found: Localization) -> tuple[AttentionChoice, Match]:
-    model = card.model
-    first, second, third, fourth = st.columns([2, 2, 2, 3], gap="small")
-    layers = ["all layers (rollout)", *(f"layer {layer + 1}" for layer in range(model.depth))]
-    layer = layers.index(first.selectbox("Through", layers, key="layer", bind="query-params"))
-    heads = [MEAN, *(f"head {head + 1}" for head in range(model.heads))]
-    head = heads.index(second.selectbox("Heads", heads, key="head", bind="query-params", disabled=layer == 0))
-    rank = third.selectbox(
-        "Compared with",
-        range(1, len(found.matches) + 1),
-        index=state.rank() - 1,
-        format_func=lambda each: f"place {each}",
-        key="attention_rank",
-    )
-    azimuth = fourth.slider(
-        "Direction, drawn on all three", 0, 359, 0, 1, format="%d°", key="azimuth", bind="query-params",
-        help="The same line of sight on the photo, on the unrolled tile and on the map. 0 is north, 90 east.",
+def _controls(photo: state.Photo, found: Localization, card: CheckpointCard) -> Shown:
+    model, gallery = card.model, state.setting(state.GALLERY) or ""
+    first, second, third, fourth, fifth = st.columns([3, 3, 4, 4, 4], gap="small")
+    layers = [ROLLOUT, *map(_layer_name, range(model.depth))]
+    layer = layers.index(first.selectbox("Through", layers, key=LAYER, bind="query-params"))
+    heads = [MEAN, *map(_head_name, range(model.heads))]
+    head = heads.index(second.selectbox("Heads", heads, key=HEAD, bind="query-params", disabled=layer == 0))
+    looks = [CLS, *(f"the patch there, row {row + 1}" for row in range(model.ground_grid[0]))]
+    asks = looks.index(third.selectbox("Who looks", looks, key=ASKS, bind="query-params"))
+    label, place, where = _place(fourth, found, gallery, card)
+    azimuth = fifth.slider(
+        "Direction", 0, 359, 0, 1, format="%d°", key=AZIMUTH, bind="query-params",
+        help="The same line of sight on the photo, on the unrolled tile, on the tile and on the map. 0 is north, "
+        "90 east. A click on any of the pictures picks it too.",
     )  # fmt: skip
-    rows = [
-        "the whole image (CLS)",
-        *(f"the patch in that direction, row {row + 1}" for row in range(model.ground_grid[0])),
-    ]
-    asks = rows.index(st.selectbox("Who looks", rows, key="asks", bind="query-params"))
     choice = AttentionChoice(
         layer=layer - 1 if layer else None,
         head=head - 1 if head and layer else None,
         azimuth_deg=float(azimuth),
         row=asks - 1 if asks else None,
     )
-    return choice, found.matches[rank - 1]
+    return Shown(photo, found, card, gallery, place, where, label, choice)
 
 
-def _maps(
-    photo: state.Photo,
-    found: Localization,
-    card: CheckpointCard,
-    match: Match,
-    choice: AttentionChoice,
-    attention: tuple[NDArray, NDArray],
-) -> None:
-    ground = inspection.heat(attention[0], choice, card.model.ground_grid)
-    aerial = inspection.heat(attention[1], choice, card.model.aerial_grid)
-    field = card.view.ground_vertical_field_deg
-    view = ground_view(resources.panorama(photo), found.heading_deg, field, figures.STRIP_PX)
-    chip = resources.chip(state.setting(state.GALLERY) or "", match.place_id, card.name)
-    strips, square = st.columns([5, 2], gap="medium")
-    with strips:
-        photo_strip = figures.heat_strip(view, ground, choice.azimuth_deg, widgets.look())
-        st.image(
-            figures.to_png(photo_strip), width="stretch", alt="Attention over the photo, north in the middle"
+def _place(
+    column: st.delta_generator.DeltaGenerator, found: Localization, gallery: str, card: CheckpointCard
+) -> tuple[str, resources.Place, Location]:
+    """Its name, its number or, for the true position, where it is, and where it is in either case."""
+    matches = {f"place {match.rank}": match for match in found.matches}
+    truth = found.truth
+    if truth is not None and not resources.gallery(gallery).imagery.covers(truth, card.view.chip_m):
+        truth = None
+
+    def taken() -> None:
+        if st.session_state[COMPARED] in matches:
+            st.session_state[state.RANK] = matches[st.session_state[COMPARED]].rank
+
+    names = [*matches, *([TRUTH] if truth is not None else [])]
+    index = min(state.rank(), len(matches)) - 1
+    name = column.selectbox("Compared with", names, index, key=COMPARED, bind="query-params", on_change=taken)
+    if name == TRUTH and truth is not None:
+        return name, truth, truth
+    match = matches[name]
+    return name, match.place_id, Location(match.latitude, match.longitude)
+
+
+def _pictures(shown: Shown, ground: NDArray, aerial: NDArray, on_tile: NDArray) -> None:
+    card, choice, found = shown.card, shown.choice, shown.found
+    panorama = resources.panorama(shown.photo)
+    rows, columns = card.model.ground_grid
+    patch = None
+    if choice.row is not None:
+        row, column = divmod(
+            inspection.token_at(choice.azimuth_deg, choice.row, (rows, columns)) - 1, columns
         )
-        if card.view.polar:
-            polar = np.rint(to_polar(chip, figures.STRIP_PX)).astype(np.uint8)
-            strip = figures.heat_strip(polar, aerial, choice.azimuth_deg, widgets.look())
-            st.image(figures.to_png(strip), width="stretch", alt="Attention over the unrolled tile")
-    with square:
-        tile = figures.heat_tile(
-            chip,
-            inspection.on_tile(aerial, card.view.polar, figures.TILE_PX),
-            card.view.chip_m,
-            choice.azimuth_deg,
+        patch = (row, column, rows, columns)
+    field_deg = panorama.horizontal_field_deg
+    missing = ((found.heading_deg + field_deg / 2, 360 - field_deg),) if field_deg < 360 else ()
+    strips = [
+        components.Layered(
+            "The photo", "Attention over the photo, north in the middle",
+            resources.grey_view(shown.photo, found.heading_deg, card.name), ground, patch, missing,
         )
-        st.image(
-            figures.to_png(tile), width="stretch", alt=f"Attention over the aerial tile of place {match.rank}"
+    ]  # fmt: skip
+    if card.view.polar:
+        strips.append(
+            components.Layered(
+                f"The tile of {shown.label}, unrolled around its centre", "Attention over the unrolled tile",
+                resources.grey_polar(shown.gallery, shown.place, card.name), aerial,
+            )
+        )  # fmt: skip
+    tile = components.Layered(
+        f"The tile of {shown.label}", f"Attention over the aerial tile of {shown.label}, north up",
+        resources.grey_tile(shown.gallery, shown.place, card.name), on_tile,
+    )  # fmt: skip
+    clicked = (
+        "click to pick the direction"
+        if choice.row is None
+        else "click a patch of the photo to see what it reads"
+    )
+    hint = f"Point at a picture: the line is the same line of sight everywhere; {clicked}."
+    components.sight("sight", choice.azimuth_deg, strips, tile, card.view.chip_m, hint, partial(_pick, rows))
+    for note in panorama.notes:
+        st.caption(f":material/info: {note}")
+
+
+def _pick(rows: int, azimuth_deg: float, down: float | None) -> None:
+    """A click on a picture: the direction and, where a patch looks, its row."""
+    st.session_state[AZIMUTH] = round(azimuth_deg) % 360
+    if down is not None and st.session_state[ASKS] != CLS:
+        st.session_state[ASKS] = f"the patch there, row {int(down * rows) + 1}"
+
+
+def _map(shown: Shown, on_tile: NDArray) -> None:
+    card, truth = shown.card, shown.found.truth
+    st.subheader("The same on the map")
+    map_column, about = st.columns([5, 2], gap="medium")
+    with about:
+        opacity = st.slider(
+            "Opacity of the attention", 0, 100, 80, 5, format="%d%%", key=OPACITY, bind="query-params"
         )
-        st.image(figures.to_png(figures.heat_scale(widgets.look())), width="stretch", alt="Colour scale")
+        away = (
+            ""
+            if truth is None
+            else f" It lies {metres(distance_between_m(truth, shown.where))} from the photo."
+        )
         st.caption(
-            f"Above left the photo, below it the tile of place {match.rank} unrolled around its centre; here the tile "
-            "itself, north up. An even share is what every patch would get if the model looked everywhere alike."
+            f"The tile of {shown.label}, {card.view.chip_m:g} m wide, lies here at its true place and scale.{away}"
         )
-        for figure, numbers, name in ((photo_strip, ground, "photo"), (tile, aerial, "tile")):
-            widgets.figure_downloads(figure, pd.DataFrame(numbers), f"attention-{name}", f"The {name}")
+        st.html(_legend(truth is not None))
+        _picture_downloads(shown, on_tile)
+    box = maps.square_bounds(shown.where, 1.6 * card.view.chip_m)
+    around = [Location(box.south, box.west), Location(box.north, box.east)]
+    view = state.map_view(
+        (shown.gallery, card.name, shown.where), maps.view_of(around, (MAP_HEIGHT_PX, MAP_HEIGHT_PX), 20)
+    )
+    image = resources.base_image(shown.gallery)
+    layer = maps.attention_layer(
+        shown.where, card.view.chip_m, components.heat_uri(on_tile), opacity / 100, shown.choice.azimuth_deg,
+        f"the tile of {shown.label}", truth,
+    )  # fmt: skip
+    with map_column:
+        st_folium(
+            maps.base_map(image, maps.whole(image.bounds), widgets.look().paper),
+            key="attention_map", height=MAP_HEIGHT_PX, use_container_width=True,
+            center=view.center, zoom=view.zoom, feature_group_to_add=layer, returned_objects=[],
+        )  # fmt: skip
 
 
-def _all_heads(maps: NDArray, card: CheckpointCard, choice: AttentionChoice) -> None:
+def _legend(known: bool) -> str:
+    return (
+        f"<div class='legend'><span><i style='background:{TURQUOISE}'></i>the direction picked</span>"
+        "<span><i style='background:#fff;border:2px solid #10131a'></i>centre of the tile</span>"
+        + ("<span><i class='true'></i>true position</span>" if known else "")
+        + "</div>"
+    )
+
+
+def _picture_downloads(shown: Shown, on_tile: NDArray) -> None:
+    card, choice, look = shown.card, shown.choice, widgets.look()
+    ground, aerial = shown.ground, shown.aerial
+    panorama = resources.panorama(shown.photo)
+    chip = partial(resources.chip, shown.gallery, shown.place, card.name)
+
+    def photo() -> Figure:
+        view = ground_view(
+            panorama, shown.found.heading_deg, card.view.ground_vertical_field_deg, figures.STRIP_PX
+        )
+        return figures.heat_strip(view, ground, choice.azimuth_deg, look)
+
+    def unrolled() -> Figure:
+        polar = np.rint(to_polar(chip(), figures.STRIP_PX)).astype(np.uint8)
+        return figures.heat_strip(polar, aerial, choice.azimuth_deg, look)
+
+    def tile() -> Figure:
+        return figures.heat_tile(chip(), on_tile, card.view.chip_m, choice.azimuth_deg)
+
+    with st.container(horizontal=True, gap="small"):
+        widgets.figure_downloads(photo, pd.DataFrame(ground), "attention-photo", "The photo")
+        if card.view.polar:
+            widgets.figure_downloads(
+                unrolled, pd.DataFrame(aerial), "attention-unrolled", "The unrolled tile"
+            )
+        widgets.figure_downloads(tile, pd.DataFrame(on_tile), "attention-tile", "The tile")
+
+
+def _all_heads(shown: Shown) -> None:
     st.subheader("Every layer and head at a glance")
-    grid = card.model.ground_grid
-    heats = np.stack([[inspection.times_average(head[0], grid) for head in layer] for layer in maps])
-    spread, reach = inspection.entropy(maps), inspection.mean_distance(maps, grid)
-    notes = np.array(
-        [
-            [f"spread {s:.2f} · reach {r:.1f}" for s, r in zip(*pair, strict=True)]
-            for pair in zip(spread, reach, strict=True)
-        ]
-    )
+    photo, heading_deg, card = shown.photo, shown.found.heading_deg, shown.card
+    heats, spread, reach = resources.heads(photo, heading_deg, card.name)
+    cells = []
+    for layer in range(card.model.depth):
+        cells.append(components.Head(layer, None))
+        for head in range(card.model.heads):
+            cells.append(components.Head(layer, head, float(spread[layer, head]), float(reach[layer, head])))
+    choice = shown.choice
     chosen = None if choice.layer is None else (choice.layer, choice.head)
-    sheet = figures.contact_sheet(heats, notes, chosen, widgets.look())
-    st.image(
-        figures.to_png(sheet, dpi=110),
-        width="stretch",
-        alt="Attention of CLS over the photo, for each layer and head",
-    )
+    components.heads(
+        "heads", resources.grey_view(photo, heading_deg, card.name), heats, cells, chosen,
+        ".st-key-attention_pictures",
+        "What CLS reads from the photo; click a map to enlarge it. Below each: spread (1: looks everywhere alike, "
+        "0: at one patch) · reach (how many patches away patches look, on average).",
+        _enlarge,
+    )  # fmt: skip
+    look = widgets.look()
+
+    def sheet() -> Figure:
+        notes = np.array(
+            [
+                [f"spread {s:.2f} · reach {r:.1f}" for s, r in zip(*pair, strict=True)]
+                for pair in zip(spread, reach, strict=True)
+            ]
+        )
+        return figures.contact_sheet(heats[:, 1:], notes, chosen, look)
+
     layer, head = np.indices(spread.shape) + 1
     columns = {"layer": layer, "head": head, "spread": spread, "reach": reach}
-    numbers = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+    numbers = pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
     widgets.figure_downloads(sheet, numbers, "heads")
-    st.caption(
-        "What CLS reads from the photo. Spread: 1 when a head looks everywhere alike, 0 when at a single patch. "
-        "Reach: how many patches away patches look on average."
-    )
 
 
-def _hiding(
-    photo: state.Photo, found: Localization, card: CheckpointCard, match: Match, maps: NDArray
-) -> None:
+def _enlarge(layer: int, head: int | None) -> None:
+    """A click on a small map makes it the one above."""
+    st.session_state[LAYER] = _layer_name(layer)
+    st.session_state[HEAD] = MEAN if head is None else _head_name(head)
+
+
+def _hiding(shown: Shown, ground: NDArray) -> None:
     st.subheader("Is attention telling the truth?")
     st.markdown(
-        f"Each sixteenth of the horizon is hidden in turn; the match with place {match.rank} scores lower where "
-        "the model really needed what was hidden. Below, the rollout's share of attention in the same directions."
+        f"Each sixteenth of the horizon is hidden in turn; the match with {shown.label} scores lower where the model "
+        "really needed what was hidden. Below it, how much of the attention chosen above goes in the same direction."
     )
-    gallery_name = state.setting(state.GALLERY) or ""
     falls = resources.hidden_directions(
-        photo, found.heading_deg, card.name, gallery_name, match.place_id, SECTORS
+        shown.photo, shown.found.heading_deg, shown.card.name, shown.gallery, shown.place, SECTORS
     )
-    rollout = inspection.times_average(attention_rollout(list(maps))[0], card.model.ground_grid)
-    share = inspection.by_sector(rollout, SECTORS)
+    share = inspection.by_sector(ground, SECTORS)
     correlation = inspection.rank_correlation(falls, share)
     figure = figures.occlusion(falls, share, correlation, widgets.look())
     st.image(figures.to_png(figure), width="stretch", alt="Fall of the score and attention, by direction")
@@ -172,6 +315,14 @@ def _hiding(
         "A correlation near 1 means that attention points at what matters for this match; near 0, that a bright map "
         "must not be read as a reason."
     )
+
+
+def _layer_name(layer: int) -> str:
+    return f"layer {layer + 1}"
+
+
+def _head_name(head: int) -> str:
+    return f"head {head + 1}"
 
 
 show()
