@@ -25,7 +25,7 @@ AHEAD = 2
 class Batch:
     """`ground` and `aerial` (B, 3, H, W) normalised float32; `kept` (B, B) bool, ground against aerial.
 
-    The pairs are the `places` (B,) of the world of that number.
+    The pairs are the `places` (B,) of the world of that number, `mirrored` or as they are.
     """
 
     ground: Tensor
@@ -33,6 +33,7 @@ class Batch:
     kept: Tensor
     world: int
     places: NDArray[np.int64]
+    mirrored: bool
 
 
 @dataclass
@@ -75,6 +76,7 @@ class BatchMaker:
             torch.from_numpy(apart),
             which,
             chosen,
+            mirrored,
         )
 
     def stream(self, first_step: int, past_last: int) -> Generator[Batch]:

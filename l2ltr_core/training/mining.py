@@ -35,7 +35,9 @@ class LookAlikes:
         """For each world (N, `LOOK_ALIKES`) indices, -1 where there is none; None before the first `refresh`."""
 
     def remember(self, batch: Batch, ground: Tensor, aerial: Tensor) -> None:
-        """Keep the (B, D) descriptors of a batch's places."""
+        """Keep the (B, D) descriptors of a batch's places; those of a mirrored world compare with no other."""
+        if batch.mirrored:
+            return
         self.ground[batch.world][batch.places] = ground.detach().half()
         self.aerial[batch.world][batch.places] = aerial.detach().half()
 

@@ -36,6 +36,8 @@ class Stage(Protocol):
     """What the training loop needs to know."""
 
     name: StageName
+    width: int
+    """Numbers in a descriptor."""
 
     def outcome(self, batch: Batch, ranks: Ranks) -> Outcome:
         """The losses of one batch."""
@@ -58,6 +60,7 @@ class WarmUp(nn.Module):
     def __init__(self, columns: ColumnNetwork, config: TrainConfig) -> None:
         super().__init__()
         self.columns = columns
+        self.width = columns.width
         self.precision = config.run.precision
         self.temperature = config.objective.temperature
 
@@ -94,6 +97,7 @@ class Main(nn.Module):
     def __init__(self, network: L2LTR, teacher: ColumnNetwork | None, config: TrainConfig) -> None:
         super().__init__()
         self.network = network
+        self.width = config.model.width
         self.teacher = None if teacher is None else deepcopy(teacher).requires_grad_(False)
         self.lift = None if teacher is None else nn.Linear(config.model.width, teacher.width)
         self.objective = config.objective

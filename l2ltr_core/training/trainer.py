@@ -94,7 +94,7 @@ class Position:
     seconds: float = 0.0
     """Of this stage."""
     look_alikes: LookAlikes | None = None
-    """Of the main stage, where the configuration wants them."""
+    """Where the configuration wants them; each stage finds its own."""
 
 
 def train(
@@ -301,8 +301,8 @@ def _at_start(run: Run, stage: WarmUp | Main) -> Position:
     optimizer = torch.optim.AdamW(
         stage.groups(), lr=0.0, weight_decay=settings.weight_decay, eps=settings.eps, fused=True
     )
-    mines = isinstance(stage, Main) and run.config.batches.hard_fraction > 0
-    look_alikes = LookAlikes(run.worlds, run.config.model.width) if mines else None
+    mines = run.config.batches.hard_fraction > 0
+    look_alikes = LookAlikes(run.worlds, stage.width) if mines else None
     return Position(stage, optimizer, look_alikes=look_alikes)
 
 

@@ -100,7 +100,7 @@ def mined() -> LookAlikes:
     """Every place of world 0 is remembered as looking like place (i + 60) % 120, and world 1 not at all."""
     look_alikes = LookAlikes(WORLDS, 120)
     ground = torch.eye(120)
-    batch = replace(maker().make(0), world=0, places=np.arange(120))
+    batch = replace(maker().make(0), world=0, places=np.arange(120), mirrored=False)
     look_alikes.remember(batch, ground, ground.roll(60, 1))
     look_alikes.refresh()
     return look_alikes
@@ -123,6 +123,13 @@ def test_look_alikes_come_into_the_batch_in_couples() -> None:
         if batch.world == 0:
             neighbours = itertools.pairwise(batch.places.tolist())
             assert sum(b in tables[0][a] for a, b in neighbours) >= 5  # by chance 1
+
+
+def test_a_mirrored_batch_is_not_remembered() -> None:
+    look_alikes = LookAlikes(WORLDS, 120)
+    batch = replace(maker().make(0), world=0, places=np.arange(120), mirrored=True)
+    look_alikes.remember(batch, torch.eye(120), torch.eye(120))
+    assert not look_alikes.ground[0].any()
 
 
 def test_remembered_descriptors_survive_a_restart() -> None:

@@ -93,7 +93,7 @@ def test_a_run_that_was_told_to_end_goes_on_exactly(world: Path, tmp_path: Path)
 
 
 def test_mined_look_alikes_are_resumed_too(world: Path, tmp_path: Path) -> None:
-    config = tiny_config(0, 6)
+    config = tiny_config(3, 5)
     config = replace(
         config,
         run=replace(config.run, log_every=1, threads=1),
