@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from l2ltr_core.checkpoints import list_checkpoints, load_encoder
     from l2ltr_core.datasets import open_dataset
     from l2ltr_core.errors import L2LTRError
-    from l2ltr_core.evaluation import evaluate
+    from l2ltr_core.evaluation.evaluate import evaluate
     from l2ltr_core.gallery import add_index, build_gallery, open_gallery, verify_gallery
     from l2ltr_core.imagery import open_imagery
     from l2ltr_core.localization import localize

@@ -13,10 +13,13 @@ Each step leaves out what is already there.
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
-from dataclasses import replace
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +27,11 @@ from PIL import Image
 
 import l2ltr_core as l2
 from l2ltr_core.assets import ASSETS
-from l2ltr_core.checkpoints import update_card
+from l2ltr_core.checkpoints import find_card, load_card
 from l2ltr_core.datasets import open_dataset
-from l2ltr_core.evaluation import evaluate, measure, write_held_out
+from l2ltr_core.evaluation import read_held_out
+from l2ltr_core.evaluation.page import write_page
+from l2ltr_core.evaluation.report import Subject, write_report
 from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.model.config import CheckpointCard
@@ -51,6 +56,7 @@ WORLDS = [  # city, part, variant, panoramas
 ]
 TEST = RUNS / "helsinki-test"
 TEST_SEED, QUERIES = 7, 900
+PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame
@@ -122,37 +128,32 @@ def samples() -> None:
     (target / "samples.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
 
 
-def publish(names: list[str]) -> None:
-    """Copy checkpoints from their runs, index the galleries, measure, and write what was measured on the cards."""
+def publish(names: list[str], validation: Path, elsewhere: Path) -> None:
+    """Copy checkpoints from their runs, index the gallery, and measure the whole report into their cards.
+
+    A checkpoint that ships already keeps what was measured on it, so that this goes on after a stop.
+    """
     shipped = ASSETS / "checkpoints"
     shipped.mkdir(parents=True, exist_ok=True)
     for name in names:
-        found = next(iter(sorted(RUNS.glob(f"*/{name}.safetensors"))))
-        for suffix in (".safetensors", ".json"):
-            shutil.copy(found.with_suffix(suffix), shipped / f"{name}{suffix}")
+        found, card = next(iter(sorted(RUNS.glob(f"*/{name}.safetensors")))), shipped / f"{name}.json"
+        if not card.exists() or load_card(card).fingerprint != load_card(found).fingerprint:
+            for suffix in (".safetensors", ".json"):
+                shutil.copy(found.with_suffix(suffix), card.with_suffix(suffix))
         encoder = l2.load_encoder(name)
-        _index(ASSETS / "galleries" / "helsinki", TEST, encoder, "helsinki")
-        # Validation photos, the whole city's places: what a visitor meets, and no held-out photo is used.
-        validation = replace(
-            open_dataset(str(RUNS / "worlds" / "helsinki-validation-0")), gallery_name="helsinki"
+        gallery = _index(ASSETS / "galleries" / "helsinki", TEST, encoder, "helsinki")
+        subject = Subject(
+            encoder, gallery, open_dataset("helsinki"), open_dataset(validation), open_dataset(elsewhere)
         )
-        tuned = evaluate(validation, encoder, protocol="places")
-        card = shipped / f"{name}.json"
-        update_card(card, calibration=tuned["calibration"])
-        encoder = l2.load_encoder(name)
-        held_out = open_dataset("helsinki")
-        gallery = open_gallery("helsinki")
-        measured = measure(held_out, encoder, protocol="places", gallery=gallery)
-        write_held_out(measured, encoder, gallery, card)
-        results = {
-            "places": measured.report,
-            "paired": evaluate(held_out, encoder, protocol="paired"),
-            "validation_photos": tuned,
-        }
-        for report in results.values():
-            report.pop("calibration", None)
-        update_card(card, results=encoder.card.results | results)
-        print(name, json.dumps(results, indent=2), flush=True)
+        write_report(subject, card, progress=_timed)
+    readme()
+
+
+@contextmanager
+def _timed(title: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    print(f"{title}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
 def picture() -> None:
@@ -202,8 +203,9 @@ def results_block(cards: list[CheckpointCard]) -> str:
 
 
 def readme() -> None:
-    """Write the measured results into the README."""
+    """Write the measured results into the README and the page of checkpoints."""
     cards = [card for card in l2.list_checkpoints() if "places" in card.results]
+    write_page(PAGE, cards, {card.name: read_held_out(find_card(card.name)) for card in cards})
     path = Path("README.md")
     before, rest = path.read_text().split(OPEN)
     path.write_text(f"{before}{OPEN}\n{results_block(cards)}\n{CLOSE}{rest.split(CLOSE)[1]}")
@@ -227,7 +229,11 @@ def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Galle
 if __name__ == "__main__":
     steps = {"worlds": worlds, "queries": queries, "samples": samples, "picture": picture, "readme": readme}
     if sys.argv[1:2] == ["publish"]:
-        publish(sys.argv[2:])
+        asked = argparse.ArgumentParser(prog="build_assets.py publish")
+        asked.add_argument("names", nargs="+", help="checkpoints, found in runs/*/NAME.safetensors")
+        asked.add_argument("--validation", type=Path, default=RUNS / "worlds" / "helsinki-validation-0")
+        asked.add_argument("--elsewhere", type=Path, default=RUNS / "worlds" / "monaco-east-0")
+        publish(**vars(asked.parse_args(sys.argv[2:])))
     elif len(sys.argv) == 2 and sys.argv[1] in steps:
         steps[sys.argv[1]]()
     else:
