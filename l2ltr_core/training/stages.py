@@ -16,6 +16,7 @@ from l2ltr_core.training.config import ObjectiveConfig, TrainConfig
 from l2ltr_core.training.losses import info_nce, soft_margin_triplet
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stem import features
+from l2ltr_core.training.transformer import describe
 from l2ltr_core.training.warmup import ColumnNetwork
 
 StageName = Literal["warmup", "main"]
@@ -123,7 +124,7 @@ class Main(nn.Module):
         with _compute_in(self.precision):
             with torch.set_grad_enabled(self.stem_factor > 0):
                 seen = features(branch.stem, images)
-            descriptors = branch.describe(branch.tokens_from_features(seen))
+            descriptors = describe(branch, seen)
             if self.teacher is None or self.lift is None:
                 return descriptors, None
             stem, head = self.teacher.of("ground" if branch is self.network.ground else "aerial")
@@ -142,12 +143,12 @@ class Main(nn.Module):
     def ground(self, images: Tensor) -> Tensor:
         """The descriptor of ground views."""
         with _compute_in(self.precision):
-            return _describe(self.network.ground, images)
+            return describe(self.network.ground, features(self.network.ground.stem, images))
 
     def aerial(self, images: Tensor) -> Tensor:
         """The descriptor of aerial views."""
         with _compute_in(self.precision):
-            return _describe(self.network.aerial, images)
+            return describe(self.network.aerial, features(self.network.aerial.stem, images))
 
 
 def contrast(ground: Tensor, aerial: Tensor, objective: ObjectiveConfig, kept: Tensor) -> Tensor:
@@ -160,10 +161,6 @@ def contrast(ground: Tensor, aerial: Tensor, objective: ObjectiveConfig, kept: T
 def _compute_in(precision: str) -> torch.autocast:
     """Mixed precision where asked for; descriptors and losses stay float32."""
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def _describe(branch: Branch, images: Tensor) -> Tensor:
-    return branch.describe(branch.tokens_from_features(features(branch.stem, images)))
 
 
 def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Outcome:
