@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -288,7 +289,7 @@ def held_out(checkpoint: str, gallery_name: str) -> HeldOut | None:
 def held_out_photos(dataset: str) -> dict[str, Path]:
     """The files of the photos of a dataset that came with the product, by name; empty when it did not."""
     folder = assets.ASSETS / "datasets" / dataset
-    if Path(dataset).name != dataset or not folder.is_dir():
+    if not re.fullmatch(r"\w[\w.-]*", dataset) or not folder.is_dir():
         return {}
     return {file.stem: file for file in open_geotagged(folder).photos}
 

@@ -58,6 +58,13 @@ def choose_photo(chosen: Photo) -> None:
         st.session_state[RANK] = 1
 
 
+def choose_checkpoint(name: str) -> None:
+    """Take another checkpoint, as the sidebar does; only a callback may, before the sidebar is drawn."""
+    if name != setting(CHECKPOINT):
+        st.session_state[CHECKPOINT] = name
+        st.session_state[RANK] = 1
+
+
 def heading() -> Heading:
     """How the photo's heading is to be found."""
     return st.session_state.get(_HEADING, "exif")

@@ -1,4 +1,4 @@
-"""Compare: several checkpoints on the same photo."""
+"""Compare: several checkpoints on the same photo, and on all held-out photos."""
 
 from __future__ import annotations
 
@@ -11,57 +11,76 @@ import pandas as pd
 import streamlit as st
 from streamlit_folium import st_folium
 
-from app import maps, resources, state, widgets
+from app import held_out, maps, resources, state, widgets
+from app.building import offer_to_build
 from app.words import metres
 from l2ltr_core import figures
-from l2ltr_core.evaluation import CORRECT_WITHIN_M, HeldOut, bootstrap_interval, error_curve
+from l2ltr_core.evaluation import CORRECT_WITHIN_M
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m
-from l2ltr_core.inspection import rank_biased_overlap
+from l2ltr_core.inspection import most_apart, overlap_at, rank_biased_overlap
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.types import Location
+from l2ltr_core.types import Location, Match
 
 MAP_HEIGHT_PX = 460
-RECALLED_AT = (1, 5, 10)
+TOP = 10
+MOST_APART = 6
+THUMBNAIL_PX = 88
+Answers = dict[str, Localization]
 
 
 def show() -> None:
-    """Answers side by side, their places in ranks and on one map, and how far they agree."""
+    """Answers side by side, their places in ranks and on one map, how far they agree, and what was measured."""
     st.title("Do the checkpoints agree?")
     st.html(
         "<p class='lead'>The same photo, several checkpoints. Where they agree on a place, trust it more; one photo "
-        "says little about which checkpoint is better: the measured recalls below do.</p>"
+        "says little about which checkpoint is better: the held-out photos below do.</p>"
     )
-    photo, name = state.photo(), state.setting(state.GALLERY) or ""
-    if photo is None:
-        st.info("Pick a photo on the Localize page to begin.", icon=":material/add_photo_alternate:")
-        return
-    manifest = resources.gallery(name).manifest
-    ready = [card for card in resources.cards() if manifest.index_of(card.fingerprint)]
-    lacking = [card.name for card in resources.cards() if card not in ready]
-    if lacking:
-        st.caption(
-            f"Not offered, for want of descriptors of these places (see Galleries): {', '.join(lacking)}."
-        )
-    cards = widgets.checkpoints_side_by_side("compare_checkpoints", ready)
+    name = state.setting(state.GALLERY) or ""
+    gallery = resources.gallery(name)
+    ready = [card for card in resources.cards() if gallery.manifest.index_of(card.fingerprint)]
+    cards = widgets.checkpoints_side_by_side("checkpoints", ready)
+    _lacking(gallery, [card for card in resources.cards() if card not in ready])
     if not cards:
         st.info("Choose at least one checkpoint.")
         return
-    found = {card.name: resources.localized(photo, name, card.name, state.heading()) for card in cards}
+    with widgets.errors_shown():
+        _on_this_photo(state.photo(), cards, name)
+    with widgets.errors_shown():
+        held_out.show(cards, name)
+    _measured(cards)
+
+
+def _lacking(gallery: Gallery, cards: list[CheckpointCard]) -> None:
+    if cards:
+        names = ", ".join(card.name for card in cards)
+        with st.expander(f"Not offered, for want of descriptors of these places: {names}"):
+            for card in cards:
+                offer_to_build(gallery, card)
+
+
+def _on_this_photo(photo: state.Photo | None, cards: list[CheckpointCard], gallery_name: str) -> None:
+    if photo is None:
+        st.info(
+            "Pick a photo on the Localize page to compare answers.", icon=":material/add_photo_alternate:"
+        )
+        return
+    found = {
+        card.name: resources.localized(photo, gallery_name, card.name, state.heading()) for card in cards
+    }
     _answers(found)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _map(found, name)
+        _map(found, gallery_name)
     with right:
         _ranks(found)
     if len(found) > 1:
         _agreement(found)
-    with widgets.errors_shown():
-        _held_out(cards, name)
-    _measured(cards)
+        _apart(photo, found, gallery_name)
 
 
-def _answers(found: dict[str, Localization]) -> None:
+def _answers(found: Answers) -> None:
     for column, (number, (name, each)) in zip(st.columns(len(found)), enumerate(found.items()), strict=True):
         error = f" · <b>error {metres(each.error_m)}</b>" if each.error_m is not None else ""
         column.html(
@@ -72,9 +91,9 @@ def _answers(found: dict[str, Localization]) -> None:
 
 
 @st.fragment
-def _map(found: dict[str, Localization], gallery_name: str) -> None:
+def _map(found: Answers, gallery_name: str) -> None:
     image = resources.base_image(gallery_name)
-    places = [Location(m.latitude, m.longitude) for each in found.values() for m in each.matches]
+    places = [_location(match) for each in found.values() for match in each.matches]
     truth = next(iter(found.values())).truth
     view = maps.overview(places, truth)
     layers = maps.compared_layer(
@@ -89,82 +108,93 @@ def _map(found: dict[str, Localization], gallery_name: str) -> None:
     )  # fmt: skip
 
 
-def _ranks(found: dict[str, Localization]) -> None:
-    ranks = {name: [match.place_id for match in each.matches] for name, each in found.items()}
-    figure = figures.rank_moves(ranks, widgets.look())
+def _ranks(found: Answers) -> None:
+    ranks = {name: _places(each) for name, each in found.items()}
+    right = {
+        match.place_id
+        for each in found.values()
+        for match in each.matches
+        if each.truth and distance_between_m(each.truth, _location(match)) <= CORRECT_WITHIN_M
+    }
+    figure = figures.rank_moves(ranks, widgets.look(), right)
     st.image(
         figures.to_png(figure), width="stretch", alt="The ranks of places, joined where checkpoints share one"
     )
     numbers = pd.DataFrame({name: pd.Series(ids) for name, ids in ranks.items()})
+    numbers.insert(0, "rank", numbers.index + 1)
     widgets.figure_downloads(figure, numbers, "ranks")
-    st.caption("Each column is a checkpoint's list, best on top; a line joins the same place.")
+    ring = f" A ring: within {CORRECT_WITHIN_M:g} m of the true position." if right else ""
+    st.caption(f"Each column is a checkpoint's list, best on top; a line joins the same place.{ring}")
 
 
-def _agreement(found: dict[str, Localization]) -> None:
+def _agreement(found: Answers) -> None:
     rows = []
     for (a, first), (b, second) in itertools.combinations(found.items(), 2):
-        ids = [[match.place_id for match in each.matches] for each in (first, second)]
-        places = [Location(each.estimate.latitude, each.estimate.longitude) for each in (first, second)]
+        ids = (_places(first), _places(second))
+        apart_m = distance_between_m(_location(first.estimate), _location(second.estimate))
+        shared = {f"overlap@{k}": overlap_at(*ids, k) for k in (1, 5, TOP) if k <= min(map(len, ids))}
         rows.append(
             {
                 "checkpoints": f"{a} and {b}",
-                "same first place": "yes" if ids[0][0] == ids[1][0] else "no",
-                "places shared of 10": len(set(ids[0]) & set(ids[1])),
-                "rank-biased overlap": round(rank_biased_overlap(*ids), 2),
-                "estimates apart": metres(distance_between_m(*places)),
+                "estimates apart": metres(apart_m),
+                **{name: f"{share:.0%}" for name, share in shared.items()},
+                "rank-biased overlap": f"{rank_biased_overlap(*ids):.2f}",
             }
         )
     st.subheader("Agreement")
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
     st.caption(
-        "Rank-biased overlap weighs the first ranks most (p = 0.8): 1 for the same order, 0 for nothing shared."
+        "Overlap@k: which share of the first k places is the same. Rank-biased overlap weighs the first ranks most "
+        "(p = 0.8): 1 for the same order, 0 for nothing shared."
     )
 
 
-def _held_out(cards: list[CheckpointCard], gallery_name: str) -> None:
-    st.subheader("On held-out photos, one by one")
-    records = {card.name: resources.held_out(card.name, gallery_name) for card in cards}
-    if lacking := [name for name, record in records.items() if record is None]:
-        st.caption(
-            f"Not measured photo by photo in this gallery: {', '.join(lacking)}. "
-            f"`l2ltr evaluate --checkpoint {lacking[0]} --write-card` does it."
-        )
-    kept = {name: record for name, record in records.items() if record is not None}
-    if not kept:
-        return
-    rows = [{"checkpoint": name, **recall_row(record)} for name, record in kept.items()]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
-    curves = {name: error_curve(record.photos["error_m"].to_numpy()) for name, record in kept.items()}
-    figure = figures.error_curves(curves, widgets.look())
-    st.image(figures.to_png(figure, dpi=110), width="stretch", alt="Share of photos by distance of the match")
-    st.caption(
-        f"Found: a place within {CORRECT_WITHIN_M:g} m. In brackets what chance leaves open: 95 % of bootstrap "
-        "resamples of the photos; photos along one street are alike, so the true doubt is somewhat larger. The curves: "
-        "how many photos have their first match that near."
-    )
-    table = pd.concat([record.photos.assign(checkpoint=name) for name, record in kept.items()])
-    widgets.figure_downloads(figure, table, "held-out")
+def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
+    """The places that one checkpoint puts high and another low."""
+    ranks = {
+        name: resources.ranks(photo, gallery_name, name, each.heading_deg) for name, each in found.items()
+    }
+    truth = next(iter(found.values())).truth
+    gallery = resources.gallery(gallery_name)
+    rows = []
+    for place in most_apart(list(ranks.values()), resources.RANKED + 1, TOP)[:MOST_APART]:
+        where = gallery.location(place)
+        row = {
+            "tile": widgets.data_uri(resources.tile_jpeg(gallery_name, place, THUMBNAIL_PX)),
+            "place": place,
+            **{name: _rank_told(each.get(place)) for name, each in ranks.items()},
+        }
+        if truth is not None:
+            row["from the true position"] = metres(distance_between_m(truth, where))
+        rows.append(row)
+    st.subheader("Where they differ most")
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, width="stretch", row_height=48,
+        column_config={"tile": st.column_config.ImageColumn(width="small")},
+    )  # fmt: skip
+    st.caption(f"The rank that each checkpoint gives to a place that one of them has among its first {TOP}.")
 
 
-def recall_row(record: HeldOut) -> dict[str, Any]:
-    """Recall@k in percent with its interval, and the median error, of one checkpoint."""
-    ranks = record.photos["rank"].to_numpy()
-    row: dict[str, Any] = {"photos": len(ranks)}
-    for k in RECALLED_AT:
-        low, high = bootstrap_interval(ranks <= k, seed=0)
-        row[f"recall@{k}"] = f"{(ranks <= k).mean():.1%} ({low:.1%} to {high:.1%})"
-    row["median error"] = metres(record.photos["error_m"].median())
-    return row
+def _rank_told(rank: int | None) -> str:
+    return f"beyond {resources.RANKED:,}" if rank is None else f"{rank:,}"
+
+
+def _places(found: Localization) -> list[int]:
+    return [match.place_id for match in found.matches]
+
+
+def _location(of: Match | Any) -> Location:
+    return Location(of.latitude, of.longitude)
 
 
 def _measured(cards: list[CheckpointCard]) -> None:
-    st.subheader("Everything measured")
     columns = {card.name: numbers(card.results) for card in cards}
-    if not any(columns.values()):
-        st.caption("No results are on these cards; `l2ltr evaluate` measures them.")
-        return
-    table = pd.DataFrame(columns).rename_axis("what was measured").reset_index()
-    st.dataframe(table.replace({np.nan: None}), hide_index=True, width="stretch")
+    with st.expander("Everything that the cards have measured"):
+        if not any(columns.values()):
+            st.caption("No results are on these cards; `l2ltr evaluate` measures them.")
+            return
+        table = pd.DataFrame(columns).rename_axis("what was measured").reset_index()
+        st.dataframe(table.replace({np.nan: None}), hide_index=True, width="stretch")
 
 
 def numbers(results: Mapping[str, Any], above: str = "") -> dict[str, float]:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import figures, resources, state, widgets
-from l2ltr_core.gallery import Gallery, add_index, verify_gallery
+from app import figures, resources, state
+from app.building import offer_to_build
+from l2ltr_core.gallery import Gallery, verify_gallery
 from l2ltr_core.geometry.geodesy import distance_m
-from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Bounds
 
 PICTURE_PX = 1400
@@ -71,23 +71,7 @@ def _indexes(gallery: Gallery) -> None:
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
     for card in cards.values():
         if gallery.manifest.index_of(card.fingerprint) is None:
-            _offer_to_build(gallery, card)
-
-
-def _offer_to_build(gallery: Gallery, card: CheckpointCard) -> None:
-    st.info(f"{card.name} has no descriptors of these places yet.", icon=":material/construction:")
-    st.code(f"l2ltr gallery build --out {gallery.folder} --checkpoint {card.name}", language="bash")
-    if st.button(f"Build them here for {card.name}", key=f"build_{card.fingerprint}"):
-        with widgets.errors_shown():
-            bar = st.progress(0.0, "Encoding places …")
-            with resources.inference():
-                add_index(
-                    gallery.folder,
-                    resources.encoder(card.name),
-                    progress=lambda done, total: bar.progress(done / total, f"{done:,} of {total:,} places"),
-                )
-            resources.gallery.clear()
-            st.rerun()
+            offer_to_build(gallery, card)
 
 
 def _verify(gallery: Gallery) -> None:

@@ -14,8 +14,7 @@ from l2ltr_core.model.config import CheckpointCard
 
 PHOTO, SAMPLES = "this photo", "all samples"
 MEASURES = ("cosine", "CKA")
-Tables = dict[str, dict[str, NDArray[np.float32]]]
-"""Measure, then checkpoint -> (depth + 1, depth + 1)."""
+Tables = dict[str, dict[str, NDArray[np.float32]]]  # measure, then checkpoint -> (depth + 1, depth + 1)
 
 
 def show() -> None:

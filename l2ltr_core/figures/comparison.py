@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
@@ -14,10 +15,13 @@ NEAREST_M = 1.0
 """Where the axis of errors begins: a place of the gallery is hardly ever nearer."""
 
 
-def rank_moves(ranks: dict[str, list[int]], look: Look = LIGHT) -> Figure:
-    """Lists of place ids, best on top, one column a checkpoint; a line joins a place that two neighbours share."""
+def rank_moves(ranks: dict[str, list[int]], look: Look = LIGHT, right: Collection[int] = ()) -> Figure:
+    """Lists of place ids, best on top, one column a checkpoint; a line joins a place that two neighbours share.
+
+    Places that are `right` have a ring.
+    """
     longest = max(len(each) for each in ranks.values())
-    figure = Figure(figsize=(1.2 + 1.9 * len(ranks), 5.2), dpi=128, facecolor="none")
+    figure = Figure(figsize=(0.6 + 1.9 * len(ranks), 5.0), dpi=128, facecolor="none")
     axes = figure.add_axes((0, 0, 1, 0.93))
     lists = list(ranks.values())
     for left, (first, second) in enumerate(pairwise(lists)):
@@ -32,7 +36,9 @@ def rank_moves(ranks: dict[str, list[int]], look: Look = LIGHT) -> Figure:
                 )
     for column, (name, places) in enumerate(ranks.items()):
         colour = CHECKPOINT_COLOURS[column % 4]
-        for rank in range(len(places)):
+        for rank, place in enumerate(places):
+            if place in right:
+                axes.plot(column, rank, "o", ms=26, color="none", mec=look.ink, mew=2)
             axes.plot(column, rank, "o", ms=19, color=colour, mec=look.paper, mew=2)
             axes.text(
                 column,
@@ -44,7 +50,7 @@ def rank_moves(ranks: dict[str, list[int]], look: Look = LIGHT) -> Figure:
                 fontsize=9,
                 weight="bold",
             )
-        axes.text(column, -0.75, name, ha="center", va="bottom", color=look.ink, fontsize=9)
+        axes.text(column, -0.75, name, ha="center", va="bottom", color=look.ink, fontsize=10)
     axes.set(xlim=(-0.6, len(lists) - 0.4), ylim=(longest - 0.4, -0.7))
     axes.axis("off")
     return figure
@@ -55,7 +61,7 @@ def error_curves(curves: dict[str, tuple[NDArray, NDArray]], look: Look = LIGHT)
 
     `curves` is name -> (distances in metres, rising; fractions), as `error_curve` of the evaluation gives.
     """
-    figure = Figure(figsize=(8, 4), dpi=110, facecolor="none", layout="constrained")
+    figure = Figure(figsize=(6.4, 3.8), dpi=150, facecolor="none", layout="constrained")
     axes = figure.subplots()
     farthest = max(float(distances.max()) for distances, _ in curves.values())
     for number, (name, (distances, fractions)) in enumerate(curves.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,16 @@ MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 @pytest.fixture(scope="session")
 def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.build(tmp_path_factory.mktemp("toy") / "assets")
+
+
+@pytest.fixture
+def mine(
+    toy_assets: Path, tmp_path: Path, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The toy's assets, copied for one test to change; the app opens on them."""
+    copied = shutil.copytree(toy_assets, tmp_path / "assets")
+    monkeypatch.setattr(assets, "ASSETS", copied)
+    return copied
 
 
 @pytest.fixture

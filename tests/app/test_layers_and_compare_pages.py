@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import words
-from l2ltr_core import assets
-from l2ltr_core.checkpoints import load_encoder
-from l2ltr_core.evaluation import Evaluation, write_held_out
-from l2ltr_core.gallery import open_gallery
 from tests.app import toy
 
 
@@ -41,50 +35,12 @@ def test_a_link_restores_what_the_layers_page_compares(open_app: Callable[..., A
     assert app.segmented_control(key="measure").value == "CKA"
 
 
-def test_the_layers_need_no_places_of_a_gallery(
-    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = shutil.copytree(toy_assets, tmp_path / "assets")
-    monkeypatch.setattr(assets, "ASSETS", mine)
+def test_the_layers_need_no_places_of_a_gallery(open_app: Callable[..., AppTest], mine: Path) -> None:
     toy.write_checkpoint(mine / "checkpoints", "toy-new", 5, "self-cross")
     app = open_app("views/layers.py", checkpoint="toy-new")
     assert not app.exception
     assert not app.error
     assert app.multiselect[0].value[0] == "toy-new"
-
-
-def test_the_compare_page_opens_with_two_checkpoints_on_the_visitors_photo(
-    open_app: Callable[..., AppTest],
-) -> None:
-    app = open_app("views/compare.py")
-    assert not app.exception
-    assert not app.error
-    agreement = app.dataframe[0].value
-    assert list(agreement["checkpoints"]) == ["toy-a and toy-b"]
-
-
-def test_held_out_photos_are_shown_only_for_the_weights_and_places_they_were_measured_with(
-    open_app: Callable[..., AppTest], toy_assets: Path
-) -> None:
-    card = toy_assets / "checkpoints" / "toy-a.json"
-    encoder, gallery = load_encoder(card), open_gallery(toy_assets / "galleries" / toy.GALLERY)
-    photos = pd.DataFrame({"photo": list("abcd"), "rank": [1, 3, 30, 1], "error_m": [2.0, 40.0, 900.0, 12.0]})
-    record = write_held_out(Evaluation({"dataset": "walk"}, photos), encoder, gallery, card)
-    try:
-        app = open_app("views/compare.py")
-        assert not app.exception
-        assert not app.error
-        (shown,) = [each.value for each in app.dataframe if "recall@1" in each.value]
-        assert list(shown["checkpoint"]) == ["toy-a"]
-        assert shown["recall@5"][0].startswith("75.0% (")
-        assert shown["median error"][0] == "26 m"
-        assert any("photo by photo in this gallery: toy-b" in each.value for each in app.caption)
-        record.rename(record.with_name("toy-b.heldout.parquet"))  # another checkpoint's
-        app = open_app("views/compare.py")
-        assert not any("recall@1" in each.value for each in app.dataframe)
-    finally:
-        record.unlink(missing_ok=True)
-        record.with_name("toy-b.heldout.parquet").unlink(missing_ok=True)
 
 
 def test_no_checkpoint_chosen_is_a_sentence(open_app: Callable[..., AppTest]) -> None:

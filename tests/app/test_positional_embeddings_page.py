@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from l2ltr_core import assets
 from l2ltr_core.checkpoints import load_card, save_checkpoint, update_card
 from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.network import L2LTR
 
 PAGE = "views/positional_embeddings.py"
 NO_START = "does not record the positional embeddings that its training began with"
-
-
-@pytest.fixture
-def mine(toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The toy's assets, for this test to change."""
-    copied = shutil.copytree(toy_assets, tmp_path / "assets")
-    monkeypatch.setattr(assets, "ASSETS", copied)
-    return copied
 
 
 def test_the_page_opens_and_shows_each_way_of_comparing(open_app: Callable[..., AppTest]) -> None:

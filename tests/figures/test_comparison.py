@@ -42,3 +42,9 @@ def test_an_error_curve_is_drawn_in_percent_and_ends_at_all_photos() -> None:
     assert list(line.get_xdata()) == [1, 1, 20, 300, 300]
     assert line.get_ydata() == pytest.approx([0, 100 / 3, 200 / 3, 100, 100])
     assert figure.axes[0].get_xlabel() == "distance of the first match, m"
+
+
+def test_a_place_that_is_right_has_a_ring() -> None:
+    figure = figures.rank_moves({"a": [5, 6], "b": [7, 6]}, right={6})
+    rings = [line for line in figure.axes[0].lines if line.get_color() == "none"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in rings] == [(0, 1), (1, 1)]
