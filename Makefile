@@ -7,8 +7,8 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo false || echo true)
 
 WORLDS := runs/worlds
-TRAINING_WORLDS := helsinki-train-0 helsinki-train-1 helsinki-train-2 helsinki-train-3 monaco-west-0 monaco-east-0 \
-	monaco-west-11 suburb-all-0
+TRAINING_WORLDS := $(foreach n,0 1 2 3 4 5 6 7 8 9,helsinki-train-$(n)) monaco-west-0 monaco-east-0 monaco-west-11 \
+	monaco-east-12 monaco-west-13 suburb-all-0 $(foreach n,1 2 3 4 5 6 7 8,invented-all-$(n))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench train clean

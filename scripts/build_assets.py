@@ -44,15 +44,17 @@ from l2ltr_core.twin.world import FINE, World
 
 RUNS = Path("runs")
 WORLDS = [  # city, part, variant, panoramas
-    ("helsinki", "validation", 0, 500),
+    ("helsinki", "validation", 0, 1500),
     ("helsinki", "train", 0, 1800),
     ("helsinki", "train", 1, 1600),
-    ("helsinki", "train", 2, 1200),
-    ("helsinki", "train", 3, 1200),
+    *(("helsinki", "train", variant, 1200) for variant in range(2, 10)),
     ("monaco", "west", 0, 1400),
     ("monaco", "east", 0, 800),
     ("monaco", "west", 11, 1000),
+    ("monaco", "east", 12, 1000),
+    ("monaco", "west", 13, 1000),
     ("suburb", "all", 0, 600),
+    *(("invented", "all", number, 1000) for number in range(1, 9)),
 ]
 TEST = RUNS / "helsinki-test"
 TEST_SEED, QUERIES = 7, 900
@@ -80,13 +82,12 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame
 
 
 def worlds() -> None:
-    """Render every city to learn from; about twenty minutes on two cores."""
+    """Render every city to learn from; about forty minutes on one core."""
     for city, part, variant, count in WORLDS:
         folder = RUNS / "worlds" / f"{city}-{part}-{variant}"
         if not (folder / "dataset.json").exists():
-            moments = 1 if part == "validation" else 2
             build_city(
-                city, folder, seed=100 + variant, part=part, variant=variant, panoramas=count, moments=moments
+                city, folder, seed=100 + variant, part=part, variant=variant, panoramas=count, moments=2
             )
             print(folder, flush=True)
 
