@@ -149,6 +149,36 @@ def heads(
     )
 
 
+def hiding(
+    key: str, title: str, picture: bytes, falls: NDArray[np.float32], shares: NDArray[np.float32], whose: str
+) -> None:
+    """Below a strip, by range of azimuth from south by west: how the score falls, and the share of attention.
+
+    `falls` (S,) are differences of cosines, `shares` (S,) sum to 1 and belong to `whose` attention.
+    """
+    step = 360 / len(falls)
+    words = [
+        f"{figures.wind(180 + step * (number + 0.5))}, {(180 + step * number) % 360:.0f}° to "
+        f"{(180 + step * (number + 1)) % 360:.0f}°: score {-fall:+.3f}, attention {share:.0%}"
+        for number, (fall, share) in enumerate(zip(falls, shares, strict=True))
+    ]
+    _mount(
+        "hiding",
+        key=key,
+        data={
+            "title": title,
+            "alt": "The photo, north in the middle",
+            "picture": _uri(picture, "jpeg"),
+            "falls": [float(fall) for fall in falls],
+            "shares": [float(share) for share in shares],
+            "falls_name": f"by how much the score falls when this is hidden (at most {falls.max():.3f})",
+            "shares_name": f"share of the attention of {whose} (at most {shares.max():.0%}; dashed: an even share)",
+            "words": words,
+            "offer": "point at a direction to hide it",
+        },
+    )
+
+
 def _cell(each: Head) -> dict[str, Any]:
     mean = each.head is None
     return {
@@ -156,7 +186,7 @@ def _cell(each: Head) -> dict[str, Any]:
         "row": each.layer,
         "column": 0 if each.head is None else each.head + 1,
         "name": f"layer {each.layer + 1}, {'mean of all heads' if mean else f'head {(each.head or 0) + 1}'}",
-        "short": f"{each.layer + 1} · {'mean' if mean else (each.head or 0) + 1}",
+        "short": f"layer {each.layer + 1} · {'mean' if mean else f'head {(each.head or 0) + 1}'}",
         "spread": each.spread,
         "reach": each.reach,
     }

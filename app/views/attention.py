@@ -25,6 +25,7 @@ from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Location
 
 SECTORS = 16
+CHANCE = 0.50  # Spearman's correlation of 16 pairs that chance exceeds in 5 % of cases, either sign
 LAYER, HEAD, ASKS, AZIMUTH, COMPARED, OPACITY = "layer", "head", "asks", "azimuth", "compared", "opacity"
 ROLLOUT = "all layers (rollout)"
 MEAN = "mean of all"
@@ -100,7 +101,7 @@ def _controls(photo: state.Photo, found: Localization, card: CheckpointCard) -> 
     asks = looks.index(third.selectbox("Who looks", looks, key=ASKS, bind="query-params"))
     label, place, where = _place(fourth, found, gallery, card)
     azimuth = fifth.slider(
-        "Direction", 0, 359, 0, 1, format="%d°", key=AZIMUTH, bind="query-params",
+        "Direction", 0, 359, step=1, format="%d°", key=AZIMUTH, bind="query-params",
         help="The same line of sight on the photo, on the unrolled tile, on the tile and on the map. 0 is north, "
         "90 east. A click on any of the pictures picks it too.",
     )  # fmt: skip
@@ -299,22 +300,47 @@ def _enlarge(layer: int, head: int | None) -> None:
 def _hiding(shown: Shown, ground: NDArray) -> None:
     st.subheader("Is attention telling the truth?")
     st.markdown(
-        f"Each sixteenth of the horizon is hidden in turn; the match with {shown.label} scores lower where the model "
-        "really needed what was hidden. Below it, how much of the attention chosen above goes in the same direction."
+        f"Each sixteenth of the horizon is hidden in turn. The match with {shown.label} scores lower where the model "
+        "really needed what was hidden; if attention tells the truth, the tall bars of both kinds stand together."
     )
     falls = resources.hidden_directions(
         shown.photo, shown.found.heading_deg, shown.card.name, shown.gallery, shown.place, SECTORS
     )
     share = inspection.by_sector(ground, SECTORS)
     correlation = inspection.rank_correlation(falls, share)
-    figure = figures.occlusion(falls, share, correlation, widgets.look())
-    st.image(figures.to_png(figure), width="stretch", alt="Fall of the score and attention, by direction")
-    numbers = pd.DataFrame({"score_falls_by": falls, "attention_share": share})
-    widgets.figure_downloads(figure, numbers, "hidden-directions")
-    st.caption(
-        "A correlation near 1 means that attention points at what matters for this match; near 0, that a bright map "
-        "must not be read as a reason."
-    )
+    bars, verdict = st.columns([5, 2], gap="medium")
+    with bars:
+        components.hiding(
+            "hiding", "What hiding does", resources.grey_view(shown.photo, shown.found.heading_deg, shown.card.name),
+            falls, share, _whose(shown.choice),
+        )  # fmt: skip
+    with verdict:
+        st.metric("Rank correlation of the two", f"{correlation:+.2f}")
+        st.markdown(_in_words(correlation))
+        st.caption(
+            "Near +1, attention points at what matters for this match; near 0, a bright map must not be read as a "
+            f"reason. With {SECTORS} independent directions chance would pass ±{CHANCE:.2f} once in twenty times; "
+            "neighbouring directions are alike, so it does so more often."
+        )
+        figure = partial(figures.occlusion, falls, share, correlation, widgets.look())
+        numbers = pd.DataFrame({"score_falls_by": falls, "attention_share": share})
+        widgets.figure_downloads(figure, numbers, "hidden-directions")
+
+
+def _in_words(correlation: float) -> str:
+    if np.isnan(correlation):
+        return "The attention is the same in every direction, so there is nothing to compare."
+    if abs(correlation) < CHANCE:
+        return "**It does not tell**: chance alone would bring them as near to each other."
+    if correlation > 0:
+        return "**It tells something**: where this attention goes, hiding hurts."
+    return "**It misleads**: this attention goes where hiding hurts least."
+
+
+def _whose(choice: AttentionChoice) -> str:
+    if choice.layer is None:
+        return "all layers"
+    return _layer_name(choice.layer) + ("" if choice.head is None else f", {_head_name(choice.head)}")
 
 
 def _layer_name(layer: int) -> str:
