@@ -31,7 +31,7 @@ def fractal(seed: int, octaves: int = 7, base: int = 4) -> NDArray[np.float32]:
     return total / total.max()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def white(seed: int) -> NDArray[np.float32]:
     """(SIZE, SIZE) float32 of independent numbers in [0, 1)."""
     return np.random.default_rng(seed).random((SIZE, SIZE), np.float32)
