@@ -32,6 +32,11 @@ class Race:
         return tuple(plain / ours for plain, ours in zip(self.reference_s, self.ours_s, strict=True))
 
     @property
+    def ratio(self) -> float:
+        """The median of `ratios`."""
+        return statistics.median(self.ratios)
+
+    @property
     def reference_ms(self) -> float:
         """The median round of the reference, milliseconds."""
         return 1000 * statistics.median(self.reference_s)

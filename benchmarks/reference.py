@@ -22,30 +22,40 @@ State = Mapping[str, Tensor]
 
 def describe(state: State, config: ModelConfig, image: Tensor) -> Tensor:
     """(B, 3, H, W) normalised RGB -> (B, D) unit rows."""
-    return F.normalize(tokens(state, config, image)[:, 0], dim=1)
+    return describe_features(state, config, stem(state, config, image.contiguous()))
+
+
+def describe_features(state: State, config: ModelConfig, features: Tensor) -> Tensor:
+    """(B, C, h, w) from the stem -> (B, D) unit rows."""
+    return F.normalize(transform(state, config, features)[:, 0], dim=1)
 
 
 def tokens(state: State, config: ModelConfig, image: Tensor) -> Tensor:
     """(B, 3, H, W) normalised RGB -> (B, 1 + N, D) after the last LayerNorm."""
-    x = previous_tokens = embed(state, config, image.contiguous())
+    return transform(state, config, stem(state, config, image.contiguous()))
+
+
+def transform(state: State, config: ModelConfig, features: Tensor) -> Tensor:
+    """(B, C, h, w) from the stem -> (B, 1 + N, D) after the last LayerNorm."""
+    x = previous_tokens = embed(state, config, features)
     for index in range(config.depth):
         keys_from = previous_tokens if config.attention == "self-cross" else x
         x, previous_tokens = layer(state, config, f"layers.{index}", x, keys_from), x
     return layer_norm(state, "norm", x)
 
 
-def embed(state: State, config: ModelConfig, image: Tensor) -> Tensor:
-    if config.stem == "patch":
-        patches = F.conv2d(image, state["stem.patches.weight"], state["stem.patches.bias"], stride=16)
-    else:
-        features = stem(state, config, image)
-        patches = F.conv2d(features, state["projection.weight"], state["projection.bias"])
-    patches = patches.flatten(2).transpose(1, 2)
-    cls = state["cls_token"].expand(len(image), -1, -1)
+def embed(state: State, config: ModelConfig, features: Tensor) -> Tensor:
+    if config.stem == "hybrid":
+        features = F.conv2d(features, state["projection.weight"], state["projection.bias"])
+    patches = features.flatten(2).transpose(1, 2)
+    cls = state["cls_token"].expand(len(features), -1, -1)
     return torch.cat([cls, patches], dim=1) + state["positional_embedding"]
 
 
 def stem(state: State, config: ModelConfig, image: Tensor) -> Tensor:
+    """(B, 3, H, W) normalised RGB -> (B, C, h, w)."""
+    if config.stem == "patch":
+        return F.conv2d(image, state["stem.patches.weight"], state["stem.patches.bias"], stride=16)
     x = standardized_conv(state, "stem.root.conv", image, stride=2, padding=3)
     x = F.relu(group_norm(state, "stem.root.norm", x))
     x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)

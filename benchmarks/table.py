@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -81,6 +82,13 @@ def report(rows: Iterable[Row], left_out: Sequence[str] = ()) -> str:
     ]
     table = [f"| {' | '.join(cells)} |" for cells in lines]
     return "\n".join([f"{machine()}.", "", *table, *(["", *left_out] if left_out else [])]) + "\n"
+
+
+def run(rows: Callable[[int], Iterable[Row]], description: str | None = None) -> None:
+    """The command line of one benchmark: measure, then print the table."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, default=5)
+    print(report(rows(parser.parse_args().rounds)), end="")
 
 
 def machine() -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.batches import Batch
-from l2ltr_core.training.config import ObjectiveConfig, TrainConfig
+from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
 from l2ltr_core.training.losses import info_nce, soft_margin_triplet
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stem import features
@@ -149,6 +149,31 @@ class Main(nn.Module):
         """The descriptor of aerial views."""
         with _compute_in(self.precision):
             return describe(self.network.aerial, features(self.network.aerial.stem, images))
+
+
+def new_optimizer(stage: Stage, settings: OptimizerConfig) -> torch.optim.AdamW:
+    """AdamW at rate zero: the schedule sets the rate of each group."""
+    return torch.optim.AdamW(
+        stage.groups(), lr=0.0, weight_decay=settings.weight_decay, eps=settings.eps, fused=True
+    )
+
+
+def descend(
+    stage: Stage, optimizer: torch.optim.Optimizer, batch: Batch, ranks: Ranks, clip_norm: float
+) -> tuple[Outcome, Tensor]:
+    """One step on one batch; what came out of it, and the norm of the gradient before clipping.
+
+    A gradient that is not finite changes nothing: one overflowing batch must not cost the run.
+    """
+    outcome = stage.outcome(batch, ranks)
+    optimizer.zero_grad(set_to_none=True)
+    outcome.parts["loss"].backward()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    ranks.sum_gradients(parameters)
+    norm = nn.utils.clip_grad_norm_(parameters, clip_norm, foreach=True)
+    if torch.isfinite(norm):
+        optimizer.step()
+    return outcome, norm
 
 
 def contrast(ground: Tensor, aerial: Tensor, objective: ObjectiveConfig, kept: Tensor) -> Tensor:

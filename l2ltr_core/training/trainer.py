@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
@@ -28,7 +27,7 @@ from l2ltr_core.training.journal import Journal
 from l2ltr_core.training.mining import LookAlikes
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
-from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp
+from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
 from l2ltr_core.training.validation import Validator
 from l2ltr_core.training.warmup import ColumnNetwork, new_network
 from l2ltr_core.training.worlds import World, load_world
@@ -167,7 +166,6 @@ class _Loop:
 
     def __init__(self, run: Run, position: Position, budget: StageConfig) -> None:
         self.run, self.position, self.budget = run, position, budget
-        self.parameters = [p for group in position.optimizer.param_groups for p in group["params"]]
         self.first_step, self.seconds_before = position.step, position.seconds
         self.run_seconds_before = run.seconds
         self.started, self.waited = time.monotonic(), 0.0
@@ -236,15 +234,9 @@ class _Loop:
         rate = learning_rate(self.budget.learning_rate, position.step, self.budget.rise_steps, self.done)
         for group in position.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        outcome = position.stage.outcome(batch, self.run.ranks)
-        position.optimizer.zero_grad(set_to_none=True)
-        outcome.parts["loss"].backward()
-        self.run.ranks.sum_gradients(self.parameters)
-        self.gradient_norm = nn.utils.clip_grad_norm_(self.parameters, config.optimizer.clip_norm)
-        if torch.isfinite(
-            self.gradient_norm
-        ):  # one overflowing batch must not cost the run; the table shows it
-            position.optimizer.step()
+        outcome, self.gradient_norm = descend(
+            position.stage, position.optimizer, batch, self.run.ranks, config.optimizer.clip_norm
+        )
         position.step += 1
         elapsed, told_to_stop = self.run.ranks.leader_says(
             time.monotonic() - self.started, float(self.run.stop.is_set())
@@ -297,10 +289,7 @@ def _main_stage(run: Run) -> Main:
 
 
 def _at_start(run: Run, stage: WarmUp | Main) -> Position:
-    settings = run.config.optimizer
-    optimizer = torch.optim.AdamW(
-        stage.groups(), lr=0.0, weight_decay=settings.weight_decay, eps=settings.eps, fused=True
-    )
+    optimizer = new_optimizer(stage, run.config.optimizer)
     mines = run.config.batches.hard_fraction > 0
     look_alikes = LookAlikes(run.worlds, stage.width) if mines else None
     return Position(stage, optimizer, look_alikes=look_alikes)

@@ -1,0 +1,49 @@
+"""The benchmark of a training step, run small; its plain step is what ours is held to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks.table import report
+from benchmarks.training import measure, new_stages, plain_loss, random_batch
+from l2ltr_core.training.config import RunConfig, TrainConfig
+from l2ltr_core.training.ranks import Ranks
+from tests.training.tiny_world import tiny_config
+
+
+def config_with(stem_factor: float) -> TrainConfig:
+    config = tiny_config()
+    return replace(
+        config,
+        optimizer=replace(config.optimizer, stem_factor=stem_factor),
+        batches=replace(config.batches, pairs=4),
+    )
+
+
+@pytest.mark.parametrize("stem_factor", [0.0, 0.2])
+@pytest.mark.parametrize("number", [0, 1], ids=["warm-up", "main"])
+def test_a_step_has_the_gradients_of_the_plain_step_in_float32(number: int, stem_factor: float) -> None:
+    config = config_with(stem_factor)
+    stage, batch = new_stages(config)[number], random_batch(config)
+    moving = {name: p for name, p in stage.named_parameters() if p.requires_grad}
+    gradients = []
+    for loss in (plain_loss(stage, config, batch), stage.outcome(batch, Ranks()).parts["loss"]):
+        gradients.append(torch.autograd.grad(loss, list(moving.values()), allow_unused=True))
+    known = [g for g in gradients[0] if g is not None]
+    scale = max(float(gradient.norm()) for gradient in known)
+    assert len(known) > 20
+    for name, expected, ours in zip(moving, *gradients, strict=True):
+        assert (expected is None) == (ours is None), name
+        if expected is not None:
+            difference = float((expected - ours).norm())
+            assert difference < 1e-4 * float(expected.norm()) + 1e-6 * scale, name
+
+
+def test_the_small_benchmark_gives_a_row() -> None:
+    config = replace(config_with(0.0), run=RunConfig(threads=1, precision="bfloat16"))
+    row = measure("tiny", new_stages(config)[1], config, rounds=1)
+    assert len(row.ratios) == 1
+    assert "| training step, tiny | ms for 4 pairs |" in report([row])
