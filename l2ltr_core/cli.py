@@ -699,7 +699,9 @@ def _measure_all(
         subject = Subject(encoder, searched, held_out, tuned, away, corrupted_photos)
         lacking = write_report(subject, find_card(name), only=only, again=again, progress=_progress)
         if lacking:
-            _notes([f"{encoder.name}: {', '.join(lacking)} need --validation or --elsewhere."])
+            _notes(
+                [f"{encoder.name}: not measured without --validation or --elsewhere: {', '.join(lacking)}."]
+            )
 
 
 def _indexes(gallery: Gallery) -> str:

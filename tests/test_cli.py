@@ -424,6 +424,40 @@ def test_the_measurement_is_written_on_the_card_by_the_program(
     assert record.photos["error_m"].median() == pytest.approx(measured["median_error_m"], abs=0.01)
 
 
+@pytest.fixture
+def own(assets: Path, tmp_path: Path) -> Path:
+    """The card of a checkpoint that may be written on."""
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(assets / "checkpoints" / f"toy-a{suffix}", folder)
+    return folder / "toy-a.json"
+
+
+def test_a_report_is_measured_into_the_card_and_shown(
+    capsys: pytest.CaptureFixture[str], dataset: Path, own: Path, tmp_path: Path
+) -> None:
+    sections = ["--only", "places", "--only", "layers", "--only", "calibration"]
+    run = Run(capsys, "report", own, "--dataset", dataset, *sections, "--page", tmp_path / "page.md")
+    assert run.code == 0, run.err
+    assert run.err == "note: toy-a: not measured without --validation or --elsewhere: calibration.\n"
+    assert "Held-out photos" in run.out and "recall@1" in run.out
+    results = load_card(own).results
+    assert list(results) == ["places", "layers"]
+    assert "| recall@1 |" in (tmp_path / "page.md").read_text()
+    assert json.loads(Run(capsys, "report", own, "--show", "--json").out) == {"toy-a": results}
+
+
+def test_a_report_without_anything_to_search_is_refused(
+    capsys: pytest.CaptureFixture[str], dataset: Path, own: Path
+) -> None:
+    settings = json.loads((dataset / "dataset.json").read_text())
+    del settings["gallery"]
+    (dataset / "dataset.json").write_text(json.dumps(settings))
+    assert "names no gallery; give --gallery" in refused(Run(capsys, "report", own, "--dataset", dataset))
+    assert load_card(own).results == {}
+
+
 def picture(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))

@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 import l2ltr_core as l2
+from l2ltr_core.checkpoints import find_card
+from l2ltr_core.evaluation import read_held_out
+from l2ltr_core.evaluation.page import report_page
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,6 +24,16 @@ def test_the_table_of_results_is_what_the_cards_say() -> None:
     shown = README.split(script.OPEN)[1].split(script.CLOSE)[0]
     assert cards
     assert shown.strip() == script.results_block(cards)
+
+
+def test_the_page_of_checkpoints_is_what_the_cards_say() -> None:
+    cards = [card for card in l2.list_checkpoints() if "places" in card.results]
+    records = {card.name: read_held_out(find_card(card.name)) for card in cards}
+    page = ROOT / "docs" / "checkpoints.md"
+    text = page.read_text(encoding="utf-8")
+    assert text == report_page(cards, records)
+    pictures = re.findall(r"\]\(([^)#]+\.png)\)", text)
+    assert [name for name in pictures if not (page.parent / name).exists()] == []
 
 
 def test_every_picture_and_link_to_a_file_is_there() -> None:

@@ -59,7 +59,8 @@ def _own(card: CheckpointCard) -> CheckpointCard:
 def _trained(cards: Cards) -> Table:
     def learned_from(card: CheckpointCard) -> str:
         data = card.training.get("data", {})
-        return f"{sum(data.values()):,} photos of {', '.join(data)}" if data else NOT_MEASURED
+        cities = dict.fromkeys(name.partition("-")[0] for name in data)
+        return f"{sum(data.values()):,} photos of {', '.join(cities)}" if data else NOT_MEASURED
 
     return _table(
         "The checkpoints",
