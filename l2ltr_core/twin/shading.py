@@ -17,6 +17,7 @@ from l2ltr_core.twin.world import World
 
 _FAR_M = 4000.0
 _SNOW = f32([0.66, 0.68, 0.72])
+_NOOK_M, _NOOK_SEEN_M = 2.5, 120.0
 _LAMP = f32([1.0, 0.74, 0.42])
 Rows = NDArray[np.int64]
 
@@ -139,11 +140,28 @@ def _lit(hits: _Hits, seen: NDArray[np.bool_]) -> Floats:
         start = hits.point[rows] + hits.normal[rows] * 0.03 + light.sun_direction * lift
         free = ~world.blocked(start.astype(np.float32), np.tile(light.sun_direction, (len(rows), 1)))
         lit[rows] = facing[rows] * free
+    if world.detail.nook_rays:
+        _dim_nooks(hits, np.flatnonzero(seen & ~leaf & (hits.distance < _NOOK_SEEN_M)))
     up = (0.5 + 0.5 * hits.normal[:, 2])[:, None]
     diffuse = light.ambient * up * hits.open_sky[:, None] + light.bounce * (1 - 0.75 * up) * (
         0.4 + 0.6 * hits.open_sky[:, None]
     )
     return hits.albedo * (light.sun * lit[:, None] * 0.55 + diffuse)
+
+
+def _dim_nooks(hits: _Hits, rows: Rows) -> None:
+    """Less light of the sky where something stands close: below cars, along walls, under eaves."""
+    point, normal = hits.point[rows], hits.normal[rows]
+    start = f32(point + normal * 0.03)
+    spot = (point * 977).astype(np.int64).T
+    hidden = np.zeros(len(rows), np.float32)
+    for ray in range(hits.world.detail.nook_rays):
+        turn, height = 2 * np.pi * noise.hashed(*spot, ray, 1), 2 * noise.hashed(*spot, ray, 2) - 1
+        flat = np.sqrt(1 - height**2)
+        toward = f32(np.stack([flat * np.cos(turn), flat * np.sin(turn), height], 1) + normal)  # cosine lobe
+        toward /= np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-3)
+        hidden += hits.world.blocked(start, f32(toward), _NOOK_M)
+    hits.open_sky[rows] *= 1 - 0.75 * hidden / hits.world.detail.nook_rays
 
 
 def _ground(hits: _Hits, rows: Rows) -> Rows:

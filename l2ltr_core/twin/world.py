@@ -24,14 +24,15 @@ _MIRROR_M = 280.0
 
 @dataclass(frozen=True)
 class Detail:
-    """How fine the world is: ground cells in metres, leaf clusters a tree."""
+    """How fine the world is: ground cells in metres, leaf clusters a tree, rays a point to find dark nooks."""
 
     cell_m: float
     leaf_cards: int
+    nook_rays: int = 0
 
 
 STANDARD = Detail(cell_m=0.25, leaf_cards=150)
-FINE = Detail(cell_m=0.125, leaf_cards=700)
+FINE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2)
 
 
 class World:
@@ -40,6 +41,7 @@ class World:
     def __init__(self, plan: CityPlan, *, variant: int = 0, detail: Detail = STANDARD) -> None:
         self.plan = plan
         self.variant = variant
+        self.detail = detail
         self.built: BaseGeometry = built_of(plan)
         prepare(self.built)
         self.lamps = lamp_posts(plan, self.built)
@@ -47,13 +49,13 @@ class World:
         self.styles: Styles = styles_of(plan.buildings, variant)
         self.trees: tuple[Tree, ...] = planted(plan, self.built, roads_of(plan), variant)
         self.tree_colour: Floats = tree_colours(self.trees)
-        self._still = self._still_parts(detail)
+        self._still = self._still_parts()
         self.set_moment((variant, 0))
 
-    def _still_parts(self, detail: Detail) -> Mesh:
+    def _still_parts(self) -> Mesh:
         parts = building_meshes(self.plan.buildings, self.styles, self.variant)
         parts += furniture(self.plan, self.lamps)
-        green = tree_mesh(self.trees, detail.leaf_cards)
+        green = tree_mesh(self.trees, self.detail.leaf_cards)
         if green is not None:
             parts.append(green)
         here = joined(parts)
@@ -83,12 +85,11 @@ class World:
         )
         return triangle, np.where(triangle >= 0, distance, np.inf).astype(np.float32)
 
-    def blocked(self, origin: Floats, direction: Floats) -> NDArray[np.bool_]:
-        """(N, 3) rays -> (N,) whether anything stands in the way."""
-        return (
-            self._scene.run(np.ascontiguousarray(origin), np.ascontiguousarray(direction), query="OCCLUDED")
-            == 0
-        )
+    def blocked(self, origin: Floats, direction: Floats, within_m: float | None = None) -> NDArray[np.bool_]:
+        """(N, 3) rays -> (N,) whether anything stands in the way, `within_m` metres or at all."""
+        reach = None if within_m is None else np.full(len(origin), within_m, np.float32)
+        rays = np.ascontiguousarray(origin), np.ascontiguousarray(direction)
+        return np.asarray(self._scene.run(*rays, reach, query="OCCLUDED") == 0)
 
 
 def _surroundings(here: Mesh, width_m: float, height_m: float) -> list[Mesh]:
