@@ -57,7 +57,7 @@ def coverage(picture: RGB, bounds: Bounds, latitudes: NDArray, longitudes: NDArr
     right, top = to_mercator(bounds.north, bounds.east)
     axes.imshow(picture, extent=(left, right, bottom, top), aspect="auto")
     x, y = to_mercator(latitudes, longitudes)
-    axes.scatter(x, y, s=max(2.0, 3e4 / len(latitudes)), c=ACCENT, alpha=0.75, linewidths=0)
+    axes.scatter(x, y, s=max(4.0, 8e4 / len(latitudes)), c=ACCENT, alpha=0.75, linewidths=0)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.axis("off")
     units = mercator_units_per_m((bounds.south + bounds.north) / 2)

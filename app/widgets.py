@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from app import components, figures, resources, state
 from l2ltr_core.assets import list_galleries
-from l2ltr_core.errors import GalleryError, L2LTRError
+from l2ltr_core.errors import GalleryError, ImageError, L2LTRError
 from l2ltr_core.model.config import CheckpointCard
 
 _UPLOAD_ERROR = "upload_error"
@@ -123,6 +123,20 @@ def photo_picker() -> None:
         )
     if message := st.session_state.get(_UPLOAD_ERROR):
         st.error(message, icon=":material/broken_image:")
+
+
+def photo_at_hand() -> state.Photo | None:
+    """The visitor's photo; without one, or with one that has left the memory, a sentence and the way to give one."""
+    chosen = state.photo()
+    try:
+        if chosen is not None:
+            resources.panorama(chosen)
+            return chosen
+        st.info("There is no photo yet.", icon=":material/add_photo_alternate:")
+    except ImageError as error:
+        st.warning(str(error), icon=":material/history:")
+    st.page_link("views/localize.py", label="Pick or upload one on the page Localize")
+    return None
 
 
 def heading_control(used_deg: float, source: str) -> None:

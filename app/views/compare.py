@@ -46,7 +46,7 @@ def show() -> None:
         st.info("Choose at least one checkpoint.")
         return
     with widgets.errors_shown():
-        _on_this_photo(state.photo(), cards, name)
+        _on_this_photo(cards, name)
     with widgets.errors_shown():
         held_out.show(cards, name)
     _measured(cards)
@@ -60,11 +60,9 @@ def _lacking(gallery: Gallery, cards: list[CheckpointCard]) -> None:
                 offer_to_build(gallery, card)
 
 
-def _on_this_photo(photo: state.Photo | None, cards: list[CheckpointCard], gallery_name: str) -> None:
+def _on_this_photo(cards: list[CheckpointCard], gallery_name: str) -> None:
+    photo = widgets.photo_at_hand()
     if photo is None:
-        st.info(
-            "Pick a photo on the Localize page to compare answers.", icon=":material/add_photo_alternate:"
-        )
         return
     found = {
         card.name: resources.localized(photo, gallery_name, card.name, state.heading()) for card in cards

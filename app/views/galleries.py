@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import figures, resources, state
+from app import figures, resources, state, widgets
 from app.building import offer_to_build
 from l2ltr_core.gallery import Gallery, verify_gallery
 from l2ltr_core.geometry.geodesy import distance_m
@@ -43,16 +43,20 @@ def _coverage(gallery: Gallery, name: str) -> None:
         width="stretch",
         alt=f"The {len(places):,} places of {gallery.name} on its aerial image, north up",
     )
+    widgets.figure_downloads(figure, places, f"places-{name}")
 
 
 def _facts(gallery: Gallery) -> None:
     manifest = gallery.manifest
     st.subheader(gallery.name.title())
-    with st.container(horizontal=True):
-        st.metric("Places", f"{manifest.places:,}")
-        st.metric("Apart", f"{manifest.spacing_m:g} m" if manifest.spacing_m else "as listed")
-        st.metric("Tile", f"{manifest.chip_m:g} m")
-        st.metric("Area", f"{area_km2(manifest.bounds):.2f} km²")
+    numbers = {
+        "Places": f"{manifest.places:,}",
+        "Apart": f"{manifest.spacing_m:g} m" if manifest.spacing_m else "as listed",
+        "Tile": f"{manifest.chip_m:g} m",
+        "Area": f"{area_km2(manifest.bounds):.2f} km²",
+    }
+    for column, (label, value) in zip(st.columns(2) * 2, numbers.items(), strict=True):
+        column.metric(label, value)
     if gallery.simulated:
         st.badge("Simulated city", icon=":material/view_in_ar:", color="orange")
     st.caption(
@@ -64,10 +68,10 @@ def _indexes(gallery: Gallery) -> None:
     st.markdown("**Checkpoints that can search it**")
     cards = {card.fingerprint: card for card in resources.cards()}
     rows = [
-        (index.checkpoint, index.kind, index.dimensions, index.places, index.fingerprint)
+        (index.checkpoint, index.kind, index.dimensions, index.fingerprint)
         for index in gallery.manifest.indexes
     ]
-    columns = ["checkpoint", "index", "numbers a place", "places", "fingerprint"]
+    columns = ["checkpoint", "index", "numbers a place", "fingerprint"]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
     for card in cards.values():
         if gallery.manifest.index_of(card.fingerprint) is None:

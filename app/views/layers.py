@@ -25,9 +25,8 @@ def show() -> None:
         "self-cross attention, which takes its keys from the layer below, is meant to prevent that. Lower lines "
         "mean that layers differ more; that alone does not make a checkpoint better.</p>"
     )
-    photo = state.photo()
+    photo = widgets.photo_at_hand()
     if photo is None:
-        st.info("Pick a photo on the Localize page to begin.", icon=":material/add_photo_alternate:")
         return
     left, right = st.columns([3, 2])
     with left:

@@ -65,7 +65,7 @@ def test_without_a_photo_the_held_out_part_is_still_shown(
     keep(mine, "toy-a")
     app = open_app(PAGE)
     assert not app.exception
-    assert "Pick a photo on the Localize page" in app.info[0].value
+    assert app.info[0].value == "There is no photo yet."
     assert list(table_with(app, "median error")["checkpoint"]) == ["toy-a"]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import words
+from app import state, words
 from tests.app import toy
 
 
@@ -41,6 +41,21 @@ def test_the_layers_need_no_places_of_a_gallery(open_app: Callable[..., AppTest]
     assert not app.exception
     assert not app.error
     assert app.multiselect[0].value[0] == "toy-new"
+
+
+@pytest.mark.parametrize("page", ["views/layers.py", "views/compare.py"])
+def test_a_photo_that_has_left_the_memory_is_a_sentence_and_a_way_on(
+    open_app: Callable[..., AppTest], page: str
+) -> None:
+    app = open_app(page)
+    app.session_state["photo"] = state.Photo("gone", "mine.jpg")
+    app.run()
+    assert not app.exception
+    assert app.warning[0].value == "The photo 'mine.jpg' is no longer in memory; upload it again."
+    assert any(
+        each.proto.page.endswith("localize") or "Localize" in each.proto.label
+        for each in app.get("page_link")
+    )
 
 
 def test_no_checkpoint_chosen_is_a_sentence(open_app: Callable[..., AppTest]) -> None:
