@@ -63,6 +63,10 @@ class BatchConfig:
     hard_fraction: float = 0.0
     """Part of the batch that is look-alikes of its other places, found anew every `mine_every` steps."""
     mine_every: int = 1000
+    memory_steps: int = 0
+    """The descriptors of so many last steps are further negatives of InfoNCE; 0 = none."""
+    memory_from: int = 1000
+    """The step of each stage from which they are: at first descriptors change too fast."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,10 @@ class TrainConfig:
             _require(0 <= share <= 1, f"batches.{name} is {share}; give a number from 0 to 1")
         for name, share in self.snapshots.items():
             _require(0 < share < 1, f"snapshots.{name} is {share}; give a number between 0 and 1")
+        _require(
+            self.batches.memory_steps == 0 or self.objective.loss == "infonce",
+            f"batches.memory_steps is {self.batches.memory_steps}; give 0, for objective.loss is not 'infonce'",
+        )
         _require(
             self.warmup.steps > 0 or self.objective.teacher_weight == 0,
             "objective.teacher_weight needs a teacher; give warmup.steps above 0, or weight 0",

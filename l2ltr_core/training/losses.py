@@ -6,9 +6,19 @@ neither a pair nor a negative. The diagonal is the pairs themselves and is never
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class Remembered(NamedTuple):
+    """Negatives from earlier batches, without gradient: M places of the batch's world."""
+
+    ground: Tensor  # (M, D) unit rows
+    aerial: Tensor  # (M, D) unit rows
+    kept: Tensor  # (B, M) bool: may be pushed apart from the batch's places
 
 
 def soft_margin_triplet(ground: Tensor, aerial: Tensor, alpha: float, kept: Tensor | None = None) -> Tensor:
@@ -27,13 +37,31 @@ def soft_margin_triplet(ground: Tensor, aerial: Tensor, alpha: float, kept: Tens
     return ((to_aerial + to_ground) * counted).sum() / (2 * negatives.sum().clamp(min=1))
 
 
-def info_nce(ground: Tensor, aerial: Tensor, temperature: float, kept: Tensor | None = None) -> Tensor:
-    """Cross-entropy of picking the own pair among the batch, both directions averaged; (B, D) unit rows."""
-    scores = ground @ aerial.t() / temperature  # (B ground, B aerial)
+def info_nce(
+    ground: Tensor,
+    aerial: Tensor,
+    temperature: float,
+    kept: Tensor | None = None,
+    remembered: Remembered | None = None,
+) -> Tensor:
+    """Cross-entropy of picking the own pair among the batch and what is remembered; (B, D) unit rows.
+
+    Both directions averaged.
+    """
+    scores = ground @ aerial.t()
     pairs = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    scores = scores.masked_fill(~(_negatives(len(scores), kept, scores.device) | pairs), float("-inf"))
+    allowed = _negatives(len(scores), kept, scores.device) | pairs
+    to_aerial, to_ground, to_aerial_allowed, to_ground_allowed = scores, scores.t(), allowed, allowed.t()
+    if remembered is not None:
+        to_aerial = torch.cat([to_aerial, ground @ remembered.aerial.t()], dim=1)
+        to_ground = torch.cat([to_ground, aerial @ remembered.ground.t()], dim=1)
+        to_aerial_allowed = torch.cat([to_aerial_allowed, remembered.kept], dim=1)
+        to_ground_allowed = torch.cat([to_ground_allowed, remembered.kept], dim=1)
     own = torch.arange(len(scores), device=scores.device)
-    return (F.cross_entropy(scores, own) + F.cross_entropy(scores.t(), own)) / 2
+    return (
+        F.cross_entropy((to_aerial / temperature).masked_fill(~to_aerial_allowed, float("-inf")), own)
+        + F.cross_entropy((to_ground / temperature).masked_fill(~to_ground_allowed, float("-inf")), own)
+    ) / 2
 
 
 def _negatives(size: int, kept: Tensor | None, device: torch.device) -> Tensor:

@@ -1,7 +1,8 @@
-"""Look-alikes across a world: places that the network takes for each other though they are far apart.
+"""Descriptors remembered as training passes over the places: negatives that cost no encoding.
 
-Descriptors are remembered as training passes over the places, so finding look-alikes costs no encoding;
-those of places not seen for a while are a little out of date.
+They serve twice: as further negatives of every batch (Wang et al., Cross-Batch Memory, CVPR 2020), and to find
+look-alikes, places that the network takes for each other though they are far apart. Those of places not seen
+for a while are a little out of date.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from l2ltr_core.training.batches import Batch
+from l2ltr_core.training.losses import Remembered
 from l2ltr_core.training.worlds import World
 
 LOOK_ALIKES = 8
@@ -22,42 +24,56 @@ LOOK_ALIKES = 8
 FAR_M = 60.0
 """A look-alike nearer than this is a neighbour, not a mistake worth mining."""
 CHUNK = 1024
+NEVER = -(1 << 60)
 
 
-class LookAlikes:
-    """Remembered descriptors of every place, and the table made from them."""
+class Memory:
+    """The last descriptors of every place, of the worlds as they are and of the mirrored ones."""
 
     def __init__(self, worlds: Sequence[World], width: int) -> None:
         self.worlds = worlds
-        self.ground = [torch.zeros(len(world), width, dtype=torch.float16) for world in worlds]
-        self.aerial = [torch.zeros(len(world), width, dtype=torch.float16) for world in worlds]
+        self.ground, self.aerial = self._empty(width), self._empty(width)
+        self.seen_at = [torch.full((len(rows),), NEVER) for rows in self.ground]
         self.tables: list[NDArray[np.int64]] | None = None
         """For each world (N, `LOOK_ALIKES`) indices, -1 where there is none; None before the first `refresh`."""
 
-    def remember(self, batch: Batch, ground: Tensor, aerial: Tensor) -> None:
-        """Keep the (B, D) descriptors of a batch's places; those of a mirrored world compare with no other."""
-        if batch.mirrored:
-            return
-        self.ground[batch.world][batch.places] = ground.detach().half()
-        self.aerial[batch.world][batch.places] = aerial.detach().half()
+    def _empty(self, width: int) -> list[Tensor]:
+        """World after world, each followed by itself mirrored."""
+        return [torch.zeros(len(w), width, dtype=torch.float16) for w in self.worlds for _ in range(2)]
+
+    def remember(self, batch: Batch, ground: Tensor, aerial: Tensor, step: int) -> None:
+        """Keep the (B, D) descriptors of a batch's places."""
+        slot = 2 * batch.world + batch.mirrored
+        self.ground[slot][batch.places] = ground.detach().half()
+        self.aerial[slot][batch.places] = aerial.detach().half()
+        self.seen_at[slot][batch.places] = step
+
+    def others(self, batch: Batch, step: int, steps: int, apart_m: float) -> Remembered:
+        """What the last `steps` steps saw of the batch's world, without the batch's own places."""
+        slot = 2 * batch.world + batch.mirrored
+        recent = self.seen_at[slot] >= step - steps
+        recent[batch.places] = False
+        positions = torch.from_numpy(self.worlds[batch.world].positions_m)
+        kept = torch.cdist(positions[batch.places], positions[recent]) > apart_m
+        return Remembered(self.ground[slot][recent].float(), self.aerial[slot][recent].float(), kept)
 
     def refresh(self) -> None:
         """Find, for each place seen so far, the far places whose aerial view its ground view scores highest."""
         self.tables = [
             _most_alike(world, ground.float(), aerial.float())
-            for world, ground, aerial in zip(self.worlds, self.ground, self.aerial, strict=True)
+            for world, ground, aerial in zip(self.worlds, self.ground[::2], self.aerial[::2], strict=True)
         ]
 
     def state_dict(self) -> dict[str, Any]:
         """Plain tensors, for the run's state."""
         tables = None if self.tables is None else [torch.from_numpy(table) for table in self.tables]
-        return {"ground": self.ground, "aerial": self.aerial, "tables": tables}
+        return {"ground": self.ground, "aerial": self.aerial, "seen_at": self.seen_at, "tables": tables}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What `state_dict` gave for the same worlds; anything else raises ValueError."""
-        if [len(rows) for rows in state["ground"]] != [len(world) for world in self.worlds]:
+        if [len(rows) for rows in state["ground"][::2]] != [len(world) for world in self.worlds]:
             raise ValueError("the remembered descriptors are of other worlds")
-        self.ground, self.aerial = state["ground"], state["aerial"]
+        self.ground, self.aerial, self.seen_at = state["ground"], state["aerial"], state["seen_at"]
         self.tables = None if state["tables"] is None else [table.numpy() for table in state["tables"]]
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
-from l2ltr_core.training.losses import info_nce, soft_margin_triplet
+from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stem import features
 from l2ltr_core.training.transformer import describe
@@ -40,8 +40,8 @@ class Stage(Protocol):
     width: int
     """Numbers in a descriptor."""
 
-    def outcome(self, batch: Batch, ranks: Ranks) -> Outcome:
-        """The losses of one batch."""
+    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
+        """The losses of one batch, `remembered` being further negatives."""
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups, each with a `factor` on the learning rate."""
@@ -65,12 +65,13 @@ class WarmUp(nn.Module):
         self.precision = config.run.precision
         self.temperature = config.objective.temperature
 
-    def outcome(self, batch: Batch, ranks: Ranks) -> Outcome:
+    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
         """InfoNCE of the column descriptors."""
         rows = ranks.rows(len(batch.ground))
         ground = ranks.gather(self.ground(batch.ground[rows]))
         aerial = ranks.gather(self.aerial(batch.aerial[rows]))
-        return _with_matches({"loss": info_nce(ground, aerial, self.temperature, batch.kept)}, ground, aerial)
+        loss = info_nce(ground, aerial, self.temperature, batch.kept, remembered)
+        return _with_matches({"loss": loss}, ground, aerial)
 
     def groups(self) -> list[dict[str, Any]]:
         """Everything at the full rate."""
@@ -105,13 +106,13 @@ class Main(nn.Module):
         self.precision = config.run.precision
         self.stem_factor = config.optimizer.stem_factor
 
-    def outcome(self, batch: Batch, ranks: Ranks) -> Outcome:
+    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
         """The contrastive loss and, with a teacher, the cosine distance to what it says."""
         rows = ranks.rows(len(batch.ground))
         ground, ground_off = self._encode(self.network.ground, batch.ground[rows])
         aerial, aerial_off = self._encode(self.network.aerial, batch.aerial[rows])
         everywhere = ranks.gather(ground), ranks.gather(aerial)
-        contrastive = contrast(*everywhere, self.objective, batch.kept)
+        contrastive = contrast(*everywhere, self.objective, batch.kept, remembered)
         parts = {"loss": contrastive, "contrastive": contrastive}
         if ground_off is not None and aerial_off is not None:
             own_share = (ground_off + aerial_off) / ranks.count  # gradients are summed over ranks
@@ -176,11 +177,17 @@ def descend(
     return outcome, norm
 
 
-def contrast(ground: Tensor, aerial: Tensor, objective: ObjectiveConfig, kept: Tensor) -> Tensor:
+def contrast(
+    ground: Tensor,
+    aerial: Tensor,
+    objective: ObjectiveConfig,
+    kept: Tensor,
+    remembered: Remembered | None = None,
+) -> Tensor:
     """The contrastive loss that the configuration names."""
     if objective.loss == "triplet":
         return soft_margin_triplet(ground, aerial, objective.alpha, kept)
-    return info_nce(ground, aerial, objective.temperature, kept)
+    return info_nce(ground, aerial, objective.temperature, kept, remembered)
 
 
 def _compute_in(precision: str) -> torch.autocast:

@@ -24,7 +24,8 @@ from l2ltr_core.model.network import L2LTR
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig, TrainConfig
 from l2ltr_core.training.journal import Journal
-from l2ltr_core.training.mining import LookAlikes
+from l2ltr_core.training.losses import Remembered
+from l2ltr_core.training.mining import Memory
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
@@ -92,7 +93,7 @@ class Position:
     step: int = 0
     seconds: float = 0.0
     """Of this stage."""
-    look_alikes: LookAlikes | None = None
+    memory: Memory | None = None
     """Where the configuration wants them; each stage finds its own."""
 
 
@@ -212,11 +213,11 @@ class _Loop:
         run, position = self.run, self.position
         while position.step < self.budget.steps:
             every, tables = run.config.batches.mine_every, None
-            if position.look_alikes:
+            if position.memory:
                 if position.step and position.step % every == 0:
-                    position.look_alikes.refresh()
-                tables = position.look_alikes.tables
-            end = self.budget.steps if not position.look_alikes else (position.step // every + 1) * every
+                    position.memory.refresh()
+                tables = position.memory.tables
+            end = self.budget.steps if not position.memory else (position.step // every + 1) * every
             stretch = _batch_maker(run, position.stage.name, tables)
             yield from stretch.stream(position.step, min(end, self.budget.steps))
 
@@ -244,9 +245,17 @@ class _Loop:
         position.seconds = self.seconds_before + elapsed
         self.run.seconds = self.run_seconds_before + elapsed
         self.stopping = told_to_stop > 0
-        if position.look_alikes:
-            position.look_alikes.remember(batch, outcome.ground, outcome.aerial)
+        if position.memory:
+            position.memory.remember(batch, outcome.ground, outcome.aerial, position.step)
         return outcome.parts
+
+    def _remembered(self, batch: Batch) -> Remembered | None:
+        """Further negatives, once the stage is old enough for them."""
+        position, settings = self.position, self.run.config.batches
+        if position.memory is None or not settings.memory_steps or position.step < settings.memory_from:
+            return None
+        apart_m = self.run.config.objective.ignore_within_m
+        return position.memory.others(batch, position.step, settings.memory_steps, apart_m)
 
     def _log(self, parts: Parts) -> None:
         elapsed = time.monotonic() - self.started
@@ -290,9 +299,9 @@ def _main_stage(run: Run) -> Main:
 
 def _at_start(run: Run, stage: WarmUp | Main) -> Position:
     optimizer = new_optimizer(stage, run.config.optimizer)
-    mines = run.config.batches.hard_fraction > 0
-    look_alikes = LookAlikes(run.worlds, stage.width) if mines else None
-    return Position(stage, optimizer, look_alikes=look_alikes)
+    batches = run.config.batches
+    remembers = batches.hard_fraction > 0 or batches.memory_steps > 0
+    return Position(stage, optimizer, memory=Memory(run.worlds, stage.width) if remembers else None)
 
 
 def _batch_maker(run: Run, stage: StageName, look_alikes: Sequence[NDArray[np.int64]] | None) -> BatchMaker:
@@ -324,7 +333,7 @@ def save_state(run: Run, position: Position) -> None:
         "optimizer": position.optimizer.state_dict(),
         "random": torch.get_rng_state(),
         "validation": run.validation,
-        "look_alikes": position.look_alikes.state_dict() if position.look_alikes else None,
+        "memory": position.memory.state_dict() if position.memory else None,
     }
     temporary = run.out_dir / (STATE + ".tmp")
     with temporary.open("wb") as file:
@@ -344,8 +353,8 @@ def restore_state(run: Run) -> Position:
         stage.load_state_dict(state["weights"])
         position = _at_start(run, stage)
         position.optimizer.load_state_dict(state["optimizer"])
-        if position.look_alikes and state["look_alikes"]:
-            position.look_alikes.load_state_dict(state["look_alikes"])
+        if position.memory and state["memory"]:
+            position.memory.load_state_dict(state["memory"])
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
         raise ConfigurationError(f"'{path}' cannot be resumed from; start anew without --resume.") from error
     position.step, position.seconds = state["step"], state["stage_seconds"]

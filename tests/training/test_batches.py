@@ -9,7 +9,7 @@ import torch
 
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import AugmentConfig
-from l2ltr_core.training.mining import FAR_M, LookAlikes
+from l2ltr_core.training.mining import FAR_M, Memory
 from l2ltr_core.training.worlds import GroundMap, World
 from tests.training.tiny_world import MODEL, PIXEL_M, VIEW_PX, blobs, tiny_config
 
@@ -96,12 +96,12 @@ def test_every_variation_changes_the_view(name: str) -> None:
     assert torch.isfinite(varied.ground).all()
 
 
-def mined() -> LookAlikes:
+def mined() -> Memory:
     """Every place of world 0 is remembered as looking like place (i + 60) % 120, and world 1 not at all."""
-    look_alikes = LookAlikes(WORLDS, 120)
+    look_alikes = Memory(WORLDS, 120)
     ground = torch.eye(120)
     batch = replace(maker().make(0), world=0, places=np.arange(120), mirrored=False)
-    look_alikes.remember(batch, ground, ground.roll(60, 1))
+    look_alikes.remember(batch, ground, ground.roll(60, 1), 0)
     look_alikes.refresh()
     return look_alikes
 
@@ -125,17 +125,36 @@ def test_look_alikes_come_into_the_batch_in_couples() -> None:
             assert sum(b in tables[0][a] for a, b in neighbours) >= 5  # by chance 1
 
 
-def test_a_mirrored_batch_is_not_remembered() -> None:
-    look_alikes = LookAlikes(WORLDS, 120)
+def test_a_mirrored_batch_is_remembered_apart_and_gives_no_look_alikes() -> None:
+    memory = Memory(WORLDS, 120)
     batch = replace(maker().make(0), world=0, places=np.arange(120), mirrored=True)
-    look_alikes.remember(batch, torch.eye(120), torch.eye(120))
-    assert not look_alikes.ground[0].any()
+    memory.remember(batch, torch.eye(120), torch.eye(120), 0)
+    memory.refresh()
+    assert memory.tables is not None
+    assert (memory.tables[0] == -1).all()
+    assert len(memory.others(replace(batch, places=np.arange(4)), 1, 10, 20.0).ground) == 116
+    assert len(memory.others(replace(batch, mirrored=False), 1, 10, 20.0).ground) == 0
+
+
+def test_what_is_remembered_is_recent_and_without_the_batch_itself_and_its_neighbours() -> None:
+    memory = Memory(WORLDS, 120)
+    batch = replace(maker().make(0), world=0, mirrored=False)
+    rows = torch.eye(120)
+    memory.remember(replace(batch, places=np.arange(60)), rows[:60], rows[:60], 1)
+    memory.remember(replace(batch, places=np.arange(60, 120)), rows[60:], rows[60:], 5)
+    now = replace(batch, places=np.array([60, 61]))
+    recent = memory.others(now, 6, 3, 20.0)
+    assert torch.equal(recent.aerial, rows[62:])
+    apart = np.hypot(
+        *(WORLDS[0].positions_m[60:62, None] - WORLDS[0].positions_m[None, 62:]).transpose(2, 0, 1)
+    )
+    assert np.array_equal(recent.kept.numpy(), apart > 20.0)
 
 
 def test_remembered_descriptors_survive_a_restart() -> None:
-    first, second = mined(), LookAlikes(WORLDS, 120)
+    first, second = mined(), Memory(WORLDS, 120)
     second.load_state_dict(first.state_dict())
     assert first.tables is not None and second.tables is not None
     assert all(np.array_equal(a, b) for a, b in zip(first.tables, second.tables, strict=True))
     with pytest.raises(ValueError, match="other worlds"):
-        LookAlikes(WORLDS[:1], 120).load_state_dict(first.state_dict())
+        Memory(WORLDS[:1], 120).load_state_dict(first.state_dict())

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from l2ltr_core.training.losses import info_nce, soft_margin_triplet
+from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "retrieval.npz")
 
@@ -64,3 +64,17 @@ def test_the_diagonal_is_a_pair_even_where_it_is_not_kept() -> None:
     ground, aerial = unit_rows(0), unit_rows(1)
     off = ~torch.eye(6, dtype=torch.bool)
     assert torch.equal(info_nce(ground, aerial, 0.07, off), info_nce(ground, aerial, 0.07))
+
+
+def test_what_earlier_batches_left_is_more_of_the_same_negatives() -> None:
+    ground, aerial = unit_rows(0, 10), unit_rows(1, 10)
+    whole_kept = torch.rand(10, 10, generator=torch.Generator().manual_seed(2)) < 0.7
+    left = Remembered(ground[6:], aerial[6:], whole_kept[:6, 6:])
+    whole_kept[6:, :6] = whole_kept[:6, 6:].t()  # the memory is masked alike in both directions
+    scores = ground @ aerial.t() / 0.07
+    allowed = whole_kept | torch.eye(10, dtype=torch.bool)
+    expected = []
+    for table in (scores.masked_fill(~allowed, -torch.inf), scores.masked_fill(~allowed, -torch.inf).t()):
+        expected.append(F.cross_entropy(table[:6], torch.arange(6)))
+    loss = info_nce(ground[:6], aerial[:6], 0.07, whole_kept[:6, :6], left)
+    assert float(loss) == pytest.approx(float(sum(expected) / 2), abs=1e-5)

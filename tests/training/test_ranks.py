@@ -18,7 +18,9 @@ from tests.training.tiny_world import tiny_config
 def make_batch() -> Batch:
     draw = torch.Generator().manual_seed(0)
     images = (torch.randn(4, 3, *tiny_config().model.ground_size_px, generator=draw) for _ in range(2))
-    return Batch(*images, torch.rand(4, 4, generator=draw) < 0.7, world=0, places=np.arange(4), mirrored=False)
+    return Batch(
+        *images, torch.rand(4, 4, generator=draw) < 0.7, world=0, places=np.arange(4), mirrored=False
+    )
 
 
 def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
