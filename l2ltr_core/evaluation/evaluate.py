@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from l2ltr_core.datasets import PairedDataset, Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
-from l2ltr_core.evaluation.recall import TIE, ranks_of_best_right, recalls_of_ranks, score_blocks
+from l2ltr_core.evaluation.recall import (
+    TIE,
+    ranks_of_best_right,
+    ranks_of_own,
+    recalls_of_ranks,
+    score_blocks,
+)
 from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
@@ -209,19 +215,19 @@ def _rank(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
     """(Q,) ranks, from 0, of the first right place, and metres from each photo to its first match."""
     photos = list(queries)
-    apart_m = _distances_m(photos, ranked)
+    positions = _positions(photos, ranked)
     own = np.array([query.tile for query in photos])
     ranks, first_m = [], []
     for block, scores in score_blocks(ground, ranked.descriptors):
-        if protocol == "places":
-            assert apart_m is not None
-            right = apart_m[block] <= CORRECT_WITHIN_M
+        apart_m = None if positions is None else _distances_m(positions[block], ranked)
+        if protocol == "paired":
+            ranks.append(ranks_of_own(scores, own[block]))
         else:
-            right = own[block, None] == np.arange(len(ranked.descriptors))[None]
-        ranks.append(ranks_of_best_right(scores, right))
+            assert apart_m is not None
+            ranks.append(ranks_of_best_right(scores, apart_m <= CORRECT_WITHIN_M))
         if apart_m is not None:
             first = scores >= scores.max(axis=1, keepdims=True) - TIE
-            first_m.append(np.where(first, apart_m[block], 0).max(axis=1))  # of several first, the farthest
+            first_m.append(np.where(first, apart_m, 0).max(axis=1))  # of several first, the farthest
     return np.concatenate(ranks), np.concatenate(first_m) if first_m else None
 
 
@@ -236,14 +242,16 @@ def _summary(
     return report
 
 
-def _distances_m(queries: Iterable[Query], ranked: _Ranked) -> NDArray[np.float32] | None:
-    """(Q, N) metres from each photo to each place, None where either position is unknown."""
-    locations = [query.location for query in queries]
-    if ranked.latitudes is None or ranked.longitudes is None or None in locations:
+def _positions(photos: Sequence[Query], ranked: _Ranked) -> NDArray[np.float64] | None:
+    """(Q, 2) latitudes and longitudes of the photos, None where theirs or the places' are unknown."""
+    known = [photo.location for photo in photos if photo.location is not None]
+    if ranked.latitudes is None or len(known) < len(photos):
         return None
-    latitudes = np.array([place.latitude for place in locations if place is not None])
-    longitudes = np.array([place.longitude for place in locations if place is not None])
-    apart_m = distance_m(
-        latitudes[:, None], longitudes[:, None], ranked.latitudes[None], ranked.longitudes[None]
-    )
+    return np.array([(place.latitude, place.longitude) for place in known])
+
+
+def _distances_m(positions: NDArray[np.float64], ranked: _Ranked) -> NDArray[np.float32]:
+    """(B, N) metres from each of B positions, latitude and longitude, to each place."""
+    assert ranked.latitudes is not None and ranked.longitudes is not None
+    apart_m = distance_m(positions[:, :1], positions[:, 1:], ranked.latitudes, ranked.longitudes)
     return apart_m.astype(np.float32)

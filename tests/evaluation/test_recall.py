@@ -7,7 +7,7 @@ import pytest
 
 from l2ltr_core.errors import CheckpointError
 from l2ltr_core.evaluation import recalls
-from l2ltr_core.evaluation.recall import one_percent, ranks_of_best_right
+from l2ltr_core.evaluation.recall import one_percent, ranks_of_best_right, ranks_of_own
 from l2ltr_core.types import Descriptors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "retrieval.npz"
@@ -85,3 +85,10 @@ def test_right_places_that_tie_with_each_other_do_not_stand_in_each_others_way()
 def test_a_photo_without_a_right_place_is_never_found() -> None:
     scores = np.array([[0.9, 0.8]], np.float32)
     assert ranks_of_best_right(scores, np.zeros((1, 2), bool)).tolist() == [3]
+
+
+def test_one_right_place_is_the_best_of_one() -> None:
+    scores = np.round(np.random.default_rng(0).normal(size=(50, 40)), 1).astype(np.float32)  # with ties
+    own = np.random.default_rng(1).integers(0, 40, 50)
+    right = own[:, None] == np.arange(40)
+    assert ranks_of_own(scores, own).tolist() == ranks_of_best_right(scores, right).tolist()
