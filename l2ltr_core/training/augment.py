@@ -33,12 +33,15 @@ def roll_columns(panoramas: Tensor, columns: NDArray[np.int64] | Sequence[int]) 
 
 
 def vary_colours(images: Tensor, amount: AugmentConfig, rng: np.random.Generator) -> Tensor:
-    """Exposure, colour cast, offset, sensor noise, now and then blur or a cut-out: each image its own."""
+    """Exposure, colour cast, offset, sensor noise, now and then grey, blurred or with a cut-out: each image its own."""
     count = len(images)
     gain = np.exp(rng.uniform(-amount.gain, amount.gain, (count, 1, 1, 1)))
     colour = np.exp(rng.uniform(-amount.colour, amount.colour, (count, 3, 1, 1)))
     offset = rng.uniform(-amount.offset, amount.offset, (count, 1, 1, 1))
     varied = images * _tensor(gain * colour) + _tensor(offset)
+    if amount.grey:
+        grey = rng.random(count) < amount.grey
+        varied[grey] = varied[grey].mean(dim=1, keepdim=True).expand_as(varied[grey])
     for index in np.flatnonzero(rng.random(count) < NOISY_PART):
         varied[index] += _grain(varied.shape[1:], rng) * float(rng.uniform(0, amount.noise))
     blurred = rng.random(count) < amount.blur

@@ -79,6 +79,7 @@ class AugmentConfig:
     mirror: float = 0.5
     gain: float = 0.25
     colour: float = 0.08
+    grey: float = 0.0
     offset: float = 12.0
     """In levels of 255."""
     noise: float = 6.0

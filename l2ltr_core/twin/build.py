@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import rasterio
@@ -17,7 +18,7 @@ from l2ltr_core.assets import ASSETS
 from l2ltr_core.errors import TwinError
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.cameras import Window, camera_spots, grid_places
-from l2ltr_core.twin.invented import invented
+from l2ltr_core.twin.invented import SIDE_M, invented
 from l2ltr_core.twin.light import Light, flight_light, street_light
 from l2ltr_core.twin.plan import CityPlan, read_plan
 from l2ltr_core.twin.render import orthophoto, panorama
@@ -26,9 +27,11 @@ from l2ltr_core.twin.world import FINE, STANDARD, World
 from l2ltr_core.types import RGB, Location, Progress
 
 ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0)"
+T = TypeVar("T")
 CHIP_M = 80.0
 """Half of this stays free between every camera or place and the edge of the city."""
 INVENTED = "invented"
+INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2}
 _MOMENT_EVERY = 120
 _LEAN = 0.06
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
@@ -89,17 +92,21 @@ def load_city(city: str | Path, part: str = "all", variant: int = 0) -> tuple[Ci
     The city "invented" has no original: each `variant` is a street plan of its own.
     """
     if str(city) == INVENTED:
-        return invented(variant), Part()
+        return invented(variant, _part_of(city, part, INVENTED_SIDES_M)), Part()
     plan, chosen = _mapped(city, part)
     return imagined(plan, variant), chosen
+
+
+def _part_of(city: str | Path, part: str, parts: Mapping[str, T]) -> T:
+    if part not in parts:
+        raise TwinError(f"{city} has no part '{part}'; it has {', '.join(parts)}.")
+    return parts[part]
 
 
 def _mapped(city: str | Path, part: str) -> tuple[CityPlan, Part]:
     if str(city) in CITIES:
         bundled = CITIES[str(city)]
-        if part not in bundled.parts:
-            raise TwinError(f"{city} has no part '{part}'; it has {', '.join(bundled.parts)}.")
-        chosen = bundled.parts[part]
+        chosen = _part_of(city, part, bundled.parts)
         plan = read_plan(bundled.extract(), str(city))
     elif Path(city).suffix == ".pbf" or Path(city).exists():
         chosen, plan = Part(), read_plan(Path(city), Path(city).name.split(".")[0])

@@ -31,11 +31,11 @@ _GREEN = ("leisure:park", "landuse:grass", "leisure:garden")
 _OPEN = ("place:square", "amenity:parking", "leisure:pitch", "leisure:playground")
 
 
-def invented(number: int) -> CityPlan:
-    """A plan of `SIDE_M` x `SIDE_M` metres, always the same for the same number."""
-    city = _Draft(np.random.default_rng([67, number]))
+def invented(number: int, side_m: float = SIDE_M) -> CityPlan:
+    """A plan of `side_m` x `side_m` metres, always the same for the same number and size."""
+    city = _Draft(np.random.default_rng([67, number]), side_m)
     bend = _bend(city.rng)
-    whole = box(-_MARGIN_M, -_MARGIN_M, SIDE_M + _MARGIN_M, SIDE_M + _MARGIN_M)
+    whole = box(-_MARGIN_M, -_MARGIN_M, side_m + _MARGIN_M, side_m + _MARGIN_M)
     turned = affinity.rotate(whole.buffer(250, join_style="mitre"), city.rng.uniform(0, 90))
     blocks, cuts = _cut(turned, city)
     water = _water(city, whole)
@@ -49,15 +49,15 @@ def invented(number: int) -> CityPlan:
     plan = CityPlan(
         name=f"invented-{number}",
         frame=_FRAME,
-        width_m=SIDE_M,
-        height_m=SIDE_M,
+        width_m=side_m,
+        height_m=side_m,
         buildings=tuple(city.buildings),
         ways=tuple(city.ways),
         rails=tuple(city.rails),
         areas=tuple(city.areas),
         trees=tuple(city.trees),
     )
-    return plan.clipped(0, 0, SIDE_M, SIDE_M)
+    return plan.clipped(0, 0, side_m, side_m)
 
 
 @dataclass
@@ -65,6 +65,7 @@ class _Draft:
     """A city in the making and its character, each trait drawn once."""
 
     rng: np.random.Generator
+    side_m: float
     buildings: list[Building] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     rails: list[Rail] = field(default_factory=list)
@@ -247,12 +248,13 @@ def _water(city: _Draft, whole: Polygon) -> BaseGeometry:
     chance = rng.random()
     if chance > 0.66:
         return Polygon()
-    along = np.linspace(-700, SIDE_M + 700, 60)
+    side_m = city.side_m
+    along = np.linspace(-700, side_m + 700, 60)
     wave = rng.uniform(20, 70) * np.sin(along * 2 * math.pi / rng.uniform(300, 1100) + rng.uniform(0, 6))
-    offset = rng.uniform(250, 650) if chance < 0.33 else rng.choice([40, SIDE_M - 40])
+    offset = side_m * rng.uniform(0.28, 0.72) if chance < 0.33 else rng.choice([40, side_m - 40])
     bank = LineString(np.c_[along, offset + wave])
     width = rng.uniform(10, 40) if chance < 0.33 else rng.uniform(60, 130)
-    centre = (SIDE_M / 2, SIDE_M / 2)
+    centre = (side_m / 2, side_m / 2)
     water = affinity.rotate(bank.buffer(width), rng.uniform(0, 360), origin=centre).intersection(whole)
     city.cover(water, "natural:water")
     return water

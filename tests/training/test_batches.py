@@ -89,7 +89,7 @@ def test_both_views_of_a_batch_are_mirrored_together() -> None:
     assert (mirrored.aerial - about_north).abs().mean() < 0.25 * (mirrored.aerial - plain.aerial).abs().mean()
 
 
-@pytest.mark.parametrize("name", ["gain", "colour", "offset", "noise", "blur", "cutout"])
+@pytest.mark.parametrize("name", ["gain", "colour", "grey", "offset", "noise", "blur", "cutout"])
 def test_every_variation_changes_the_view(name: str) -> None:
     plain, varied = maker(STILL).make(0), maker(replace(STILL, **{name: 1.0})).make(0)
     assert not torch.allclose(plain.ground, varied.ground, atol=1e-3)
