@@ -53,8 +53,10 @@ class BatchMaker:
     def make(self, step: int) -> Batch:
         """The batch of one step."""
         rng = np.random.default_rng([self.seed, step])
-        sizes = np.array([len(world) for world in self.worlds])
-        which = int(rng.choice(len(self.worlds), p=sizes / sizes.sum()))
+        share = np.sqrt(
+            [len(world) for world in self.worlds]
+        )  # a small world, too, is a street plan of its own
+        which = int(rng.choice(len(self.worlds), p=share / share.sum()))
         world = self.worlds[which]
         chosen = self._choose(rng, which)
         shift = rng.uniform(-self.augment.position_m, self.augment.position_m, (len(chosen), 2))
