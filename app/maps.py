@@ -49,7 +49,7 @@ def base_map(image: BaseImage, view: MapView, paper: str = "#ffffff") -> folium.
     """The gallery's own aerial image, with OpenStreetMap and satellite imagery to switch to when online."""
     figure = folium.Map(
         location=view.center,
-        zoom_start=view.zoom,
+        zoom_start=view.zoom,  # type: ignore[arg-type]  # a multiple of zoom_snap
         max_zoom=MAX_ZOOM,
         tiles=None,
         zoom_snap=0.25,
@@ -57,7 +57,7 @@ def base_map(image: BaseImage, view: MapView, paper: str = "#ffffff") -> folium.
     )
     folium.Element(
         f"<style>.leaflet-container{{background:{paper};font-size:12px!important}}</style>"
-    ).add_to(figure.get_root().header)
+    ).add_to(figure.get_root().header)  # type: ignore[attr-defined]
     figure.default_js, figure.default_css = leaflet_assets()
     box = image.bounds
     aerial = ImageOverlay(
@@ -272,7 +272,10 @@ def _pin(match: Match, ranks: int, selected: bool, note: str) -> folium.Marker:
     return folium.Marker(
         (match.latitude, match.longitude),
         icon=folium.DivIcon(
-            html=html, icon_size=(size, size), icon_anchor=(size / 2, size / 2 + tip), class_name="l2ltr-pin"
+            html=html,
+            icon_size=(size, size),
+            icon_anchor=(size // 2, round(size / 2 + tip)),
+            class_name="l2ltr-pin",
         ),
         tooltip=escape(f"Place {match.rank}" + (f" · {note}" if note else "")),
         z_index_offset=1000 if selected else 100 - match.rank,

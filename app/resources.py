@@ -20,9 +20,9 @@ from PIL import Image
 from app import figures, offline
 from app.state import Heading, Photo
 from l2ltr_core import assets
-from l2ltr_core.checkpoints import list_checkpoints, load_encoder
+from l2ltr_core.checkpoints import load_card, load_encoder
 from l2ltr_core.datasets.geotagged import open_geotagged
-from l2ltr_core.errors import ImageError
+from l2ltr_core.errors import CheckpointError, ImageError
 from l2ltr_core.evaluation import HeldOut, read_held_out, searched_fingerprint
 from l2ltr_core.figures import STRIP_PX
 from l2ltr_core.figures.style import grey
@@ -101,10 +101,29 @@ def gallery(name: str) -> Gallery:
     return open_gallery(name)
 
 
-@st.cache_data(ttl=60)
 def cards() -> list[CheckpointCard]:
-    """The cards of all checkpoints in the assets folder."""
-    return list_checkpoints()
+    """The cards of all checkpoints in the assets folder that can be read, by name."""
+    return _cards_and_faults()[0]
+
+
+def checkpoint_faults() -> list[str]:
+    """One sentence for each file in the checkpoints' folder that is no checkpoint as it is."""
+    return _cards_and_faults()[1]
+
+
+@st.cache_data(ttl=60)
+def _cards_and_faults() -> tuple[list[CheckpointCard], list[str]]:
+    """One broken card or a file without a card must not take the others away."""
+    found, faults = [], []
+    folder = assets.find_checkpoint_dir()
+    for stem in sorted(
+        {path.stem for ending in ("json", "safetensors") for path in folder.glob(f"*.{ending}")}
+    ):
+        try:
+            found.append(load_card(folder / f"{stem}.json"))
+        except CheckpointError as error:
+            faults.append(str(error))
+    return sorted(found, key=lambda each: each.name), faults
 
 
 @st.cache_data
@@ -114,7 +133,9 @@ def samples() -> list[Sample]:
     if not listed.exists():
         return []
     return [
-        Sample(each["file"], each["title"], each.get("note", "")) for each in json.loads(listed.read_text())
+        Sample(each["file"], each["title"], each.get("note", ""))
+        for each in json.loads(listed.read_text())
+        if (listed.parent / each["file"]).exists()
     ]
 
 
@@ -255,11 +276,12 @@ def chip(gallery_name: str, place: Place, checkpoint: str) -> RGB:
     return chosen.imagery.chip(where, card(checkpoint).view.chip_m, None)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def grey_view(photo: Photo, heading_deg: float, checkpoint: str) -> bytes:
-    """The photo as a checkpoint sees it, north in the middle, finer and grey, for heat to lie on; JPEG."""
+@st.cache_data(max_entries=64, show_spinner=False)
+def view(photo: Photo, heading_deg: float, checkpoint: str, in_grey: bool = False) -> bytes:
+    """The photo as a checkpoint sees it, north in the middle, but finer; in grey for heat to lie on. JPEG."""
     field_deg = card(checkpoint).view.ground_vertical_field_deg
-    return _jpeg(Image.fromarray(grey(ground_view(panorama(photo), heading_deg, field_deg, STRIP_PX))))
+    seen = ground_view(panorama(photo), heading_deg, field_deg, STRIP_PX)
+    return _jpeg(Image.fromarray(grey(seen) if in_grey else seen))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

@@ -39,6 +39,26 @@ def errors_shown() -> Iterator[None]:
         yield
     except L2LTRError as error:
         st.error(str(error), icon=":material/error:")
+        chosen = state.photo()
+        if (
+            isinstance(error, ImageError)
+            and chosen is not None
+            and chosen.sample is None
+            and resources.samples()
+        ):
+            first = resources.samples()[0]
+            st.button(f"Go on with {first.title}", key="go_on", on_click=_take_sample, args=(first.file,))
+
+
+def photo_or_a_way_on() -> state.Photo | None:
+    """The visitor's photo; without one, a sentence and the way to the page where one is picked."""
+    chosen = state.photo()
+    if chosen is None:
+        st.info("There is no photo yet; this page is about one.", icon=":material/add_photo_alternate:")
+        st.page_link(
+            "views/localize.py", label="Pick one on the Localize page", icon=":material/location_on:"
+        )
+    return chosen
 
 
 def style() -> None:
@@ -71,6 +91,8 @@ def sidebar() -> None:
             "Checkpoint", ready + others, state.CHECKPOINT, "The trained weights of the model."
         )
         _about(cards[checkpoint])
+        for fault in resources.checkpoint_faults():
+            st.warning(fault, icon=":material/heart_broken:")
         if gallery.simulated:
             st.badge("Simulated city", icon=":material/view_in_ar:", color="orange")
             st.caption("Photos and aerial image are renderings of one 3-D model made from the real map.")

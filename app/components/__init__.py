@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from l2ltr_core import figures
+from l2ltr_core.types import Panorama
 
 HERE = Path(__file__).parent
 SCALE_TICKS = ("0", "even share", "2×", "3×", "4× and more")
@@ -72,11 +73,30 @@ def copy_link(label: str, note: str) -> None:
     _mount("copy_link", key="copy_link", data={"label": label, "note": note})
 
 
+def photo_layer(
+    title: str,
+    view: bytes,
+    panorama: Panorama,
+    heading_deg: float,
+    heat: NDArray[np.float32] | None = None,
+    patch: tuple[int, int, int, int] | None = None,
+) -> Layered:
+    """A north-centred view of a photo whose centre looks at `heading_deg`; what the photo does not show is hatched."""
+    field_deg = panorama.horizontal_field_deg
+    missing = ((heading_deg + field_deg / 2, 360 - field_deg),) if field_deg < 360 else ()
+    return Layered(title, "The photo as the model sees it, north in the middle", view, heat, patch, missing)
+
+
+def strip(key: str, picture: Layered, marked_deg: float) -> None:
+    """One strip with north in the middle above its compass; a mark where the photo's own centre looks."""
+    _mount("sight", key=key, data={"strips": [{**_layered(picture), "marked": marked_deg}]})
+
+
 def sight(
     key: str,
     azimuth_deg: float,
     strips: Sequence[Layered],
-    tile: Layered | None,
+    tile: Layered,
     tile_m: float,
     hint: str,
     on_pick: Callable[[float, float | None], None],
@@ -90,16 +110,13 @@ def sight(
         found = st.session_state[key].picked
         on_pick(float(found["azimuth"]), found["row"])
 
-    square = None
-    if tile is not None:
-        square = {**_layered(tile), "metres": tile_m, "bar_m": figures.scale_bar_m(tile_m)}
     _mount(
         "sight",
         key=key,
         data={
             "azimuth": azimuth_deg,
-            "strips": [{**_layered(each), "slider": number == 0} for number, each in enumerate(strips)],
-            "tile": square,
+            "strips": [_layered(each) for each in strips],
+            "tile": {**_layered(tile), "metres": tile_m, "bar_m": figures.scale_bar_m(tile_m)},
             "scale": {"colours": _scale_colours(), "ticks": SCALE_TICKS},
             "hint": hint,
         },

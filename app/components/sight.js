@@ -31,11 +31,12 @@ function picture(parent, kind, data) {
   const figure = element("figure", kind, parent);
   const title = element("figcaption", "", figure);
   element("b", "", title);
-  if (data.slider) element("output", "", title);
+  element("output", "", title);
   const view = element("div", "view", figure);
   for (const layer of ["base", "heat"]) element("img", layer, view);
   element("div", "patch", view);
   element("div", "ray", view);
+  element("div", "mark", view);
   if (kind === "strip") compass(figure);
   else {
     for (const name of ["camera", "north", "metres"]) element("span", name, view);
@@ -57,6 +58,9 @@ function lay(parent, kind, list) {
     }
     base.alt = data.alt;
     heat.alt = "";
+    const mark = figure.querySelector(".mark");
+    mark.hidden = data.marked === undefined;
+    mark.style.left = `${turn((data.marked ?? 0) + 180) / 3.6}%`;
     const patch = figure.querySelector(".patch");
     patch.hidden = !data.patch;
     if (data.patch) {
@@ -90,7 +94,10 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
   lay(strips, "strip", data.strips);
   lay(square, "tile", data.tile ? [data.tile] : []);
   if (data.scale) scale(square, data.scale);
-  root.querySelector(".hint").textContent = data.hint;
+  root.querySelector(".hint").textContent = data.hint ?? "";
+  const still = data.azimuth === undefined;
+  root.querySelector(".sight").classList.toggle("still", still);
+  if (still) return;
 
   const slider = strips.querySelector(".view");
   slider.tabIndex = 0;
@@ -103,7 +110,7 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
     for (const ray of strips.querySelectorAll(".ray")) ray.style.left = `${turn(azimuth + 180) / 3.6}%`;
     for (const ray of square.querySelectorAll(".ray")) ray.style.transform = `rotate(${azimuth}deg)`;
     const words = `${Math.round(turn(azimuth)) % 360}° ${wind(azimuth)}`;
-    for (const output of root.querySelectorAll("output")) output.textContent = words;
+    slider.closest("figure").querySelector("output").textContent = words;
     slider.setAttribute("aria-valuenow", Math.round(turn(azimuth)) % 360);
     slider.setAttribute("aria-valuetext", words);
   };

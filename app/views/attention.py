@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streamlit_folium import st_folium
 
 from app import components, maps, resources, state, widgets
+from app.building import offer_to_build
 from app.words import metres
 from l2ltr_core import figures, inspection
 from l2ltr_core.figures.style import TURQUOISE
@@ -68,12 +69,14 @@ def show() -> None:
         "<p class='lead'>Bright patches are where the model reads its description of the photo, and of the aerial "
         "tile. That is not yet a reason for the answer: the test at the bottom compares the two.</p>"
     )
-    photo, card = state.photo(), resources.card(state.setting(state.CHECKPOINT) or "")
+    photo, name = widgets.photo_or_a_way_on(), state.setting(state.GALLERY) or ""
     if photo is None:
-        st.info("Pick a photo on the Localize page to begin.", icon=":material/add_photo_alternate:")
         return
-    found = resources.localized(photo, state.setting(state.GALLERY) or "", card.name, state.heading())
-    _look(photo, found, card)
+    card, gallery = resources.card(state.setting(state.CHECKPOINT) or ""), resources.gallery(name)
+    if not gallery.has_index(card):
+        offer_to_build(gallery, card)
+        return
+    _look(photo, resources.localized(photo, name, card.name, state.heading()), card)
 
 
 @st.fragment
@@ -146,14 +149,8 @@ def _pictures(shown: Shown, ground: NDArray, aerial: NDArray, on_tile: NDArray) 
             inspection.token_at(choice.azimuth_deg, choice.row, (rows, columns)) - 1, columns
         )
         patch = (row, column, rows, columns)
-    field_deg = panorama.horizontal_field_deg
-    missing = ((found.heading_deg + field_deg / 2, 360 - field_deg),) if field_deg < 360 else ()
-    strips = [
-        components.Layered(
-            "The photo", "Attention over the photo, north in the middle",
-            resources.grey_view(shown.photo, found.heading_deg, card.name), ground, patch, missing,
-        )
-    ]  # fmt: skip
+    view = resources.view(shown.photo, found.heading_deg, card.name, in_grey=True)
+    strips = [components.photo_layer("The photo", view, panorama, found.heading_deg, ground, patch)]
     if card.view.polar:
         strips.append(
             components.Layered(
@@ -268,7 +265,7 @@ def _all_heads(shown: Shown) -> None:
     choice = shown.choice
     chosen = None if choice.layer is None else (choice.layer, choice.head)
     components.heads(
-        "heads", resources.grey_view(photo, heading_deg, card.name), heats, cells, chosen,
+        "heads", resources.view(photo, heading_deg, card.name, in_grey=True), heats, cells, chosen,
         ".st-key-attention_pictures",
         "What CLS reads from the photo; click a map to enlarge it. Below each: spread (1: looks everywhere alike, "
         "0: at one patch) · reach (how many patches away patches look, on average).",
@@ -310,10 +307,8 @@ def _hiding(shown: Shown, ground: NDArray) -> None:
     correlation = inspection.rank_correlation(falls, share)
     bars, verdict = st.columns([5, 2], gap="medium")
     with bars:
-        components.hiding(
-            "hiding", "What hiding does", resources.grey_view(shown.photo, shown.found.heading_deg, shown.card.name),
-            falls, share, _whose(shown.choice),
-        )  # fmt: skip
+        view = resources.view(shown.photo, shown.found.heading_deg, shown.card.name, in_grey=True)
+        components.hiding("hiding", "What hiding does", view, falls, share, _whose(shown.choice))
     with verdict:
         st.metric("Rank correlation of the two", f"{correlation:+.2f}")
         st.markdown(_in_words(correlation))

@@ -8,17 +8,16 @@ from functools import partial
 import streamlit as st
 from streamlit_folium import st_folium
 
-from app import figures, maps, resources, state, widgets
+from app import components, figures, maps, resources, state, widgets
+from app.building import offer_to_build
 from app.words import confidence, metres
 from l2ltr_core.geometry.geodesy import distance_m
-from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Location, Match, Panorama
 
 MAP = "map"
 MAP_HEIGHT_PX = 520
-STRIP_PX = (256, 1024)
 TILE_PX = 420
 THUMBNAIL_PX = 88
 
@@ -39,11 +38,14 @@ def show() -> None:
         return
     panorama = resources.panorama(photo)
     card = resources.card(state.setting(state.CHECKPOINT) or "")
+    if not gallery.has_index(card):
+        offer_to_build(gallery, card)
+        return
     with st.spinner("Comparing the photo with every place …"):
         found = resources.localized(photo, name, card.name, state.heading())
     left, right = st.columns([5, 2], gap="medium", vertical_alignment="top")
     with left:
-        _what_the_model_sees(panorama, found, card)
+        _what_the_model_sees(photo, panorama, found, card)
     with right:
         _verdict(found)
         for doubt in _doubts(panorama, found):
@@ -52,12 +54,12 @@ def show() -> None:
     _explore(found, name)
 
 
-def _what_the_model_sees(panorama: Panorama, found: Localization, card: CheckpointCard) -> None:
-    view = ground_view(panorama, found.heading_deg, card.view.ground_vertical_field_deg, STRIP_PX)
-    st.image(
-        figures.to_png(figures.compass_strip(view, found.heading_deg, widgets.look())),
-        width="stretch",
-        alt="The photo as the model sees it: north in the middle, a compass below",
+def _what_the_model_sees(
+    photo: state.Photo, panorama: Panorama, found: Localization, card: CheckpointCard
+) -> None:
+    view = resources.view(photo, found.heading_deg, card.name)
+    components.strip(
+        "photo_strip", components.photo_layer("", view, panorama, found.heading_deg), found.heading_deg
     )
     widgets.heading_control(found.heading_deg, found.heading_source)
     for note in panorama.notes:
@@ -114,6 +116,7 @@ def _explore(found: Localization, gallery_name: str) -> None:
             _map(found, gallery_name)
         with place_column, st.container(gap="xsmall", key="place"):
             _selected_place(found, gallery_name)
+    state.publish()
 
 
 def _map(found: Localization, gallery_name: str) -> None:
@@ -179,7 +182,7 @@ def _take_row(match: Match, shown: tuple[object, ...]) -> None:
 
 
 def _selected_place(found: Localization, gallery_name: str) -> None:
-    match = found.matches[state.rank() - 1]
+    match = found.matches[min(state.rank(), len(found.matches)) - 1]
     tile = resources.place_tile_png(gallery_name, match.place_id, found.heading_deg, TILE_PX)
     st.image(tile, width="stretch", alt=f"Aerial tile of place {match.rank}")
     st.markdown(

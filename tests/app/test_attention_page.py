@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from tests.app import toy
 
 PAGE = "views/attention.py"
 
@@ -49,3 +55,56 @@ def test_a_link_that_asks_for_what_is_not_there_opens_the_page_as_ever(
     assert not app.error
     assert app.selectbox(key="layer").value == "all layers (rollout)"
     assert app.selectbox(key="compared").value == "place 1"
+
+
+def test_the_true_position_can_be_looked_at_where_the_photo_tells_it(
+    open_app: Callable[..., AppTest],
+) -> None:
+    app = open_app(PAGE, compared="the true position")
+    assert not app.exception
+    assert not app.error
+    assert any("lies 0 m from the photo" in caption.value for caption in app.caption)
+
+
+def test_without_a_photo_the_page_says_so_and_shows_the_way(
+    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from l2ltr_core import assets
+
+    shutil.copytree(toy_assets, tmp_path / "assets", ignore=shutil.ignore_patterns("samples"))
+    monkeypatch.setattr(assets, "ASSETS", tmp_path / "assets")
+    app = open_app(PAGE)
+    assert not app.exception
+    assert app.info[0].value == "There is no photo yet; this page is about one."
+    assert app.get("page_link")[0].proto.label == "Pick one on the Localize page"
+
+
+def test_a_checkpoint_that_the_gallery_does_not_know_is_offered_to_be_built(
+    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from l2ltr_core import assets
+
+    shutil.copytree(toy_assets, tmp_path / "assets")
+    manifest = tmp_path / "assets" / "galleries" / toy.GALLERY / "gallery.json"
+    values = json.loads(manifest.read_text())
+    values["indexes"] = [each for each in values["indexes"] if each["checkpoint"] != "toy-b"]
+    manifest.write_text(json.dumps(values))
+    monkeypatch.setattr(assets, "ASSETS", tmp_path / "assets")
+    for page in (PAGE, None):
+        app = open_app(page, checkpoint="toy-b")
+        assert not app.exception
+        assert app.info[0].value == "toy-b has no descriptors of these places yet."
+
+
+def test_a_file_that_is_no_checkpoint_is_named_and_the_others_go_on(
+    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from l2ltr_core import assets
+
+    shutil.copytree(toy_assets, tmp_path / "assets")
+    (tmp_path / "assets" / "checkpoints" / "lost.safetensors").write_bytes(b"")
+    monkeypatch.setattr(assets, "ASSETS", tmp_path / "assets")
+    app = open_app(PAGE)
+    assert not app.error
+    assert "There is no card" in app.sidebar.warning[0].value
+    assert app.selectbox(key="checkpoint").options == list(toy.CHECKPOINTS)

@@ -98,6 +98,13 @@ def test_a_link_restores_sample_checkpoint_and_heading(open_app: OpenApp) -> Non
     assert app.query_params["heading"] == "123.0"
 
 
+def test_a_link_restores_the_selected_match(open_app: OpenApp) -> None:
+    app = open_app(match="4")
+    assert any(text.value.startswith("**Place 4** of 10") for text in app.markdown)
+    app.button(key="place_2").click().run()
+    assert app.query_params["match"] == "2"
+
+
 def test_a_link_to_a_sample_that_does_not_exist_says_so_and_shows_the_first(open_app: OpenApp) -> None:
     app = open_app(sample="../../etc/passwd")
     assert "There is no sample" in app.warning[0].value
@@ -233,7 +240,7 @@ def test_a_photo_that_left_the_memory_is_asked_for_again_and_a_sample_comes_back
     app.run()
     assert not app.exception
     assert app.error[0].value == "The photo 'mine.jpg' is no longer in memory; upload it again."
-    app.button(key="sample_0").click().run()
+    app.button(key="go_on").click().run()
     assert not app.error
     assert len(ranked(app)) == 10
 

@@ -6,10 +6,11 @@ import math
 
 import folium
 import pytest
+from folium.raster_layers import ImageOverlay
 
 from app import maps
 from app.offline import BaseImage
-from l2ltr_core.geometry.geodesy import distance_between_m, to_mercator
+from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, to_mercator
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
 
 PLACE = Location(60.17, 24.94)
@@ -83,3 +84,26 @@ def test_a_true_place_in_another_country_does_not_shrink_the_pins_to_one() -> No
     pins = [Location(60.16, 24.93), Location(60.18, 24.95)]
     assert maps.overview(pins, Location(47.4, 8.5)) == maps.overview(pins, None)
     assert maps.overview(pins, Location(60.19, 24.97)) != maps.overview(pins, None)
+
+
+def test_attention_lies_on_the_map_where_its_tile_is_and_as_large() -> None:
+    place = Location(60.17, 24.95)
+    box = maps.square_bounds(place, 80.0)
+    assert distance_m(box.south, 24.95, box.north, 24.95) == pytest.approx(80, rel=2e-3)
+    assert distance_m(60.17, box.west, 60.17, box.east) == pytest.approx(80, rel=2e-3)
+    group = maps.attention_layer(place, 80.0, "data:image/png;base64,AA", 0.6, 90.0, "the tile of place 1")
+    (overlay,) = [child for child in group._children.values() if isinstance(child, ImageOverlay)]
+    assert overlay.bounds == [[box.south, box.west], [box.north, box.east]]
+    assert overlay.url == "data:image/png;base64,AA"
+    assert overlay.options["opacity"] == 0.6
+
+
+def test_the_line_of_sight_on_the_map_goes_from_the_tiles_centre_to_its_edge() -> None:
+    place = Location(60.17, 24.95)
+    group = maps.attention_layer(place, 80.0, "", 1.0, 90.0, "the tile of place 1")
+    *_, line = [child for child in group._children.values() if isinstance(child, folium.PolyLine)]
+    (start, end) = line.locations
+    assert start == [60.17, 24.95]
+    assert end[0] == pytest.approx(60.17)
+    assert distance_m(*start, *end) == pytest.approx(40, rel=1e-3)
+    assert end[1] > start[1]

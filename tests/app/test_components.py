@@ -1,0 +1,95 @@
+"""What the app's own parts of a page are given to draw, and what they say was picked."""
+
+from __future__ import annotations
+
+import base64
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+
+from app import components
+from l2ltr_core.types import Panorama
+
+JPEG = b"a picture"
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the last part was given, `data` and the rest."""
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(components, "_mount", lambda name, **rest: given.update(rest, name=name))
+    return given
+
+
+def pixels(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
+
+
+@pytest.mark.parametrize("name", ["copy_link", "heads", "hiding", "sight"])
+def test_every_part_has_markup_style_and_script(name: str) -> None:
+    assert "export default function" in (components.HERE / f"{name}.js").read_text("utf-8")
+    assert (components.HERE / f"{name}.html").exists()
+    assert (components.HERE / f"{name}.css").exists()
+
+
+def test_small_maps_lie_side_by_side_in_one_picture_the_mean_first(mounted: dict[str, Any]) -> None:
+    heats = np.zeros((2, 3, 4, 8), np.float32)
+    heats[1, 2] = 4.0
+    cells = [components.Head(layer, head) for layer in range(2) for head in (None, 0, 1)]
+    components.heads("heads", JPEG, heats, cells, (1, 1), ".here", "", lambda layer, head: None)
+    sprite = pixels(mounted["data"]["sprite"])
+    assert sprite.shape == (8, 24, 4)
+    assert (sprite[4:, 16:, 3] > 0).all()
+    assert sprite[..., 3].astype(bool).sum() == 32
+    assert [cell["name"] for cell in mounted["data"]["cells"]][:2] == [
+        "layer 1, mean of all heads",
+        "layer 1, head 1",
+    ]
+    assert mounted["data"]["chosen"] == "1 1"
+
+
+def test_a_click_on_a_small_map_is_its_layer_and_head(
+    mounted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picked: list[tuple[int, int | None]] = []
+    heats = np.zeros((1, 2, 1, 1), np.float32)
+    components.heads("k", JPEG, heats, [], None, "", "", lambda layer, head: picked.append((layer, head)))
+    monkeypatch.setattr(st, "session_state", {"k": SimpleNamespace(picked=[0, None])})
+    mounted["on_picked_change"]()
+    assert picked == [(0, None)]
+
+
+def test_a_click_on_a_picture_is_a_direction_and_how_far_down(
+    mounted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picked: list[tuple[float, float | None]] = []
+    tile = components.Layered("tile", "", JPEG)
+    components.sight("k", 90.0, [], tile, 60.0, "", lambda azimuth, down: picked.append((azimuth, down)))
+    assert mounted["data"]["tile"]["bar_m"] == 20
+    monkeypatch.setattr(st, "session_state", {"k": SimpleNamespace(picked={"azimuth": 270, "row": 0.5})})
+    mounted["on_picked_change"]()
+    assert picked == [(270.0, 0.5)]
+
+
+def test_what_the_photo_does_not_show_is_marked_where_it_is_missing() -> None:
+    photo = Panorama(np.zeros((4, 8, 3), np.uint8), horizontal_field_deg=180.0)
+    layer = components.photo_layer("", JPEG, photo, heading_deg=90.0)
+    assert layer.missing == ((180.0, 180.0),)  # the photo looks east, from north to south
+
+
+def test_a_framed_patch_is_given_in_parts_of_the_picture(mounted: dict[str, Any]) -> None:
+    strip = components.Layered("", "", JPEG, patch=(1, 2, 4, 8))
+    components.strip("k", strip, 0.0)
+    assert mounted["data"]["strips"][0]["patch"] == [2 / 8, 1 / 4, 1 / 8, 1 / 4]
+
+
+def test_each_hidden_direction_is_put_into_words(mounted: dict[str, Any]) -> None:
+    falls, shares = np.array([0.1, -0.2, 0, 0], np.float32), np.array([0.7, 0.1, 0.1, 0.1], np.float32)
+    components.hiding("k", "", JPEG, falls, shares, "layer 1")
+    assert mounted["data"]["words"][0] == "SW, 180° to 270°: score -0.100, attention 70%"
+    assert mounted["data"]["words"][1] == "NW, 270° to 0°: score +0.200, attention 10%"

@@ -1,0 +1,57 @@
+"""From a click on the panorama to the ray on the map, and from a small map to the large one."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e.visit import PATIENCE_MS, Visit
+
+
+def open_attention(visit: Visit, query: str = "") -> None:
+    visit.page.goto(visit.page.url.partition("?")[0].rstrip("/") + "/attention" + query)
+    expect(visit.page.get_by_text("Rank correlation of the two")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_a_click_on_the_panorama_turns_the_line_on_the_tile_and_on_the_map(visit: Visit) -> None:
+    open_attention(visit)
+    photo = visit.page.locator(".strip .view").first
+    box = photo.bounding_box()
+    assert box is not None
+    photo.click(position={"x": 0.75 * box["width"], "y": 20})
+    expect(visit.page.get_by_role("slider", name="Direction on the photo")).to_have_attribute(
+        "aria-valuetext", "90° E"
+    )
+    expect(visit.page.locator(".tile .ray")).to_have_attribute("style", "transform: rotate(90deg);")
+    expect(visit.page).to_have_url(lambda url: "azimuth=90" in url, timeout=30_000)
+    path = visit.map.locator("path.leaflet-interactive, path").last
+    path.wait_for(state="attached", timeout=30_000)
+    expect(visit.map.locator("img[alt='Attention over the tile of place 1']")).to_be_attached()
+    assert visit.refused == []
+    assert visit.errors == []
+
+
+def test_a_small_map_becomes_the_large_one_and_the_link_brings_it_back(visit: Visit) -> None:
+    open_attention(visit)
+    heat = visit.page.locator(".strip img.heat").first
+    before = heat.get_attribute("src")
+    assert before is not None
+    visit.page.get_by_role("button", name="layer 2, head 1").focus()
+    visit.page.keyboard.press("Enter")
+    expect(heat).not_to_have_attribute("src", before, timeout=30_000)
+    expect(visit.page).to_have_url(
+        lambda url: "layer=layer+2&" in url or "head=head+1" in url, timeout=30_000
+    )
+    enlarged = heat.get_attribute("src")
+    visit.page.reload()
+    expect(heat).to_have_attribute("src", enlarged or "", timeout=PATIENCE_MS)
+    pressed = visit.page.locator("[data-of='1 0']")
+    expect(pressed).to_have_attribute("aria-pressed", "true")
+
+
+def test_heads_can_be_put_in_order_of_what_is_measured(visit: Visit) -> None:
+    open_attention(visit)
+    visit.page.get_by_label("Order").select_option("down spread")
+    notes = visit.page.locator(".sheet .note span").all_text_contents()
+    spreads = [float(note.split(" · ")[0]) for note in notes]
+    assert len(spreads) == 4
+    assert spreads == sorted(spreads, reverse=True)
