@@ -45,7 +45,12 @@ def report_tables(cards: Cards, records: Mapping[str, HeldOut | None]) -> list[T
     """
     own = [_own(card) for card in cards]
     makers = (_trained, _places, _heading, _field, _corruptions, _elsewhere, _confidence, _not_here, _layers)
-    made = [*(make(own) for make in makers), _attention(own, records)]
+    current = {
+        card.name: record
+        for card in cards
+        if (record := records.get(card.name)) is not None and record.checkpoint == card.fingerprint
+    }
+    made = [*(make(own) for make in makers), _attention(own, current)]
     return [table for table in made if {cell for row in table.rows for cell in row[1:]} - {NOT_MEASURED}]
 
 
@@ -216,7 +221,7 @@ def _layers(cards: Cards) -> Table:
     return _table("Layers", about, cards, rows)
 
 
-def _attention(cards: Cards, records: Mapping[str, HeldOut | None]) -> Table:
+def _attention(cards: Cards, records: Mapping[str, HeldOut]) -> Table:
     """Self-cross against plain self-attention: runs of each kind, and each pair that saw the same photos."""
     final = [card for card in cards if _is_final(card) and _get(card, "places", "recall_at_1") is not None]
     plain = [card for card in final if card.model.attention == PLAIN]
@@ -249,7 +254,7 @@ def _is_final(card: CheckpointCard) -> bool:
     return card.training.get("configuration", {}).get("name", card.name) == card.name
 
 
-def _difference(first: str, second: str, records: Mapping[str, HeldOut | None]) -> str:
+def _difference(first: str, second: str, records: Mapping[str, HeldOut]) -> str:
     one, other = records.get(first), records.get(second)
     if one is None or other is None:
         return ""

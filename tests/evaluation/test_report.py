@@ -198,11 +198,16 @@ def test_two_kinds_of_attention_are_compared_photo_by_photo(bench: Bench, assets
     record = read_held_out(bench.card)
     assert record is not None
     ranks = record.photos.assign(rank=np.arange(PHOTOS) % 2 + 1)
-    records = {"toy-a": replace(record, photos=ranks.assign(rank=1)), "toy-b": replace(record, photos=ranks)}
+    records = {
+        "toy-a": replace(record, photos=ranks.assign(rank=1)),
+        "toy-b": replace(record, photos=ranks, checkpoint=other.fingerprint),
+    }
     table = report_tables([card, other], records)[-1]
     assert table.head == ["", "self-cross", "self"]
     assert {row[0]: row[2] for row in table.rows}["cosine of layers, all pairs"] == "0.900"
     assert "`toy-a` finds +50.0 points more at the first guess than `toy-b`" in table.about
+    records["toy-b"] = replace(records["toy-b"], checkpoint="another")
+    assert "points more" not in report_tables([card, other], records)[-1].about
 
 
 def test_results_of_other_weights_are_not_shown(bench: Bench) -> None:
