@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,9 @@ from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.build import build_city, load_city
 from l2ltr_core.twin.cameras import camera_spots
-from l2ltr_core.twin.light import street_light
-from l2ltr_core.twin.render import panorama
+from l2ltr_core.twin.invented import invented
+from l2ltr_core.twin.light import Light, dry_light, dusk, flight_light, fog, rain, snow
+from l2ltr_core.twin.render import orthophoto, panorama
 from l2ltr_core.twin.world import FINE, World
 
 RUNS = Path("runs")
@@ -61,23 +63,23 @@ TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
-SAMPLES = [  # name, title, metres east and north in the twin's frame
-    ("senate-square", "Senate Square", 930, 590),
-    ("esplanadi", "Esplanadi park", 713, 369),
-    ("esplanadi-east", "East end of Esplanadi", 832, 372),
-    ("pitkasilta", "Pitkäsilta bridge", 826, 1355),
-    ("unioninkatu", "Unioninkatu", 779, 713),
-    ("kaisaniemi-park", "Kaisaniemi park", 713, 1070),
-    ("botanical-garden", "Botanical garden", 701, 1225),
-    ("waterfront", "Kaisaniemi waterfront", 713, 1330),
-    ("liisankatu", "Liisankatu", 904, 1100),
-    ("market-square", "Market Square", 904, 428),
-    ("aleksanterinkatu", "Aleksanterinkatu", 820, 559),
-    ("kasarmitori", "Kasarmitori", 743, 131),
-    ("fabianinkatu", "Fabianinkatu", 785, 238),
-    ("siltasaari", "Siltasaari", 785, 1498),
-    ("south-harbour", "South Harbour", 955, 238),
-    ("house-of-estates", "By the House of the Estates", 886, 785),
+SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
+    ("senate-square", "Senate Square", 930, 590, None),
+    ("esplanadi", "Esplanadi park", 713, 369, None),
+    ("esplanadi-east", "East end of Esplanadi, in the evening", 832, 372, dusk),
+    ("pitkasilta", "Pitkäsilta bridge", 826, 1355, None),
+    ("unioninkatu", "Unioninkatu", 779, 713, None),
+    ("kaisaniemi-park", "Kaisaniemi park in the snow", 713, 1070, snow),
+    ("botanical-garden", "Botanical garden", 701, 1225, None),
+    ("waterfront", "Kaisaniemi waterfront", 713, 1330, None),
+    ("liisankatu", "Liisankatu", 904, 1100, None),
+    ("market-square", "Market Square", 904, 428, None),
+    ("aleksanterinkatu", "Aleksanterinkatu in the evening", 820, 559, dusk),
+    ("kasarmitori", "Kasarmitori in the fog", 743, 131, fog),
+    ("fabianinkatu", "Fabianinkatu in the snow", 785, 238, snow),
+    ("siltasaari", "Siltasaari", 785, 1498, None),
+    ("south-harbour", "South Harbour in the rain", 955, 238, rain),
+    ("house-of-estates", "By the House of the Estates", 886, 785, None),
 ]
 
 
@@ -111,7 +113,7 @@ def samples() -> None:
     world = World(plan, detail=FINE)
     spots = camera_spots(world, part.cameras, 3000, (11,))
     listed = []
-    for number, (name, title, x, y) in enumerate(SAMPLES):
+    for number, (name, title, x, y, weather) in enumerate(SAMPLES):
         path = target / f"{name}.jpg"
         listed.append({"file": path.name, "title": title, "note": "Simulated photo, held out from training"})
         if path.exists():
@@ -120,13 +122,21 @@ def samples() -> None:
         world.set_moment((11, number), clear=spot[None])
         rng = np.random.default_rng([11, number])
         heading_deg = float(rng.uniform(0, 360))
-        pixels = panorama(world, *spot, street_light(rng), size_px=(1024, 2048), heading_deg=heading_deg)
+        light = _sunny(rng)
+        light = weather(light, rng) if weather else light
+        pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
         place = plan.frame.to_location(*spot)
         write_panorama(
             path, pixels, location=place, heading_deg=heading_deg, software="l2ltr twin (simulated)"
         )
         print(path, spot.round(), flush=True)
     (target / "samples.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
+
+
+def _sunny(rng: np.random.Generator) -> Light:
+    while not (light := dry_light(rng)).sun.any():
+        pass
+    return light
 
 
 def publish(names: list[str], validation: Path, elsewhere: Path) -> None:
@@ -180,6 +190,46 @@ def picture() -> None:
         strip = middle.resize((4 * strip_height, strip_height), Image.Resampling.LANCZOS)
         sheet.paste(strip, (left.width + gap, row * (strip_height + gap)))
     sheet.save("docs/city.jpg", quality=85)
+    _weather_sheet().save("docs/weather.jpg", quality=85)
+    _invented_sheet().save("docs/invented.jpg", quality=85)
+
+
+def _weather_sheet() -> Image.Image:
+    """One corner of the Senate Square in six kinds of weather."""
+    plan, part = load_city("helsinki", "test")
+    assert part.cameras is not None
+    world = World(plan, detail=FINE)
+    spots = camera_spots(world, part.cameras, 3000, (11,))
+    spot = spots[np.hypot(*(spots - (930, 560)).T).argmin()]
+    world.set_moment((11, 0), clear=spot[None])
+    fair = replace(flight_light(np.random.default_rng(2)), haze=0.3, haze_m=900.0)
+    autumn = replace(fair, autumn=0.9)
+    lights = [fair, autumn, *(weather(fair, np.random.default_rng(4)) for weather in (rain, fog, snow, dusk))]
+    photos = [
+        panorama(world, *spot, light, size_px=(280, 840), top_deg=60, bottom_deg=-60, heading_deg=0)
+        for light in lights
+    ]
+    return _tiled([Image.fromarray(photo) for photo in photos], columns=2)
+
+
+def _invented_sheet() -> Image.Image:
+    """Six invented cities from above."""
+    maps = [
+        orthophoto(
+            World(invented(number), variant=number), flight_light(np.random.default_rng(number)), pixel_m=1.8
+        )
+        for number in range(1, 7)
+    ]
+    return _tiled([Image.fromarray(picture) for picture in maps], columns=3)
+
+
+def _tiled(pictures: list[Image.Image], columns: int, gap: int = 8) -> Image.Image:
+    width, height = pictures[0].size
+    rows = len(pictures) // columns
+    sheet = Image.new("RGB", (columns * (width + gap) - gap, rows * (height + gap) - gap), "white")
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, ((number % columns) * (width + gap), number // columns * (height + gap)))
+    return sheet
 
 
 def results_block(cards: list[CheckpointCard]) -> str:

@@ -35,19 +35,24 @@ class Light:
 
 
 def street_light(rng: np.random.Generator) -> Light:
-    """A moment as a street camera meets it: any hour and season, one in four overcast, a third with weather."""
-    overcast = rng.random() < 0.27
-    light = _daylight(rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(16, 56)), rng, overcast)
-    season = rng.random()
-    autumn = 0.0 if season < 0.62 else float(rng.uniform(0.2, 1.0))
-    haze, reach = float(rng.uniform(0.1, 0.75)), float(rng.uniform(350, 1400))
-    light = replace(light, haze=haze, haze_m=reach, autumn=autumn, exposure=float(rng.uniform(0.82, 1.22)))
+    """A moment as a street camera meets it: dry, or in one case of three with weather."""
+    light = dry_light(rng)
     chance = rng.random()
     for likely, weather in _WEATHERS:
         if chance < likely:
             return weather(light, rng)
         chance -= likely
     return light
+
+
+def dry_light(rng: np.random.Generator) -> Light:
+    """Any hour of the day and any leaf season, one in four overcast."""
+    overcast = rng.random() < 0.27
+    light = _daylight(rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(16, 56)), rng, overcast)
+    season = rng.random()
+    autumn = 0.0 if season < 0.62 else float(rng.uniform(0.2, 1.0))
+    haze, reach = float(rng.uniform(0.1, 0.75)), float(rng.uniform(350, 1400))
+    return replace(light, haze=haze, haze_m=reach, autumn=autumn, exposure=float(rng.uniform(0.82, 1.22)))
 
 
 def rain(light: Light, rng: np.random.Generator) -> Light:
