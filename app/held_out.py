@@ -29,7 +29,10 @@ CASES = 6
 """On one page."""
 CURVES_PX = 760
 TILE_PX = 240
-FULL_VIEWS = {"Localize": "views/localize.py", "Attention": "views/attention.py"}
+FULL_VIEWS = {
+    "Localize": ("views/localize.py", ":material/location_on:"),
+    "Attention": ("views/attention.py", ":material/visibility:"),
+}
 
 
 def show(cards: list[CheckpointCard], gallery_name: str) -> None:
@@ -131,7 +134,7 @@ def _cases(tables: Mapping[str, pd.DataFrame], dataset: str, gallery_name: str) 
         shown = photos[(page - 1) * CASES : page * CASES]
         columns = st.columns(3, gap="medium")
         for number, photo in enumerate(shown):
-            with columns[number % 3], st.container(border=True, gap="small", key=f"case_{number}"):
+            with columns[number % 3], st.container(border=True, gap="small", key=f"beside_case_{number}"):
                 _case(
                     photo,
                     dataset,
@@ -160,12 +163,12 @@ def _case(photo: str, dataset: str, outcomes: Mapping[str, pd.Series], gallery_n
                 resources.tile_jpeg(gallery_name, match.place_id, TILE_PX), width="stretch",
                 alt=f"The tile that {name} puts first",
             )  # fmt: skip
-            told = "right" if right else f"wrong, right one at rank {int(outcome['rank']):,}"
+            told = "right" if right else f"wrong, a right place at rank {int(outcome['rank']):,}"
             st.markdown(f"{'✓' if right else '✗'} **{name}**  \n{told}, {metres(outcome['error_m'])} off")
             with st.container(horizontal=True, gap="xsmall"):
-                for title, page in FULL_VIEWS.items():
+                for title, (page, icon) in FULL_VIEWS.items():
                     if st.button(
-                        title, key=f"{title}_{photo}_{name}", type="tertiary",
+                        title, key=f"{title}_{photo}_{name}", type="tertiary", icon=icon,
                         on_click=partial(_take, f"{dataset}/{photo}", name),
                         help=f"This photo with {name} on the page {title}",
                     ):  # fmt: skip

@@ -55,8 +55,9 @@ def _facts(gallery: Gallery) -> None:
         "Tile": f"{manifest.chip_m:g} m",
         "Area": f"{area_km2(manifest.bounds):.2f} km²",
     }
-    for column, (label, value) in zip(st.columns(2) * 2, numbers.items(), strict=True):
-        column.metric(label, value)
+    with st.container(key="beside_numbers"):
+        for column, (label, value) in zip(st.columns(2) * 2, numbers.items(), strict=True):
+            column.metric(label, value)
     if gallery.simulated:
         st.badge("Simulated city", icon=":material/view_in_ar:", color="orange")
     st.caption(

@@ -191,7 +191,8 @@ def _table(maps: dict[str, NDArray[np.float32]]) -> pd.DataFrame:
 
 
 def _drawn(figure: Figure, alt: str, numbers: pd.DataFrame, name: str) -> None:
-    st.image(figures.to_png(figure), width="stretch", alt=alt)
+    with st.container(key=f"wide_{name}" if name.endswith("positions") else None):
+        st.image(figures.to_png(figure), width="stretch", alt=alt)
     widgets.figure_downloads(figure, numbers, name)
 
 
