@@ -7,8 +7,6 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo false || echo true)
 
 WORLDS := runs/worlds
-TRAINING_WORLDS := $(foreach n,0 1 2 3 4 5 6 7 8 9,helsinki-train-$(n)) monaco-west-0 monaco-east-0 monaco-west-11 \
-	monaco-east-12 monaco-west-13 suburb-all-0 $(foreach n,1 2 3 4 5 6 7 8,invented-all-$(n))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench train clean
@@ -34,14 +32,13 @@ format: $(VENV)/dev.stamp  ## put every file in form
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(VENV)/app.stamp  ## measure encoding, search and localization on this machine
-	$(PY) -m benchmarks.encoder
-	$(PY) -m benchmarks.localization
+bench: $(VENV)/app.stamp  ## measure everything on this machine, in one table, also as docs/benchmarks.md
+	$(PY) -m benchmarks --out docs/benchmarks.md
 
 train: $(VENV)/dev.stamp  ## train the shipped checkpoint on the rendered worlds, or go on with it
 	$(PY) scripts/build_assets.py worlds
 	$(PY) -m l2ltr_core train --config configs/helsinki-l2ltr.toml --out runs/train \
-		--validation $(WORLDS)/helsinki-validation-0 $(addprefix --dataset $(WORLDS)/,$(TRAINING_WORLDS)) \
+		--validation $(WORLDS)/helsinki-validation-0 $$(ls -d $(WORLDS)/* | grep -v validation | sed 's/^/--dataset /') \
 		$(if $(wildcard runs/train/state.pt),--resume)
 
 clean:  ## remove the environment and every cache
