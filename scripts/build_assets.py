@@ -62,6 +62,8 @@ WORLDS = [  # city, part, variant, panoramas, orthophotos
 ]
 """What `make train` learns from, but for the first; where fewer spots are free, fewer panoramas are taken."""
 TEST = RUNS / "helsinki-test"
+ELSEWHERE = RUNS / "monaco-elsewhere"
+"""Photos that Helsinki's gallery should turn down: Monaco's streets, which were learned from, on other days."""
 TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
@@ -97,8 +99,9 @@ def worlds() -> None:
 
 
 def queries() -> None:
-    """The whole city from above and photos of its held-out east."""
+    """The whole city from above, photos of its held-out east, and photos of another city."""
     build_city("helsinki", TEST, seed=TEST_SEED, part="test", panoramas=QUERIES)
+    build_city("monaco", ELSEWHERE, seed=900, part="east", panoramas=600)
     target = ASSETS / "datasets" / "helsinki"
     shutil.copytree(TEST / "panoramas", target / "panoramas", dirs_exist_ok=True)
     settings = json.loads((TEST / "dataset.json").read_text())
@@ -285,7 +288,7 @@ if __name__ == "__main__":
         asked = argparse.ArgumentParser(prog="build_assets.py publish")
         asked.add_argument("names", nargs="+", help="checkpoints, found in runs/*/NAME.safetensors")
         asked.add_argument("--validation", type=Path, default=RUNS / "worlds" / "helsinki-validation-0")
-        asked.add_argument("--elsewhere", type=Path, default=RUNS / "worlds" / "monaco-east-0")
+        asked.add_argument("--elsewhere", type=Path, default=ELSEWHERE)
         publish(**vars(asked.parse_args(sys.argv[2:])))
     elif len(sys.argv) == 2 and sys.argv[1] in steps:
         steps[sys.argv[1]]()
