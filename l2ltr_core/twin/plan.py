@@ -23,6 +23,9 @@ from l2ltr_core.twin.frame import LocalFrame
 from l2ltr_core.twin.surfaces import AREA_SURFACES, ROAD_WIDTH_M
 
 
+LARGEST_M = 4000.0
+
+
 @dataclass(frozen=True)
 class Building:
     """One footprint with what the map says of it; None where it says nothing."""
@@ -152,7 +155,7 @@ class CityPlan:
 
 
 def read_plan(path: Path, name: str) -> CityPlan:
-    """Read an OpenStreetMap extract (.osm.pbf). Raises TwinError where it is unreadable or has no streets."""
+    """Read an OpenStreetMap extract (.osm.pbf). Raises TwinError where it is unreadable, empty, tiny or huge."""
     import pyrosm  # heavy, and only the twin needs it
     from pyrosm.exceptions import PBFException
 
@@ -181,6 +184,12 @@ def read_plan(path: Path, name: str) -> CityPlan:
     if min(width_m, height_m) < 200:
         raise TwinError(
             f"{path.name} covers {width_m:.0f} x {height_m:.0f} m; at least 200 x 200 m are needed."
+        )
+    if max(width_m, height_m) > LARGEST_M:
+        raise TwinError(
+            f"{path.name} covers {width_m / 1000:.1f} x {height_m / 1000:.1f} km; at most "
+            f"{LARGEST_M / 1000:g} x {LARGEST_M / 1000:g} km fit in memory: cut a part out, for instance with "
+            "`osmium extract --bbox`."
         )
     areas, rails, trees, coast = _read_extra(extra, frame)
     footprints, ways = tuple(_read_buildings(buildings, frame)), tuple(_read_ways(network, frame))
