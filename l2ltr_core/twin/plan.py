@@ -22,7 +22,6 @@ from l2ltr_core.errors import TwinError
 from l2ltr_core.twin.frame import LocalFrame
 from l2ltr_core.twin.surfaces import AREA_SURFACES, ROAD_WIDTH_M
 
-
 LARGEST_M = 4000.0
 
 

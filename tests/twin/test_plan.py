@@ -86,7 +86,7 @@ def test_an_extract_that_does_not_fit_in_memory_is_refused_with_a_way_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("l2ltr_core.twin.plan.LARGEST_M", 500.0)
-    with pytest.raises(TwinError, match=r"covers 1\.0 x 1\.7 km; at most 0\.5 x 0\.5 km .* osmium extract"):
+    with pytest.raises(TwinError, match=r"covers 1\.0 x 1\.7 km; at most 0\.5 x 0\.5 km .* `osmium extract"):
         load_city("helsinki")
 
 
