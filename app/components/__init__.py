@@ -39,7 +39,7 @@ MEASURES = [
 
 @dataclass(frozen=True)
 class Layered:
-    """A picture for `sight`: a JPEG, above it `heat` (rows, columns) in times the average, and words about it.
+    """A picture for `sight`: a JPEG, above it what `heat_uri` made, and words about it.
 
     `patch` is the (row, column, rows, columns) of a framed patch and its grid; `missing` are ranges of azimuth,
     (from, width) in degrees clockwise, that the photo does not show.
@@ -48,7 +48,7 @@ class Layered:
     title: str
     alt: str
     jpeg: bytes
-    heat: NDArray[np.float32] | None = None
+    heat: str | None = None
     patch: tuple[int, int, int, int] | None = None
     missing: tuple[tuple[float, float], ...] = ()
 
@@ -78,7 +78,7 @@ def photo_layer(
     view: bytes,
     panorama: Panorama,
     heading_deg: float,
-    heat: NDArray[np.float32] | None = None,
+    heat: str | None = None,
     patch: tuple[int, int, int, int] | None = None,
 ) -> Layered:
     """A north-centred view of a photo whose centre looks at `heading_deg`; what the photo does not show is hatched."""
@@ -220,7 +220,7 @@ def _layered(each: Layered) -> dict[str, Any]:
         "title": each.title,
         "alt": each.alt,
         "picture": _uri(each.jpeg, "jpeg"),
-        "heat": None if each.heat is None else heat_uri(each.heat),
+        "heat": each.heat,
         "patch": patch,
         "missing": [[(start + 180) % 360 / 360, width / 360] for start, width in each.missing],
     }

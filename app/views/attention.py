@@ -33,7 +33,7 @@ MEAN = "mean of all"
 CLS = "the whole image (CLS)"
 TRUTH = "the true position"
 MAP_HEIGHT_PX = 440
-HEAT_PX = 480  # of the heat on the square tile, on the page and on the map
+HEAT_PX = 320  # of the heat on the square tile, on the page and on the map
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ def _look(photo: state.Photo, found: Localization, card: CheckpointCard) -> None
         with st.container(key="attention_pictures"):
             ground, aerial = shown.ground, shown.aerial
             on_tile = inspection.on_tile(aerial, card.view.polar, HEAT_PX)
-            _pictures(shown, ground, aerial, on_tile)
-        _map(shown, on_tile)
+            over_tile = components.heat_uri(on_tile)
+            _pictures(shown, components.heat_uri(ground), components.heat_uri(aerial), over_tile)
+        _map(shown, on_tile, over_tile)
         _all_heads(shown)
         _hiding(shown, ground)
     state.publish()
@@ -139,7 +140,7 @@ def _place(
     return name, match.place_id, Location(match.latitude, match.longitude)
 
 
-def _pictures(shown: Shown, ground: NDArray, aerial: NDArray, on_tile: NDArray) -> None:
+def _pictures(shown: Shown, ground: str, aerial: str, over_tile: str) -> None:
     card, choice, found = shown.card, shown.choice, shown.found
     panorama = resources.panorama(shown.photo)
     rows, columns = card.model.ground_grid
@@ -160,7 +161,7 @@ def _pictures(shown: Shown, ground: NDArray, aerial: NDArray, on_tile: NDArray) 
         )  # fmt: skip
     tile = components.Layered(
         f"The tile of {shown.label}", f"Attention over the aerial tile of {shown.label}, north up",
-        resources.grey_tile(shown.gallery, shown.place, card.name), on_tile,
+        resources.grey_tile(shown.gallery, shown.place, card.name), over_tile,
     )  # fmt: skip
     clicked = (
         "click to pick the direction"
@@ -180,7 +181,7 @@ def _pick(rows: int, azimuth_deg: float, down: float | None) -> None:
         st.session_state[ASKS] = f"the patch there, row {int(down * rows) + 1}"
 
 
-def _map(shown: Shown, on_tile: NDArray) -> None:
+def _map(shown: Shown, on_tile: NDArray, over_tile: str) -> None:
     card, truth = shown.card, shown.found.truth
     st.subheader("The same on the map")
     map_column, about = st.columns([5, 2], gap="medium")
@@ -205,7 +206,7 @@ def _map(shown: Shown, on_tile: NDArray) -> None:
     )
     image = resources.base_image(shown.gallery)
     layer = maps.attention_layer(
-        shown.where, card.view.chip_m, components.heat_uri(on_tile), opacity / 100, shown.choice.azimuth_deg,
+        shown.where, card.view.chip_m, over_tile, opacity / 100, shown.choice.azimuth_deg,
         f"the tile of {shown.label}", truth,
     )  # fmt: skip
     with map_column:
