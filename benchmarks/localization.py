@@ -1,28 +1,25 @@
 """How long each step from a photo to a place takes here, and FAISS beside the plain product it stands for.
 
-Run `make bench`, or `python -m benchmarks.localization --help`. Every time is the median of several calls.
+Run `make bench`, or `python -m benchmarks.localization --help`. Every time is the median of several calls,
+on one core, by the clock on the wall.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
 import statistics
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import faiss
 import numpy as np
 import torch
 
+from benchmarks.measure import race
+from benchmarks.table import Row, run
 from l2ltr_core.assets import ASSETS, list_galleries
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
-from l2ltr_core.errors import L2LTRError
+from l2ltr_core.errors import GalleryError
 from l2ltr_core.gallery import Gallery, open_gallery
 from l2ltr_core.localization import SEARCHED_HEADINGS, localize, turned_views
 from l2ltr_core.model.encoder import Encoder
@@ -34,75 +31,63 @@ TOP_K = 10
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the report; `each` tells what the time is for, `note` what was found on the way."""
-
-    step: str
-    milliseconds: float
-    each: str = "call"
-    note: str = ""
-
-
-def timed(call: Callable[[], T], repeats: int) -> tuple[float, T]:
-    """Median milliseconds of a call over `repeats`, after one that is not counted, and what it returned."""
-    result = call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times), result
+def rows(rounds: int) -> Iterator[Row]:
+    """Of the shipped checkpoint, gallery and sample photo. Raises GalleryError without them."""
+    checkpoints, galleries = list_checkpoints(), list_galleries()
+    samples = sorted((ASSETS / "samples").glob("*.jpg"))
+    if not (checkpoints and galleries and samples):
+        raise GalleryError(
+            "The assets hold no checkpoint, gallery or sample: build them, or measure another."
+        )
+    yield from measure(checkpoints[0].name, galleries[0], samples[0], rounds)
 
 
-def measure(checkpoint: str | Path, gallery: str | Path, photo: Path, repeats: int) -> list[Row]:
-    """Every row of the report for one checkpoint, gallery and photo."""
+def measure(checkpoint: str | Path, gallery: str | Path, photo: Path, repeats: int) -> Iterator[Row]:
+    """Every row for one checkpoint, gallery and photo."""
+    torch.set_num_threads(1)
     start = time.perf_counter()
     encoder, places = load_encoder(checkpoint), open_gallery(gallery)
     localize(photo, encoder=encoder, gallery=places)
     first_ms = 1000 * (time.perf_counter() - start)
-    return [
-        Row("first localization, all loaded from disk", first_ms),
-        *whole_road(encoder, places, photo, repeats),
-        *encoding(encoder, places, photo, repeats),
-        *searching(encoder, places, repeats),
-    ]
+    yield Row("first localization, all loaded from disk", "ms", first_ms)
+    yield from whole_road(encoder, places, photo, repeats)
+    yield from encoding(encoder, places, photo, repeats)
+    yield searching(encoder, places, repeats)
 
 
-def whole_road(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> list[Row]:
+def whole_road(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> Iterator[Row]:
     """A photo to a place, everything loaded: heading known, heading searched."""
     known_ms, _ = timed(lambda: localize(photo, encoder=encoder, gallery=gallery, heading=0.0), repeats)
+    yield Row("localization, heading known", "ms", known_ms)
     searched_ms, _ = timed(
         lambda: localize(photo, encoder=encoder, gallery=gallery, heading="search"), repeats
     )
-    return [
-        Row("localization, heading known", known_ms),
-        Row("localization, heading searched", searched_ms, note=f"{SEARCHED_HEADINGS} headings"),
-    ]
+    yield Row("localization, heading searched", "ms", searched_ms, note=f"{SEARCHED_HEADINGS} headings")
 
 
-def encoding(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> list[Row]:
+def encoding(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> Iterator[Row]:
     """The parts of the road before the search, and those of building a gallery."""
     panorama = load_panorama(photo)
     height, width, _ = panorama.pixels.shape
     read_ms, _ = timed(lambda: load_panorama(photo), repeats)
+    yield Row("read the photo", "ms", read_ms, note=f"{width} x {height} px")
     turn_ms, views = timed(lambda: turned_views(panorama, encoder), repeats)
+    yield Row("turn and crop", "ms a view", turn_ms / len(views))
     one_ms, _ = timed(lambda: encoder.encode_ground(views[:1], prepared=True), repeats)
+    yield Row("encode one ground view", "ms", one_ms)
     all_ms, _ = timed(lambda: encoder.encode_ground(views, prepared=True), repeats)
+    yield Row(
+        "encode ground views in a batch", "ms a view", all_ms / len(views), note=f"{len(views)} at once"
+    )
     ids = range(min(CHIPS, len(gallery.places)))
     cut_ms, chips = timed(lambda: [gallery.chip(place_id) for place_id in ids], repeats)
+    yield Row("cut an aerial chip", "ms", cut_ms / len(chips), note=f"{gallery.manifest.chip_m:g} m wide")
     aerial_ms, _ = timed(lambda: encoder.encode_aerial(chips), repeats)
-    return [
-        Row("read the photo", read_ms, note=f"{width} x {height} px"),
-        Row("turn and crop", turn_ms / len(views), "view"),
-        Row("encode one ground view", one_ms, "view"),
-        Row("encode ground views in a batch", all_ms / len(views), "view", f"{len(views)} at once"),
-        Row("cut an aerial chip", cut_ms / len(chips), "chip", f"{gallery.manifest.chip_m:g} m wide"),
-        Row("encode aerial chips in a batch", aerial_ms / len(chips), "chip", "polar transform included"),
-    ]
+    per_chip_ms = aerial_ms / len(chips)
+    yield Row("encode aerial chips in a batch", "ms a chip", per_chip_ms, note="polar transform included")
 
 
-def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> list[Row]:
+def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> Row:
     """The gallery's index beside the product of all descriptors, for noisy copies of its own places."""
     descriptors = gallery.descriptors(encoder)
     k = min(TOP_K, len(descriptors))
@@ -116,51 +101,29 @@ def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> list[Row]:
         best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         return np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, 1), axis=1), 1)
 
-    index_ms, (_, found) = timed(lambda: gallery.search(queries, encoder, k), repeats)
-    product_ms, expected = timed(product, repeats)
-    shared = np.mean([len(set(a) & set(b)) / k for a, b in zip(found, expected, strict=True)])
-    size = f"{len(descriptors):,} places, {QUERIES} queries"
-    return [
-        Row("search with the gallery's index", index_ms / QUERIES, "query", size),
-        Row(
-            "search with the plain product",
-            product_ms / QUERIES,
-            "query",
-            f"{shared:.1%} of top {k} the same",
-        ),
-    ]
-
-
-def report(rows: list[Row]) -> str:
-    """The rows as a Markdown table, under a line that says what they were measured on."""
-    machine = (
-        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-        f"Python {platform.python_version()}, torch {torch.__version__}, FAISS {faiss.__version__}"
+    _, found = gallery.search(queries, encoder, k)
+    shared = np.mean([len(set(a) & set(b)) / k for a, b in zip(found, product(), strict=True)])
+    outcome = race(product, lambda: gallery.search(queries, encoder, k), repeats)
+    return Row(
+        f"search among {len(descriptors):,} places",
+        "ms a query",
+        outcome.ours_ms / QUERIES,
+        outcome.reference_ms / QUERIES,
+        outcome.ratios,
+        note=f"{QUERIES} queries at once; {shared:.1%} of top {k} the same as by the plain product",
     )
-    lines = [f"{row.step} | {row.milliseconds:,.2f} | {row.each} | {row.note}" for row in rows]
-    table = ["step | ms | per | note", "--- | ---: | --- | ---", *lines]
-    return "\n".join([machine, "", *(f"| {line} |" for line in table)])
 
 
-def main() -> int:
-    """Measure the shipped files, or those named, and print the report."""
-    checkpoints, galleries = list_checkpoints(), list_galleries()
-    samples = sorted((ASSETS / "samples").glob("*.jpg"))
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", default=checkpoints[0].name if checkpoints else None)
-    parser.add_argument("--gallery", default=galleries[0] if galleries else None)
-    parser.add_argument("--photo", type=Path, default=samples[0] if samples else None)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    if None in (options.checkpoint, options.gallery, options.photo):
-        parser.error("the assets hold no checkpoint, gallery or sample: name them")
-    try:
-        print(report(measure(options.checkpoint, options.gallery, options.photo, options.repeats)))
-    except L2LTRError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+def timed(call: Callable[[], T], repeats: int) -> tuple[float, T]:
+    """Median milliseconds of a call over `repeats`, after one that is not counted, and what it returned."""
+    result = call()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times), result
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(rows, __doc__)

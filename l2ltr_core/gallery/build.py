@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -67,7 +68,7 @@ def build_gallery(
     job = _Job.of(imagery.source, encoder, chosen, width_m)
     work = out.with_name(out.name + ".partial")
     job.prepare(work)
-    descriptors = _encode(imagery, encoder, chosen, width_m, work / "blocks", engine, progress)
+    encoded = _encode(imagery, encoder, chosen, width_m, work / "blocks", engine, progress)
     _write_places(chosen, work / PLACES)
     source, included = _include_imagery(imagery, work)
     files = [PLACES, source] if included else [PLACES]
@@ -84,7 +85,7 @@ def build_gallery(
         simulated=simulated,
         files={file: FileRecord.of(work / file) for file in files},
     )
-    _store_index(work, manifest, encoder, descriptors, index, width_m).write(work)
+    _store_index(work, manifest, encoder, encoded, index, width_m).write(work)
     shutil.rmtree(work / "blocks")
     (work / _Job.NAME).unlink()
     if out.is_dir():
@@ -114,8 +115,8 @@ def add_index(
     job = _Job.of(gallery.manifest.imagery, encoder, places, width_m)
     work = gallery.folder / f"{encoder.fingerprint}.partial"
     job.prepare(work)
-    descriptors = _encode(gallery.imagery, encoder, places, width_m, work / "blocks", engine, progress)
-    _store_index(gallery.folder, gallery.manifest, encoder, descriptors, index, width_m).write(gallery.folder)
+    encoded = _encode(gallery.imagery, encoder, places, width_m, work / "blocks", engine, progress)
+    _store_index(gallery.folder, gallery.manifest, encoder, encoded, index, width_m).write(gallery.folder)
     shutil.rmtree(work)
     return open_gallery(gallery.folder)
 
@@ -205,8 +206,6 @@ class _Job:
 
     @classmethod
     def of(cls, imagery: str, encoder: AerialEncoder, places: Sequence[Location], chip_m: float) -> _Job:
-        import hashlib
-
         table = np.array([(place.latitude, place.longitude) for place in places])
         return cls(imagery, encoder.fingerprint, chip_m, hashlib.sha256(table.tobytes()).hexdigest())
 
@@ -230,8 +229,8 @@ def _encode(
     blocks: Path,
     engine: str,
     progress: Progress | None,
-) -> Descriptors:
-    """(N, D) descriptors of all places; each finished block is a file that is not computed again."""
+) -> list[Descriptors]:
+    """The descriptors of all places in blocks, mapped from files; a finished block is not computed again."""
     paths = {first: blocks / f"{first:09d}.npy" for first in range(0, len(places), BLOCK_PLACES)}
     todo = {n: places[n : n + BLOCK_PLACES] for n, path in paths.items() if not path.is_file()}
     done = len(places) - sum(map(len, todo.values()))
@@ -249,22 +248,22 @@ def _encode(
         done += len(part)
         if progress is not None:
             progress(done, len(places))
-    return np.ascontiguousarray(np.concatenate([np.load(path) for path in paths.values()]), np.float32)
+    return [np.load(path, mmap_mode="r") for path in paths.values()]
 
 
 def _store_index(
     folder: Path,
     manifest: GalleryManifest,
     encoder: AerialEncoder,
-    descriptors: Descriptors,
+    blocks: Sequence[Descriptors],
     kind: str,
     chip_m: float,
 ) -> GalleryManifest:
     """The index and its record in `folder`, and the manifest that knows them; the caller writes that."""
-    count, dimensions = descriptors.shape
+    count, dimensions = sum(map(len, blocks)), blocks[0].shape[1]
     record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, count, chip_m)
     (folder / DESCRIPTORS).mkdir(exist_ok=True)
-    write_index(make_index(descriptors, kind), folder / record.file)
+    write_index(make_index(blocks, kind), folder / record.file)
     (folder / record.card_file).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
     files = {file: FileRecord.of(folder / file) for file in (record.file, record.card_file)}
     return manifest.with_index(record, files)

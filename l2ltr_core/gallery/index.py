@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,20 @@ KINDS = ("flat", "hnsw", "ivfpq")
 HNSW_LINKS = 32
 IVFPQ_LEAST_PLACES = 1000
 """Below this a product quantiser has too little to learn from."""
+IVFPQ_MOST_TRAINED = 200_000
+"""Above this it learns from every second, third ... place."""
 
 if sys.platform == "darwin":
     faiss.omp_set_num_threads(1)  # two OpenMP runtimes (torch's and FAISS's) in one process can crash there
 
 
-def make_index(descriptors: Descriptors, kind: str) -> Any:
-    """A FAISS index over (N, D) unit rows: `flat` exact, `hnsw` fast, `ivfpq` small.
+def make_index(blocks: Sequence[Descriptors], kind: str) -> Any:
+    """A FAISS index over blocks of (N, D) unit rows: `flat` exact, `hnsw` fast, `ivfpq` small.
 
-    Raises ConfigurationError for another kind, or for too few places for `ivfpq`.
+    Blocks are added one by one, so that those mapped from files never stand in memory all at once. Raises
+    ConfigurationError for another kind, or for too few places for `ivfpq`.
     """
-    count, dimensions = descriptors.shape
+    count, dimensions = sum(map(len, blocks)), blocks[0].shape[1]
     index: Any
     if kind == "flat":
         index = faiss.IndexFlatIP(dimensions)
@@ -47,11 +51,13 @@ def make_index(descriptors: Descriptors, kind: str) -> Any:
         index = faiss.IndexIVFPQ(
             faiss.IndexFlatIP(dimensions), dimensions, lists, codes, bits, faiss.METRIC_INNER_PRODUCT
         )
-        index.train(descriptors)
+        every = math.ceil(count / IVFPQ_MOST_TRAINED)
+        index.train(np.concatenate([block[::every] for block in blocks]))
         index.nprobe = max(1, lists // 8)
     else:
         raise ConfigurationError(f"The index kind is {kind!r}; give one of {', '.join(KINDS)}.")
-    index.add(descriptors)
+    for block in blocks:
+        index.add(np.ascontiguousarray(block, np.float32))
     return index
 
 
