@@ -200,12 +200,12 @@ def picture() -> None:
 
 
 def _weather_sheet() -> Image.Image:
-    """One corner of the Senate Square in six kinds of weather."""
+    """The waterfront of Kaisaniemi in six kinds of weather."""
     plan, part = load_city("helsinki", "test")
     assert part.cameras is not None
     world = World(plan, detail=FINE)
     spots = camera_spots(world, part.cameras, 3000, (11,))
-    spot = spots[np.hypot(*(spots - (930, 560)).T).argmin()]
+    spot = spots[np.hypot(*(spots - (713, 1330)).T).argmin()]
     world.set_moment((11, 0), clear=spot[None])
     fair = replace(flight_light(np.random.default_rng(2)), haze=0.3, haze_m=900.0)
     autumn = replace(fair, autumn=0.9)
