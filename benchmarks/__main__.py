@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.table import Row, report
 from l2ltr_core.errors import L2LTRError
 
-BENCHMARKS = ("encoder", "training", "evaluation", "gallery", "localization")
+BENCHMARKS = ("encoder", "training", "evaluation", "gallery", "localization", "twin", "pages")
 """Modules of this package, each with a `rows(rounds)`."""
 TITLE = """# Benchmarks
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all by default")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a Markdown file to write as well")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(BENCHMARKS))
@@ -51,6 +51,8 @@ def measure(names: Sequence[str], rounds: int) -> tuple[list[Row], list[str]]:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             rows.extend(import_module(f"benchmarks.{name}").rows(rounds))
+        except ModuleNotFoundError as error:
+            left_out.append(f"Left out of {name}: it needs the package {error.name}, which is not installed.")
         except L2LTRError as error:
             left_out.append(f"Left out of {name}: {error}")
     return rows, left_out
