@@ -1,0 +1,56 @@
+"""From a held-out case to its full view, and a link to one positional embedding, in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.app import toy
+from tests.app.test_compare_page import keep, walk
+from tests.e2e.conftest import served, visiting
+from tests.e2e.visit import PATIENCE_MS, Visit
+
+
+@pytest.fixture(scope="module")
+def measured(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    mine = shutil.copytree(toy_assets, tmp_path_factory.mktemp("measured") / "assets")
+    walk(mine)
+    for name in toy.CHECKPOINTS:
+        keep(mine, name)
+    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(mine)) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(browser: Browser, measured: str) -> Iterator[Visit]:
+    with visiting(browser, measured) as visit:
+        yield visit
+
+
+def test_a_case_is_one_click_from_its_full_view(visit: Visit, measured: str) -> None:
+    visit.page.goto(f"{measured}/compare")
+    visit.page.locator(".st-key-Attention_a_toy-b button").first.click(timeout=PATIENCE_MS)
+    expect(visit.page.get_by_role("heading", name="What does the model look at?")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    visit.page.wait_for_url(
+        lambda url: "sample=walk%2Fa" in url and "checkpoint=toy-b" in url, timeout=PATIENCE_MS
+    )
+    assert visit.refused == []
+    assert visit.errors == []
+
+
+def test_the_link_of_a_position_opens_it_again(visit: Visit, measured: str) -> None:
+    visit.page.goto(f"{measured}/positional_embeddings")
+    visit.page.get_by_role("radio", name="tile", exact=True).click(timeout=PATIENCE_MS)
+    visit.page.wait_for_url(lambda url: "view=tile" in url, timeout=PATIENCE_MS)
+    visit.page.get_by_role("slider").first.press("ArrowRight")
+    visit.page.wait_for_url(lambda url: "row=2" in url, timeout=PATIENCE_MS)
+    visit.page.goto(visit.page.url)
+    slider = visit.page.get_by_role("slider").first
+    expect(slider).to_have_value("2", timeout=PATIENCE_MS)
+    assert visit.errors == []
