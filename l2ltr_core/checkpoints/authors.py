@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2ltr_core.checkpoints.store import load_network, write_checkpoint, writing
+from l2ltr_core.checkpoints.store import load_network, write_checkpoint
 from l2ltr_core.checkpoints.strict import expected_shapes, require_finite, require_shapes
+from l2ltr_core.checkpoints.writing import writing
 from l2ltr_core.errors import CheckpointError, ConfigurationError
 from l2ltr_core.model.config import PATCH_PX, STEM_CHANNELS, CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.encoder import Side

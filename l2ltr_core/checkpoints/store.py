@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from l2ltr_core import assets
+from l2ltr_core.checkpoints.converted import ConvertedBranches
 from l2ltr_core.checkpoints.positions import card_for_sizes, resample_positions
 from l2ltr_core.checkpoints.strict import expected_shapes, require_finite, require_shapes
+from l2ltr_core.checkpoints.writing import writing
 from l2ltr_core.errors import CheckpointError, ConfigurationError
 from l2ltr_core.model.config import PATCH_PX, CheckpointCard
 from l2ltr_core.model.encoder import Encoder, Precision, Side
@@ -37,21 +38,25 @@ def load_encoder(
     name_or_path: str | Path,
     *,
     device: str = "auto",
-    precision: Precision = "exact",
+    precision: Precision | None = None,
     ground_size_px: tuple[int, int] | None = None,
     aerial_size_px: tuple[int, int] | None = None,
     resample: bool = False,
 ) -> Encoder:
     """The encoder of a checkpoint: a name in assets, a file, a folder or `hf://owner/name[@revision]`.
 
-    The weights are checked here and read when a branch is first used. Other sizes (height, width) than
+    The weights are checked here and read when a branch is first used. `precision` is `exact` or `fast`; None
+    is what the environment variable L2LTR_PRECISION says, else `exact`. Other sizes (height, width) than
     the checkpoint's own are refused unless `resample` asks for its positional embeddings to be resampled;
     the encoder then has a fingerprint of its own. Raises CheckpointError for a checkpoint that is missing,
     incomplete or altered, ConfigurationError for a size, device or precision that cannot be.
     """
     stored, weights = _open(name_or_path)
     card = card_for_sizes(stored, ground_size_px, aerial_size_px, resample)
-    return Encoder(card, partial(_load_branch, weights, stored, card), device=device, precision=precision)
+    precision = precision or cast(Precision, os.environ.get("L2LTR_PRECISION") or "exact")
+    load_branch = partial(_load_branch, weights, stored, card)
+    shelf = ConvertedBranches(weights.parent)
+    return Encoder(card, load_branch, device=device, precision=precision, shelf=shelf)
 
 
 def load_network(
@@ -266,15 +271,3 @@ def _reading(weights: Path) -> Iterator[Any]:
             yield file
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{weights.name} is cut short or damaged; copy it again.") from error
-
-
-@contextmanager
-def writing(directory: Path) -> Iterator[Path]:
-    """A temporary folder on the same disk as `directory`, gone afterwards whatever happens."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=directory, prefix=".writing-") as temporary:
-            yield Path(temporary)
-    except (OSError, SafetensorError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise CheckpointError(f"The checkpoint cannot be written to {directory}: {reason}.") from error

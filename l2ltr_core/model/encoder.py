@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from functools import partial
 from itertools import islice, repeat
 from numbers import Real
 from pathlib import Path
@@ -25,6 +26,7 @@ from l2ltr_core.images import decode_rgb
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.inference import InferenceBranch
 from l2ltr_core.model.network import L2LTR, Branch
+from l2ltr_core.model.runtime import CompiledBranch, Shelf, describe_openvino
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
 
@@ -47,18 +49,23 @@ class Encoder:
         *,
         device: str = "auto",
         precision: Precision = "exact",
+        shelf: Shelf | None = None,
     ) -> None:
-        """Raises ConfigurationError for a device or precision that this machine does not have."""
+        """`shelf` keeps what `fast` converts. Raises ConfigurationError for a device or precision not here."""
         self.card = card
         self.device = choose_device(device)
         self.precision = precision
         self._load_branch = load_branch
         self._branches: dict[Side, Branch] = {}
-        self._fast_branches: dict[Side, InferenceBranch] = {}
+        self._inference_branches: dict[Side, InferenceBranch] = {}
+        self._compiled_branches: dict[Side, CompiledBranch] = {}
+        self._shelf = shelf
         self._lock = Lock()
-        self._mean = torch.tensor(card.view.mean).view(3, 1, 1)
-        self._std = torch.tensor(card.view.std).view(3, 1, 1)
-        self._dtype = choose_dtype(precision, self.device)
+        self._mean = torch.tensor(card.view.mean, device=self.device).view(3, 1, 1)
+        self._std = torch.tensor(card.view.std, device=self.device).view(3, 1, 1)
+        fast_on_cpu = precision == "fast" and self.device.type == "cpu"
+        self._openvino = describe_openvino() if fast_on_cpu else None
+        self._dtype = torch.float32 if self._openvino else choose_dtype(precision, self.device)
 
     @classmethod
     def from_network(
@@ -87,6 +94,16 @@ class Encoder:
         return self.card.fingerprint
 
     @property
+    def runtime(self) -> str:
+        """What computes the descriptors, and in which numbers.
+
+        `exact` is always torch in float32. `fast` on a CPU is OpenVINO where the extra is installed and the
+        CPU multiplies int8 numbers fast (VNNI), else torch in bfloat16; attention and tokens are then still
+        torch's in float32.
+        """
+        return self._openvino or f"torch {torch.__version__}, {str(self._dtype).removeprefix('torch.')}"
+
+    @property
     def network(self) -> L2LTR:
         """Both branches, in evaluation mode: for reading only."""
         with torch.device("meta"):
@@ -104,9 +121,22 @@ class Encoder:
     def _inference(self, side: Side) -> InferenceBranch:
         """The same branch, arranged to be fast; what it was made from is not kept."""
         with self._lock:
-            if side not in self._fast_branches:
-                self._fast_branches[side] = InferenceBranch(self._read(side), self.device, self._dtype)
-            return self._fast_branches[side]
+            if side not in self._inference_branches:
+                self._inference_branches[side] = InferenceBranch(self._read(side), self.device, self._dtype)
+            return self._inference_branches[side]
+
+    def _describer(self, side: Side) -> Callable[[Tensor], Tensor]:
+        """What turns a normalised batch into descriptors."""
+        if self._openvino is None:
+            return self._inference(side)
+        with self._lock:
+            if side not in self._compiled_branches:
+                model = self.card.model
+                grid = model.ground_grid if side == "ground" else model.aerial_grid
+                self._compiled_branches[side] = CompiledBranch(
+                    partial(self._read, side), model, grid, f"{self.fingerprint}-{side}", self._shelf
+                )
+            return self._compiled_branches[side]
 
     def _read(self, side: Side) -> Branch:
         if side not in ("ground", "aerial"):
@@ -198,8 +228,8 @@ class Encoder:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """One image's descriptor (D,) and the CLS rows of its attention (layers, heads, T keys), float32.
 
-        Costs hardly more than the descriptor alone; row 0 of what `attention` gives. Raises
-        ConfigurationError for a layer that the model does not have.
+        Costs hardly more than the descriptor alone; row 0 of what `attention` gives. OpenVINO has no part in
+        it. Raises ConfigurationError for a layer that the model does not have.
         """
         self._require_layers(layers)
         view = self._one(image, branch, heading_deg, prepared)[:1]
@@ -281,11 +311,11 @@ class Encoder:
     ) -> Descriptors:
         if batch_size < 1:
             raise ConfigurationError(f"The batch size is {batch_size}; give a whole number above 0.")
-        branch = self._inference(side)
+        describe = self._describer(side)
         parts, done = [np.empty((0, self.card.model.width), np.float32)], 0
         for batch in _ahead(_batches(views, batch_size)):
             with torch.inference_mode():
-                parts.append(branch(self._normalize(batch)).cpu().numpy())
+                parts.append(describe(self._normalize(batch)).cpu().numpy())
             done += len(batch)
             if progress is not None:
                 progress(done, total)
@@ -293,8 +323,11 @@ class Encoder:
 
     def _normalize(self, views: Sequence[RGB]) -> Tensor:
         """Views (H, W, 3) uint8 -> (B, 3, H, W) float32 on the device, channels last in memory."""
-        batch = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
-        return ((batch - self._mean) / self._std).to(self.device)
+        batch = torch.from_numpy(np.stack(views))
+        if self.device.type == "cuda":  # copied while the GPU still works on the last one
+            batch = batch.pin_memory()
+        batch = batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+        return (batch - self._mean) / self._std
 
 
 def choose_device(name: str) -> torch.device:

@@ -7,7 +7,7 @@ Everything here is algebra on the weights, done once; descriptors agree with `Br
   the same tokens (a layer's own and, for the next layer's keys, the second one) is the same, so queries
   and values of layer l and keys of layer l+1 are one matrix product.
 - The descriptor needs the CLS token alone, so the last layer computes that row alone: its key and value
-  maps move past the softmax, from every token to one vector a head (`_LastLayer`).
+  maps move past the softmax, from every token to one vector a head (`LastLayer`).
 - On a CPU, weights are kept in oneDNN's own order, and the work goes through a few images at a time, so
   that what one step leaves is still in the cache for the next.
 
@@ -35,7 +35,15 @@ TOKENS_AT_ONCE = 1024
 class InferenceBranch(nn.Module):
     """A branch for descriptors and CLS attention, made from a `Branch` and independent of it."""
 
-    def __init__(self, branch: Branch, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        branch: Branch,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        *,
+        packed: bool = True,
+    ) -> None:
+        """`packed`: on a CPU, keep each weight in oneDNN's order, where no one else can read it."""
         super().__init__()
         layers = [layer for layer in branch.layers if isinstance(layer, Layer)]
         self.crossed = branch.config.attention == "self-cross" and len(layers) > 1
@@ -46,19 +54,20 @@ class InferenceBranch(nn.Module):
         inner = range(len(layers) - 1)
         self.key_layers = [[k for k in inner if self._key_source(k) == i] for i in inner]
         self.layers = nn.ModuleList(
-            [_InnerLayer(layers[i], [layers[k] for k in keys]) for i, keys in enumerate(self.key_layers)]
+            [InnerLayer(layers[i], [layers[k] for k in keys]) for i, keys in enumerate(self.key_layers)]
         )
-        self.last = _LastLayer(layers[-1])
+        self.last = LastLayer(layers[-1])
         self.norm = deepcopy(branch.norm)
         self.images_at_once = max(1, TOKENS_AT_ONCE // branch.positional_embedding.shape[1])
         self.dtype = dtype
         self.eval().requires_grad_(False).to(device)
         for part in (self.stem, self.projection, self.layers):
             part.to(dtype)
-        if device.type == "cpu" and _can_pack():
-            for module in self.modules():
-                if isinstance(module, _Linear):
-                    module.pack()
+        if packed and device.type == "cpu" and _can_pack():
+            tokens = branch.positional_embedding.shape[1]
+            for name, module in self.named_modules():
+                if isinstance(module, Linear):
+                    module.pack(tokens if name.startswith("layers.") else None)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32."""
@@ -102,7 +111,7 @@ class InferenceBranch(nn.Module):
         return max(layer - 1, 0) if self.crossed else layer
 
 
-class _InnerLayer(nn.Module):
+class InnerLayer(nn.Module):
     """A layer whose keys were made with its own queries and values or, as here, with an earlier layer's."""
 
     def __init__(self, layer: Layer, key_layers: list[Layer]) -> None:
@@ -113,9 +122,9 @@ class _InnerLayer(nn.Module):
         weights, biases = zip(*own, *keys, strict=True)
         self.heads = attention.heads
         self.projections = len(weights)
-        self.project_all = _Linear(torch.cat(weights), torch.cat(biases))
-        self.out = _Linear(attention.out.weight, attention.out.bias)
-        self.mlp = _FoldedMlp(layer)
+        self.project_all = Linear(torch.cat(weights), torch.cat(biases))
+        self.out = Linear(attention.out.weight, attention.out.bias)
+        self.mlp = FoldedMlp(layer)
 
     def project(self, normed: Tensor) -> tuple[Tensor, ...]:
         """(B, T, D) normalised -> queries, values and the keys of some layers, each (B, heads, T, d)."""
@@ -128,7 +137,7 @@ class _InnerLayer(nn.Module):
         return self.mlp(tokens + self.out(mixed.transpose(1, 2).flatten(2)))
 
 
-class _LastLayer(nn.Module):
+class LastLayer(nn.Module):
     """The CLS row alone of the last layer.
 
     With n_j the normalised token j of the layer's input, p_j that of its keys, one head, and q of CLS:
@@ -143,14 +152,14 @@ class _LastLayer(nn.Module):
         super().__init__()
         attention = layer.attention
         self.heads = attention.heads
-        self.query = _Linear(*_fold(layer.attention_norm, attention.query))
+        self.query = Linear(*_fold(layer.attention_norm, attention.query))
         key, _ = _fold(layer.key_norm, attention.key)
         value, bias = _fold(layer.attention_norm, attention.value)
         self.key = _constant(key.unflatten(0, (self.heads, -1)))  # (heads, d, D)
         self.value = _constant(value.unflatten(0, (self.heads, -1)).transpose(1, 2))  # (heads, D, d)
         self.value_bias = _constant(bias)
-        self.out = _Linear(attention.out.weight, attention.out.bias)
-        self.mlp = _FoldedMlp(layer)
+        self.out = Linear(attention.out.weight, attention.out.bias)
+        self.mlp = FoldedMlp(layer)
 
     def forward(self, cls: Tensor, normed: Tensor, keys_from: Tensor) -> tuple[Tensor, Tensor]:
         """CLS (B, D) as it is, all tokens and those of the keys (B, T, D) normalised.
@@ -166,21 +175,21 @@ class _LastLayer(nn.Module):
         return self.mlp(cls + self.out(mixed)), weights
 
 
-class _FoldedMlp(nn.Module):
+class FoldedMlp(nn.Module):
     """LayerNorm, the two linear maps and the skip connection."""
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
         mlp = layer.mlp
-        self.expand = _Linear(*_fold(layer.mlp_norm, mlp.expand), gelu=True)
-        self.contract = _Linear(mlp.contract.weight, mlp.contract.bias)
+        self.expand = Linear(*_fold(layer.mlp_norm, mlp.expand), gelu=True)
+        self.contract = Linear(mlp.contract.weight, mlp.contract.bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
         return tokens + self.contract(self.expand(_normalize(tokens).to(self.expand.dtype)))
 
 
-class _Linear(nn.Module):
+class Linear(nn.Module):
     """A linear map, followed by the exact GELU where asked for."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> None:
@@ -195,9 +204,9 @@ class _Linear(nn.Module):
         """Of the rows it takes and gives."""
         return self.weight.dtype
 
-    def pack(self) -> None:
-        """Keep the weight in oneDNN's order alone."""
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, TOKENS_AT_ONCE)
+    def pack(self, rows: int | None) -> None:
+        """Keep the weight in oneDNN's order alone, the best one for so many rows at a time."""
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, rows)
         self.weight = _constant(self.weight.new_empty(0))
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -209,12 +218,12 @@ class _Linear(nn.Module):
         return F.gelu(result) if self.gelu else result
 
 
-class _PixelLinear(nn.Module):
+class PixelLinear(nn.Module):
     """A 1 x 1 convolution, as a linear map of every pixel it looks at."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, stride: int) -> None:
         super().__init__()
-        self.linear = _Linear(weight.flatten(1), bias)
+        self.linear = Linear(weight.flatten(1), bias)
         self.stride = stride
 
     def forward(self, image: Tensor) -> Tensor:
@@ -238,7 +247,7 @@ def _folded(module: nn.Module) -> nn.Module:
 def _folded_conv(conv: nn.Conv2d) -> nn.Module:
     weight = conv.standardized() if isinstance(conv, StandardizedConv) else conv.weight
     if conv.kernel_size == (1, 1):
-        return _PixelLinear(weight, conv.bias, conv.stride[0])
+        return PixelLinear(weight, conv.bias, conv.stride[0])
     plain = nn.Conv2d(
         conv.in_channels,
         conv.out_channels,

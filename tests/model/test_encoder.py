@@ -227,22 +227,26 @@ def test_an_unknown_device_or_precision_is_refused(options: dict, sentence: str)
         Encoder(card, lambda side: getattr(L2LTR(CONFIG), side), **options)
 
 
-def test_the_precision_fast_is_close_to_exact_or_refused() -> None:
+def test_the_precision_fast_without_openvino_is_bfloat16_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l2ltr_core.model.encoder.describe_openvino", lambda: None)
     torch.manual_seed(0)
     network = L2LTR(CONFIG)
     card = CheckpointCard("test", CONFIG, ViewConfig(chip_m=50))
     exact = Encoder.from_network(network, card, device="cpu")
+    assert exact.runtime == f"torch {torch.__version__}, float32"
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         with pytest.raises(ConfigurationError, match="has no fast bfloat16"):
             Encoder.from_network(network, card, device="cpu", precision="fast")
         return
     fast = Encoder.from_network(network, card, device="cpu", precision="fast")
+    assert fast.runtime == f"torch {torch.__version__}, bfloat16"
     agreement = (fast.encode_ground(PHOTOS) * exact.encode_ground(PHOTOS)).sum(axis=1)
     assert agreement.min() > 0.999
     assert agreement.min() < 1 - 1e-7  # it really computed in another precision
 
 
-def test_fast_is_refused_where_bfloat16_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_is_refused_where_neither_openvino_nor_bfloat16_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l2ltr_core.model.encoder.describe_openvino", lambda: None)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     with pytest.raises(ConfigurationError, match="This cpu device has no fast bfloat16; give the precision"):
         Encoder.from_network(

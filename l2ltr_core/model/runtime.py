@@ -1,0 +1,131 @@
+"""The precision `fast` on a CPU by OpenVINO: int8 linear maps, the rest in bfloat16.
+
+What goes into a linear map is rounded as it comes, by the range of each token's own numbers (OpenVINO's
+dynamic quantisation): there is nothing to calibrate, and no image that the numbers depend on. OpenVINO is an
+optional extra, imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Callable
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from l2ltr_core.model.config import ModelConfig
+from l2ltr_core.model.inference import InferenceBranch
+from l2ltr_core.model.network import Branch
+
+TOKENS_AT_ONCE = 512
+"""Images of few tokens go through together, up to so many; large ones gain nothing by company."""
+RECIPE = 1
+"""Counts the changes of `graph`: what an earlier one was converted to is not used again."""
+
+
+class Shelf(Protocol):
+    """Where converted branches are kept from one start to the next."""
+
+    def read(self, name: str) -> bytes | None:
+        """What was kept under that name, None unless it is there whole."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep it, whole or not at all."""
+
+
+class CompiledBranch:
+    """A branch for descriptors alone, converted when it is first called. Safe to share between threads.
+
+    A graph has a fixed number of images: there is one for single images and, where company helps, one for
+    several.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Branch],
+        config: ModelConfig,
+        grid: tuple[int, int],
+        name: str,
+        shelf: Shelf | None,
+    ) -> None:
+        """`read` gives the branch, whose tokens form `grid`; `name` is what it is filed under on the shelf."""
+        self._read, self._name, self._shelf = read, name, shelf
+        self._images_at_once = max(1, TOKENS_AT_ONCE // (grid[0] * grid[1] + 1))
+        self._properties = {
+            "INFERENCE_PRECISION_HINT": "bf16",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "NUM_STREAMS": 1,
+            # Numbers with a range in common; where they do not fill every map's inputs, nothing is rounded.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(math.gcd(config.width, config.mlp_width)),
+        }
+        self._requests: dict[int, Any] = {}
+        self._lock = Lock()
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32. Raises what the shelf raises."""
+        batch, parts = images.contiguous().numpy(), []
+        with self._lock:
+            while len(batch):
+                together = self._images_at_once if len(batch) > self._images_at_once // 2 else 1
+                parts.append(self._describe(batch[:together], together))
+                batch = batch[together:]
+        return torch.from_numpy(np.concatenate(parts))
+
+    def _describe(self, batch: NDArray[np.float32], together: int) -> NDArray[np.float32]:
+        """Descriptors of at most `together` images, from the graph for so many."""
+        if together not in self._requests:
+            self._requests[together] = self._compiled(together).create_infer_request()
+        filled = np.zeros((together, *batch.shape[1:]), np.float32)
+        filled[: len(batch)] = batch
+        return self._requests[together].infer([filled])[0][: len(batch)].copy()
+
+    def _compiled(self, together: int) -> Any:
+        from openvino import Core
+
+        core = Core()
+        name = f"{self._name}-{together}-{_made_by(core)}"
+        content = self._shelf.read(name) if self._shelf else None
+        if content is not None:
+            return core.import_model(io.BytesIO(content), "CPU", self._properties)
+        compiled = self._converted(core, together)
+        if self._shelf:
+            self._shelf.write(name, compiled.export_model().getvalue())
+        return compiled
+
+    def _converted(self, core: Any, together: int) -> Any:
+        from l2ltr_core.model.graph import build_graph
+
+        branch = self._read()
+        with torch.inference_mode():
+            unpacked = InferenceBranch(branch, torch.device("cpu"), packed=False)
+            graph = build_graph(unpacked, branch.size_px, together)
+        return core.compile_model(graph, "CPU", self._properties)
+
+
+def describe_openvino() -> str | None:
+    """What OpenVINO would compute with here; None where it is not installed or would not help.
+
+    It helps on x86 processors that multiply int8 (VNNI) and bfloat16 numbers fast.
+    """
+    able = torch.cpu._is_vnni_supported() and torch.cpu._is_avx512_bf16_supported()
+    if find_spec("openvino") is None or not able:
+        return None
+    from openvino import __version__
+
+    return f"OpenVINO {__version__.partition('-')[0]}, int8 linear maps, bfloat16 elsewhere"
+
+
+def _made_by(core: Any) -> str:
+    """Changes with whatever a converted branch depends on besides the weights: 12 hexadecimal digits."""
+    from openvino import get_version
+
+    processor = core.get_property("CPU", "FULL_DEVICE_NAME")
+    makers = (RECIPE, get_version(), processor)
+    return hashlib.sha256(repr(makers).encode()).hexdigest()[:12]
