@@ -50,17 +50,6 @@ def errors_shown() -> Iterator[None]:
             st.button(f"Go on with {first.title}", key="go_on", on_click=_take_sample, args=(first.file,))
 
 
-def photo_or_a_way_on() -> state.Photo | None:
-    """The visitor's photo; without one, a sentence and the way to the page where one is picked."""
-    chosen = state.photo()
-    if chosen is None:
-        st.info("There is no photo yet; this page is about one.", icon=":material/add_photo_alternate:")
-        st.page_link(
-            "views/localize.py", label="Pick one on the Localize page", icon=":material/location_on:"
-        )
-    return chosen
-
-
 def style() -> None:
     """The app's own style sheet, small and beside this file."""
     st.html(Path(__file__).with_name("style.css"))

@@ -69,7 +69,7 @@ def show() -> None:
         "<p class='lead'>Bright patches are where the model reads its description of the photo, and of the aerial "
         "tile. That is not yet a reason for the answer: the test at the bottom compares the two.</p>"
     )
-    photo, name = widgets.photo_or_a_way_on(), state.setting(state.GALLERY) or ""
+    photo, name = widgets.photo_at_hand(), state.setting(state.GALLERY) or ""
     if photo is None:
         return
     card, gallery = resources.card(state.setting(state.CHECKPOINT) or ""), resources.gallery(name)

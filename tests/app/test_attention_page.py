@@ -75,8 +75,8 @@ def test_without_a_photo_the_page_says_so_and_shows_the_way(
     monkeypatch.setattr(assets, "ASSETS", tmp_path / "assets")
     app = open_app(PAGE)
     assert not app.exception
-    assert app.info[0].value == "There is no photo yet; this page is about one."
-    assert app.get("page_link")[0].proto.label == "Pick one on the Localize page"
+    assert app.info[0].value == "There is no photo yet."
+    assert app.get("page_link")[0].proto.label == "Pick or upload one on the page Localize"
 
 
 def test_a_checkpoint_that_the_gallery_does_not_know_is_offered_to_be_built(

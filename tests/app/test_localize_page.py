@@ -107,7 +107,7 @@ def test_a_link_restores_the_selected_match(open_app: OpenApp) -> None:
 
 def test_a_link_to_a_sample_that_does_not_exist_says_so_and_shows_the_first(open_app: OpenApp) -> None:
     app = open_app(sample="../../etc/passwd")
-    assert "There is no sample" in app.warning[0].value
+    assert "There is no held-out photo ../../etc/passwd here" in app.warning[0].value
     assert app.query_params["sample"] == "street-0.jpg"
 
 
