@@ -46,6 +46,7 @@ def test_a_case_is_one_click_from_its_full_view(visit: Visit, measured: str) -> 
 
 def test_the_link_of_a_position_opens_it_again(visit: Visit, measured: str) -> None:
     visit.page.goto(f"{measured}/positional_embeddings")
+    visit.page.wait_for_url(lambda url: "gallery=" in url, timeout=PATIENCE_MS)  # the page is whole
     visit.page.get_by_role("radio", name="tile", exact=True).click(timeout=PATIENCE_MS)
     visit.page.wait_for_url(lambda url: "view=tile" in url, timeout=PATIENCE_MS)
     visit.page.get_by_role("slider").first.press("ArrowRight")
