@@ -243,7 +243,7 @@ def _picture_downloads(shown: Shown, on_tile: NDArray) -> None:
         return figures.heat_strip(polar, aerial, choice.azimuth_deg, look)
 
     def tile() -> Figure:
-        return figures.heat_tile(chip(), on_tile, card.view.chip_m, choice.azimuth_deg)
+        return figures.heat_tile(chip(), on_tile, card.view.chip_m, choice.azimuth_deg, look)
 
     with st.container(horizontal=True, gap="small"):
         widgets.figure_downloads(photo, pd.DataFrame(ground), "attention-photo", "The photo")

@@ -22,6 +22,8 @@ HEAT = matplotlib.colormaps["inferno"]
 HEAT_TOP = 4.0
 """Times the average share at which the heat's colours end."""
 
+FOOT_INCHES = 0.56
+
 
 def heat_strip(view: RGB, heat: NDArray, azimuth_deg: float | None, look: Look = LIGHT) -> Figure:
     """A north-centred view, greyed, under `heat` (rows, columns) in times the average; with compass and scale.
@@ -45,10 +47,12 @@ def heat_strip(view: RGB, heat: NDArray, azimuth_deg: float | None, look: Look =
     if azimuth_deg is not None:
         azimuth_deg = (azimuth_deg + 180) % 360 - 180
         axes.plot([azimuth_deg] * 2, [0, height], color=TURQUOISE, lw=3, path_effects=halo())
-    return figure
+    return _with_scale(figure, look)
 
 
-def heat_tile(chip: RGB, heat: NDArray, chip_m: float, azimuth_deg: float | None = None) -> Figure:
+def heat_tile(
+    chip: RGB, heat: NDArray, chip_m: float, azimuth_deg: float | None = None, look: Look = LIGHT
+) -> Figure:
     """A north-up aerial square, greyed, under (S, S) heat in times the average, NaN where nothing was seen."""
     figure = place_tile(grey(chip), chip_m)
     axes, half = figure.axes[0], chip_m / 2
@@ -67,7 +71,7 @@ def heat_tile(chip: RGB, heat: NDArray, chip_m: float, azimuth_deg: float | None
         axes.plot(
             [0, half * np.sin(angle)], [0, half * np.cos(angle)], color=TURQUOISE, lw=3, path_effects=halo()
         )
-    return figure
+    return _with_scale(figure, look)
 
 
 def heat_pixels(heat: NDArray) -> NDArray[np.uint8]:
@@ -78,20 +82,6 @@ def heat_pixels(heat: NDArray) -> NDArray[np.uint8]:
     coloured = HEAT(np.nan_to_num(heat) / HEAT_TOP, bytes=True)
     coloured[..., 3] = np.rint(255 * _see_through(heat))
     return coloured
-
-
-def heat_scale(look: Look = LIGHT) -> Figure:
-    """The colour bar of the heat, with its unit."""
-    figure = Figure(figsize=(3.4, 0.42), dpi=128, facecolor="none")
-    axes = figure.add_axes((0.02, 0.55, 0.96, 0.42))
-    axes.imshow(np.linspace(0, HEAT_TOP, 256)[None], cmap=HEAT, extent=(0, HEAT_TOP, 0, 1), aspect="auto")
-    axes.set(yticks=[], xticks=range(int(HEAT_TOP) + 1))
-    axes.set_xticklabels(["0", "even share", "2x", "3x", f"{HEAT_TOP:g}x +"])
-    axes.tick_params(colors=look.ink, length=0, labelsize=9)
-    axes.get_xticklabels()[0].set_horizontalalignment("left")
-    axes.get_xticklabels()[-1].set_horizontalalignment("right")
-    axes.spines[:].set_visible(False)
-    return figure
 
 
 def contact_sheet(
@@ -152,6 +142,23 @@ def occlusion(falls: NDArray, attention: NDArray, correlation: float, look: Look
         axes.spines[:].set_color(look.faint)
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
+    return figure
+
+
+def _with_scale(figure: Figure, look: Look) -> Figure:
+    """The colour bar of the heat, with its unit, in a foot below the picture."""
+    width, height = figure.get_size_inches()
+    whole = height + FOOT_INCHES
+    figure.set_size_inches(width, whole)
+    figure.axes[0].set_position((0, FOOT_INCHES / whole, 1, height / whole))
+    axes = figure.add_axes((0.02, 0.32 / whole, min(0.96, 4.2 / width), 0.14 / whole))
+    axes.imshow(np.linspace(0, HEAT_TOP, 256)[None], cmap=HEAT, extent=(0, HEAT_TOP, 0, 1), aspect="auto")
+    axes.set(yticks=[], xticks=range(int(HEAT_TOP) + 1))
+    axes.set_xticklabels(["0", "even share", "2x", "3x", f"{HEAT_TOP:g}x +"])
+    axes.tick_params(colors=look.ink, length=0, labelsize=9)
+    axes.get_xticklabels()[0].set_horizontalalignment("left")
+    axes.get_xticklabels()[-1].set_horizontalalignment("right")
+    axes.spines[:].set_visible(False)
     return figure
 
 

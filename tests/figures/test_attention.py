@@ -43,8 +43,8 @@ def test_pixels_of_heat_have_the_figures_colours_and_let_through_what_is_less_th
     np.testing.assert_allclose(pixels[0, 2, :3] / 255, figures.HEAT(0.5)[:3], atol=0.01)
 
 
-def test_the_colour_scale_names_the_even_share_at_one() -> None:
-    axes = figures.heat_scale().axes[0]
+def test_a_colour_bar_names_the_even_share_at_one() -> None:
+    axes = figures.heat_strip(VIEW, HEAT, None).axes[1]
     ticks = dict(zip(axes.get_xticks(), [label.get_text() for label in axes.get_xticklabels()], strict=True))
     assert ticks[1] == "even share"
     assert ticks[figures.HEAT_TOP] == "4x +"
