@@ -47,7 +47,7 @@ def measure(checkpoint: str | Path, gallery: str | Path, places: int, rounds: in
     views = [encoder.aerial_view(chip) for chip in chips]
     outcome = race(
         lambda: one_after_the_other(encoder, gallery, places),
-        lambda: build(checkpoint, gallery, places),
+        lambda: build(encoder, gallery, places),
         rounds,
         time.perf_counter,
     )
@@ -57,7 +57,7 @@ def measure(checkpoint: str | Path, gallery: str | Path, places: int, rounds: in
         encoder.encode_aerial(views, prepared=True, batch_size=BATCH)
         alone_s.append(time.perf_counter() - start)
     busy = statistics.median(alone_s) / statistics.median(outcome.ours_s)
-    less, more = (peak_mb(build, checkpoint, gallery, count) for count in (places, TIMES * places))
+    less, more = (peak_mb(load_and_build, checkpoint, gallery, count) for count in (places, TIMES * places))
     return Row(
         f"gallery of {places:,} places",
         "s",
@@ -89,7 +89,12 @@ def one_after_the_other(encoder: Encoder, gallery: str | Path, places: int) -> S
     ]
 
 
-def build(checkpoint: str | Path, gallery: str | Path, places: int) -> None:
+def load_and_build(checkpoint: str | Path, gallery: str | Path, places: int) -> None:
+    """All that a process does that builds a gallery."""
+    build(load_encoder(checkpoint), gallery, places)
+
+
+def build(encoder: Encoder, gallery: str | Path, places: int) -> None:
     """The same by `build_gallery`, into a folder that is removed."""
     opened = open_gallery(gallery)
     chosen = [opened.location(place % len(opened.places)) for place in range(places)]
@@ -97,7 +102,7 @@ def build(checkpoint: str | Path, gallery: str | Path, places: int) -> None:
         build_gallery(
             opened.imagery,
             Path(folder) / "gallery",
-            load_encoder(checkpoint),
+            encoder,
             places=chosen,
             chip_m=opened.manifest.chip_m,
         )
