@@ -195,7 +195,13 @@ def test_nothing_unpickles_or_evaluates_text() -> None:
     assert called + imported + allowing == []
 
 
-EXTRAS = {"twin": ("twin",), "gallery": ("ray",), "evaluation": ("report",)}
+EXTRAS = {
+    "twin": ("twin",),
+    "gallery": ("ray",),
+    "evaluation": ("report",),
+    "model": ("fast",),
+    "pages": ("dev",),  # the benchmark that opens a browser
+}
 """Rooms that need packages which the app does without -> the extras that bring them."""
 
 

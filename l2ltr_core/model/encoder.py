@@ -26,7 +26,7 @@ from l2ltr_core.images import decode_rgb
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.inference import InferenceBranch
 from l2ltr_core.model.network import L2LTR, Branch
-from l2ltr_core.model.runtime import CompiledBranch, Shelf, describe_openvino
+from l2ltr_core.model.runtime import CompiledBranch, Shelf, describe_openvino, describe_torch
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
 
@@ -101,7 +101,7 @@ class Encoder:
         CPU multiplies int8 numbers fast (VNNI), else torch in bfloat16; attention and tokens are then still
         torch's in float32.
         """
-        return self._openvino or f"torch {torch.__version__}, {str(self._dtype).removeprefix('torch.')}"
+        return self._openvino or describe_torch(self._dtype)
 
     @property
     def network(self) -> L2LTR:

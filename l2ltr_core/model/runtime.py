@@ -109,6 +109,11 @@ class CompiledBranch:
         return core.compile_model(graph, "CPU", self._properties)
 
 
+def describe_torch(dtype: torch.dtype) -> str:
+    """What torch would compute with."""
+    return f"torch {torch.__version__}, {str(dtype).removeprefix('torch.')}"
+
+
 def describe_openvino() -> str | None:
     """What OpenVINO would compute with here; None where it is not installed or would not help.
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import reference
-from benchmarks.encoder import Case, measure, multiplications, own_peak_mb, report
+from benchmarks import encoder, reference
+from benchmarks.__main__ import measure as measure_all
+from benchmarks.encoder import Case, measure, measure_attention, multiplications
+from benchmarks.table import Row
 from l2ltr_core.checkpoints import import_authors, infer_authors_config, load_network
 from l2ltr_core.model.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig, ViewConfig
+from l2ltr_core.model.runtime import describe_openvino
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = ModelConfig(
@@ -38,20 +41,41 @@ def test_the_reference_gives_the_golden_numbers(name: str, side: str, tmp_path: 
         )
 
 
-def test_a_row_compares_two_that_agree() -> None:
+def test_a_row_compares_two_that_agree_and_says_what_computed() -> None:
     row = measure(Case("tiny", 2), TINY, rounds=2)
-    assert row.reference_ms > 0
-    assert row.ours_ms > 0
-    assert row.difference < 1e-5
-    assert "| tiny | 2 | exact |" in report([row])
+    assert row.reference is not None
+    assert row.reference > 0
+    assert row.ours > 0
+    assert float(row.note.rpartition(" ")[2]) < 1e-5
+    assert row.note.startswith("torch ")
+    assert row.case == "tiny, exact, 2 at once"
+    assert row.targets == ()  # they are the full-size model's
+
+
+def test_the_price_of_attention_has_a_target() -> None:
+    row = measure_attention("tiny", TINY, rounds=2)
+    assert row.case == "tiny, exact, attention of CLS in layer 2"
+    assert [target.text for target in row.targets] == ["per cent more <= 5"]
+
+
+def test_a_machine_without_openvino_gives_the_other_rows_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Row("measured", "ms", 1.0)
+    monkeypatch.setattr(encoder, "describe_openvino", lambda: None)
+    monkeypatch.setattr(encoder, "with_memory", lambda case, rounds: row)
+    monkeypatch.setattr(encoder, "measure_attention", lambda model, config, rounds: row)
+    found, left_out = measure_all(["encoder"], 1)
+    assert found == [row] * (len(encoder.EXACT) + 1 + len(encoder.FAST_TORCH))
+    assert left_out == [
+        "Left out of encoder: OpenVINO is not installed, or this CPU does not multiply int8 fast."
+    ]
+
+
+@pytest.mark.skipif(describe_openvino() is None, reason="OpenVINO is not installed or would not help")
+def test_openvinos_row_names_it() -> None:
+    row = measure(Case("tiny", 2, "fast", "OpenVINO"), TINY, rounds=1)
+    assert row.case == "tiny, fast by OpenVINO, 2 at once"
+    assert row.note.startswith("OpenVINO 20")
 
 
 def test_the_full_size_model_needs_28_4_billion_multiplications_an_image() -> None:
     assert multiplications(ModelConfig()) / 1e9 == pytest.approx(28.4, abs=0.05)
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-def test_the_peak_of_memory_is_this_processs_own() -> None:
-    before = own_peak_mb()
-    assert torch.ones(60 * 2**20 // 4).sum() > 0
-    assert own_peak_mb() >= before > 50
