@@ -75,7 +75,8 @@ def structure(embedding: NDArray, grid: tuple[int, int]) -> Structure:
 
 def moved(embedding: NDArray, start: NDArray) -> float:
     """How far (1 + N, D) embeddings are from their start, as a share of the start's own length; CLS left out."""
-    return float(np.linalg.norm(embedding[1:] - start[1:]) / max(np.linalg.norm(start[1:]), 1e-12))
+    length = float(np.linalg.norm(start[1:]))
+    return float(np.linalg.norm(embedding[1:] - start[1:])) / max(length, 1e-12)
 
 
 def principal_colours(embedding: NDArray, grid: tuple[int, int], by: NDArray | None = None) -> RGB:
