@@ -249,6 +249,17 @@ def checkpoint_import(
     print(f"{out / card.name}.safetensors: fingerprint {card.fingerprint}")
 
 
+@checkpoint_app.command("push")
+def checkpoint_push(
+    name: Annotated[str, typer.Argument(help="A shipped name, a file or a folder.")],
+    address: Annotated[str, typer.Argument(help="hf://owner/name; made, and private, if it is not there.")],
+) -> None:
+    """Upload a checkpoint to the Hugging Face Hub. The token is HF_TOKEN's or that of `hf auth login`."""
+    from l2ltr_core.checkpoints import push_checkpoint
+
+    print(push_checkpoint(name, address))
+
+
 @checkpoint_app.command("info")
 def checkpoint_info(
     name: Annotated[str, typer.Argument(help="A shipped name, a file or a folder.")], as_json: Json = False

@@ -1,7 +1,8 @@
-"""Checkpoints by `hf://owner/name`, from a hub that runs on this machine for the test."""
+"""Checkpoints by `hf://owner/name`, from and to a hub that runs on this machine for the test."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from l2ltr_core.checkpoints import load_card, load_encoder, save_checkpoint
+from l2ltr_core.checkpoints import load_card, load_encoder, push_checkpoint, save_checkpoint
+from l2ltr_core.cli import main
 from l2ltr_core.errors import CheckpointError
 from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.network import L2LTR
@@ -24,15 +26,17 @@ CONFIG = ModelConfig(
     stem="patch", width=32, depth=2, heads=2, mlp_width=32, ground_size_px=(16, 64), aerial_size_px=(16, 64)
 )
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+TOKEN = "hf_let_me_in"
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves the files of one folder as the repository `owner/tiny`, in the hub's way."""
+    """One folder as the repository `owner/tiny`, in the hub's way; who has the token may write to it."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.folder = folder
         self.asked: list[str] = []
+        self.created: list[dict] = []
         self.broken = False
 
 
@@ -55,6 +59,27 @@ class Answer(BaseHTTPRequestHandler):
             self.reply(404, b"", {"X-Error-Code": "RepoNotFound"})
 
     do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        mine = f"http://{self.headers['Host']}/owner/tiny"
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self.reply(401, b"")
+        elif self.path == "/api/repos/create":
+            self.server.created.append(json.loads(body))
+            self.reply_json({"url": mine})
+        elif self.path == "/api/models/owner/tiny/preupload/main":
+            wanted = [file["path"] for file in json.loads(body)["files"]]
+            modes = [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in wanted]
+            self.reply_json({"files": modes})
+        elif self.path == "/api/models/owner/tiny/commit/main":
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "file":
+                    content = base64.b64decode(line["value"]["content"])
+                    (self.server.folder / line["value"]["path"]).write_bytes(content)
+            self.reply_json({"commitOid": COMMIT, "commitUrl": f"{mine}/commit/{COMMIT}"})
+        else:
+            self.reply(404, b"", {"X-Error-Code": "RevisionNotFound"})
 
     def answer_api(self, question: str) -> None:
         revision = question.rpartition("/")[2] or "main"
@@ -99,7 +124,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     constants = huggingface_hub.constants
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", address)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
@@ -172,3 +201,80 @@ def test_weights_that_were_altered_on_the_hub_are_refused(hub: Hub) -> None:
     weights.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"is not the file that tiny\.json describes"):
         load_encoder("hf://owner/tiny")
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkpoint that is not on the hub, and the token of its owner."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    torch.manual_seed(1)
+    save_checkpoint(L2LTR(CONFIG), CheckpointCard("mine", CONFIG, ViewConfig(chip_m=50)), tmp_path / "mine")
+    (tmp_path / "mine" / "notes.txt").write_text("not for others")
+    return tmp_path / "mine"
+
+
+def emptied(hub: Hub) -> Hub:
+    for path in hub.folder.iterdir():
+        path.unlink()
+    return hub
+
+
+def test_a_checkpoint_is_pushed_in_one_command_and_loads_from_there(
+    hub: Hub, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emptied(hub)
+    assert main(["checkpoint", "push", str(mine), "hf://owner/tiny"]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip().endswith(COMMIT)
+    assert err == ""
+    assert sorted(path.name for path in hub.folder.iterdir()) == ["mine.json", "mine.safetensors"]
+    assert load_encoder("hf://owner/tiny").card == load_card(mine)
+    (created,) = hub.created
+    assert created.get("private") or created.get("visibility") == "private"  # by the library's version
+
+
+def test_pushing_without_the_right_token_is_refused_in_one_sentence(
+    hub: Hub, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied(hub)
+    monkeypatch.setenv("HF_TOKEN", "hf_someone_else")
+    sentence = "does not let you do that with owner/tiny; set HF_TOKEN"
+    with pytest.raises(CheckpointError, match=sentence) as caught:
+        push_checkpoint(mine, "hf://owner/tiny")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("hf://owner/tiny", r"holds tiny\.safetensors already; a checkpoint needs one of its own"),
+        ("hf://owner/tiny@v9", "The repository owner/tiny has no revision v9"),
+        ("owner/tiny", "owner/tiny is not an address; give hf://owner/name"),
+    ],
+)
+def test_a_repository_that_cannot_take_the_checkpoint_is_left_as_it_was(
+    hub: Hub, mine: Path, address: str, sentence: str
+) -> None:
+    before = sorted(hub.folder.iterdir())
+    with pytest.raises(CheckpointError, match=sentence):
+        push_checkpoint(mine, address)
+    assert sorted(hub.folder.iterdir()) == before
+
+
+def test_weights_that_disagree_with_their_card_are_not_pushed(hub: Hub, mine: Path) -> None:
+    weights = mine / "mine.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"is not the file that mine\.json describes"):
+        push_checkpoint(mine, "hf://owner/tiny")
+    assert hub.created == []
+
+
+def test_pushing_to_a_hub_that_does_not_answer_is_one_sentence(
+    hub: Hub, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(CheckpointError, match="owner/tiny cannot be uploaded: ") as caught:
+        push_checkpoint(mine, "hf://owner/tiny")
+    assert "\n" not in str(caught.value)

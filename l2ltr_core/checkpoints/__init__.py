@@ -8,6 +8,7 @@ from l2ltr_core.checkpoints.store import (
     load_card,
     load_encoder,
     load_network,
+    push_checkpoint,
     save_checkpoint,
     update_card,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "load_card",
     "load_encoder",
     "load_network",
+    "push_checkpoint",
     "save_checkpoint",
     "update_card",
 ]

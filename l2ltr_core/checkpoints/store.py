@@ -148,6 +148,17 @@ def update_card(path: str | Path, **changes: Any) -> CheckpointCard:
     return card
 
 
+def push_checkpoint(name_or_path: str | Path, address: str) -> str:
+    """Upload weights and card, checked first, to `hf://owner/name`; returns the page of the commit.
+
+    The hub's token is HF_TOKEN's or that of `hf auth login`; a new repository is private. Raises CheckpointError.
+    """
+    from l2ltr_core.checkpoints.hub import upload
+
+    card, weights = _open(name_or_path)
+    return upload([weights.with_name(f"{card.name}.json"), weights], address)
+
+
 def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
     """Card and weights file, after every check that does not need the model."""
     card_path = find_card(name_or_path)
