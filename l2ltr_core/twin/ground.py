@@ -42,9 +42,7 @@ class Ground:
 
     cell_m: float
     surface: NDArray[np.uint8]  # (H, W) Surface
-    albedo: NDArray[np.uint8]  # (H, W, 3) square root of the linear albedo
-    paint: NDArray[np.uint8]  # (H, W) coverage by white paint
-    steel: NDArray[np.uint8]  # (H, W) coverage by rails
+    layers: NDArray[np.uint8]  # (H, W, 5) square root of the linear albedo; coverage by rails, by white paint
     openness: NDArray[np.float32]  # (H / 4, W / 4) share of the sky that walls leave free
     lamplight: NDArray[np.float32]  # (H / 4, W / 4) light of street lamps, 1 below a lamp
 
@@ -83,15 +81,12 @@ class Ground:
         fu, fv = (u - j)[:, None].astype(np.float32), (v - i)[:, None].astype(np.float32)
         i1, j1 = np.minimum(i + 1, height - 1), np.minimum(j + 1, width - 1)
 
-        def blend(raster: NDArray[np.uint8]) -> Floats:
-            values = raster if raster.ndim == 3 else raster[..., None]
-            low = values[i, j] * (1 - fu) + values[i, j1] * fu
-            high = values[i1, j] * (1 - fu) + values[i1, j1] * fu
-            return (low * (1 - fv) + high * fv) / np.float32(255)
-
-        colour = blend(self.albedo) ** 2
-        for raster, stuff in ((self.steel, _STEEL), (self.paint, _PAINT)):
-            cover = np.clip((blend(raster) - 0.5) * 3 + 0.5, 0, 1) * 0.92
+        low = self.layers[i, j] * (1 - fu) + self.layers[i, j1] * fu
+        high = self.layers[i1, j] * (1 - fu) + self.layers[i1, j1] * fu
+        here = (low * (1 - fv) + high * fv) / np.float32(255)
+        colour = here[:, :3] ** 2
+        for layer, stuff in ((3, _STEEL), (4, _PAINT)):
+            cover = np.clip((here[:, layer, None] - 0.5) * 3 + 0.5, 0, 1) * 0.92
             colour = colour * (1 - cover) + stuff * cover
         return colour.astype(np.float32)
 
@@ -123,9 +118,7 @@ def paint_ground(plan: CityPlan, lamps: NDArray[np.float64], cell_m: float, vari
     return Ground(
         cell_m,
         surface,
-        _coloured(surface, cell_m, variant),
-        paint,
-        steel,
+        np.dstack([_coloured(surface, cell_m, variant), steel, paint]),
         (1 - 0.5 * np.clip(crowd, 0, 1)).astype(np.float32),
         _lamplight(lamps, coarse, cell_m * 4),
     )

@@ -39,7 +39,12 @@ def white(seed: int) -> NDArray[np.float32]:
 
 def sample(noise: NDArray[np.float32], u: Any, v: Any) -> NDArray[np.float32]:
     """The cell of a tiling noise at (u, v), in cells."""
-    return noise[np.floor(v).astype(np.int64) % SIZE, np.floor(u).astype(np.int64) % SIZE]
+    return noise[_wrapped(v), _wrapped(u)]
+
+
+def _wrapped(position: Any) -> NDArray[np.int32]:
+    """The cell, counted modulo `SIZE`, a power of two."""
+    return np.floor(position).astype(np.int32) & (SIZE - 1)
 
 
 def hashed(*values: Any) -> NDArray[np.float32]:
