@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.measure import own_peak_mb
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import (
     export_authors,
@@ -280,6 +281,21 @@ def test_an_imported_checkpoint_gives_the_golden_numbers_through_the_public_enco
             np.testing.assert_allclose(np.stack(maps), numbers[f"{side}_attention"][:, index], atol=1e-5)
             tokens = encoder.tokens(image, branch=side, prepared=True)
             np.testing.assert_allclose(tokens, numbers[f"{side}_tokens"][index], atol=1e-4)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc")
+def test_importing_takes_no_memory_for_the_optimizers_state(tmp_path: Path) -> None:
+    state_mb = 96
+    state = {0: {"step": torch.tensor(1.0), "exp_avg": torch.ones(state_mb, 2**18)}}
+    file = tmp_path / "authors.pth"
+    torch.save({**authors_content(), "optimizer": {"state": state, "param_groups": [{"lr": 1e-5}]}}, file)
+    assert file.stat().st_size > state_mb * 2**20
+    import_authors(file, TINY, VIEW, tmp_path, "first")  # whatever is imported on the way
+    del state
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = own_peak_mb()
+    import_authors(file, TINY, VIEW, tmp_path, "second")
+    assert own_peak_mb() - before < state_mb / 3
 
 
 def test_the_hybrid_stem_is_inferred() -> None:

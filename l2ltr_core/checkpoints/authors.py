@@ -78,7 +78,8 @@ def import_authors(
 
     Without `config` the architecture is read off the shapes (`infer_authors_config`). Strict and safe: a
     missing, unexpected or misshapen tensor, or anything but tensors in the file, raises CheckpointError and
-    nothing is written. The optimizer's state is never read.
+    nothing is written. The optimizer's state is left unread, except in files of a torch before 1.6, which
+    have no other way than to be read whole.
     """
     file = Path(file)
     states = _read(file)

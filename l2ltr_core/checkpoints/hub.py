@@ -15,13 +15,13 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import (
+from huggingface_hub.utils import logging
+from huggingface_hub.utils.tqdm import (
     are_progress_bars_disabled,
     disable_progress_bars,
     enable_progress_bars,
-    logging,
+    tqdm,
 )
-from huggingface_hub.utils.tqdm import tqdm
 
 from l2ltr_core.errors import CheckpointError
 
