@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -339,12 +340,13 @@ def choose_device(name: str) -> torch.device:
     }
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
-    kind = name.partition(":")[0]
-    if kind not in available:
+    kind, colon, number = name.partition(":")
+    if kind not in available or (colon and not re.fullmatch("[0-9]{1,3}", number)):
         raise ConfigurationError(f"The device is {name!r}; give auto, cpu, cuda or mps.")
-    if not available[kind]:
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not available[kind] or int(number or 0) >= count:
         raise ConfigurationError(f"This machine has no device {name!r}; give auto or cpu.")
-    return torch.device(name)
+    return torch.device(kind, int(number)) if number else torch.device(kind)
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:

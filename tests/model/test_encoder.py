@@ -218,6 +218,8 @@ def test_a_branch_is_read_when_it_is_first_needed() -> None:
     ("options", "sentence"),
     [
         ({"device": "tpu"}, "The device is 'tpu'; give auto, cpu, cuda or mps."),
+        ({"device": "cpu:first"}, "The device is 'cpu:first'; give auto, cpu, cuda or mps."),
+        ({"device": "cpu:1"}, "This machine has no device 'cpu:1'; give auto or cpu."),
         ({"precision": "half"}, "The precision is 'half'; give 'exact' or 'fast'."),
     ],
 )
