@@ -160,13 +160,18 @@ def new_optimizer(stage: Stage, settings: OptimizerConfig) -> torch.optim.AdamW:
 
 
 def descend(
-    stage: Stage, optimizer: torch.optim.Optimizer, batch: Batch, ranks: Ranks, clip_norm: float
+    stage: Stage,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    ranks: Ranks,
+    clip_norm: float,
+    remembered: Remembered | None = None,
 ) -> tuple[Outcome, Tensor]:
     """One step on one batch; what came out of it, and the norm of the gradient before clipping.
 
     A gradient that is not finite changes nothing: one overflowing batch must not cost the run.
     """
-    outcome = stage.outcome(batch, ranks)
+    outcome = stage.outcome(batch, ranks, remembered)
     optimizer.zero_grad(set_to_none=True)
     outcome.parts["loss"].backward()
     parameters = [p for group in optimizer.param_groups for p in group["params"]]

@@ -94,7 +94,7 @@ class Position:
     seconds: float = 0.0
     """Of this stage."""
     memory: Memory | None = None
-    """Where the configuration wants them; each stage finds its own."""
+    """Where the configuration wants one; each stage has its own."""
 
 
 def train(
@@ -236,7 +236,12 @@ class _Loop:
         for group in position.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         outcome, self.gradient_norm = descend(
-            position.stage, position.optimizer, batch, self.run.ranks, config.optimizer.clip_norm
+            position.stage,
+            position.optimizer,
+            batch,
+            self.run.ranks,
+            config.optimizer.clip_norm,
+            self._remembered(batch),
         )
         position.step += 1
         elapsed, told_to_stop = self.run.ranks.leader_says(

@@ -112,6 +112,24 @@ def test_mined_look_alikes_are_resumed_too(world: Path, tmp_path: Path) -> None:
     assert all(torch.equal(whole[name], pieced[name]) for name in whole)
 
 
+def test_what_earlier_batches_left_is_part_of_the_loss_from_the_step_that_is_asked_for(
+    world: Path, tmp_path: Path
+) -> None:
+    def losses(name: str, memory_steps: int) -> list[float]:
+        config = tiny_config(3, 4)
+        config = replace(
+            config,
+            run=replace(config.run, log_every=1, threads=1),
+            batches=replace(config.batches, memory_steps=memory_steps, memory_from=2),
+        )
+        train(config, [world], tmp_path / name, cache_dir=tmp_path / "cache")
+        return [float(row["loss"]) for row in rows(tmp_path / name / "train.csv")]
+
+    without, with_memory = losses("without", 0), losses("with", 100)
+    assert with_memory[:2] == without[:2]  # the warm-up's first two steps
+    assert with_memory[2] > without[2]  # more negatives for the same weights
+
+
 def test_rows_written_after_the_saved_state_are_forgotten(world: Path, tmp_path: Path) -> None:
     config = tiny_config(0, 2)
     config = replace(config, run=replace(config.run, log_every=1))
