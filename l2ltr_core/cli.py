@@ -373,6 +373,9 @@ def train(
     config: Annotated[Path, typer.Option(help="The run's TOML file.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in OUT.")] = False,
+    warm_start: Annotated[
+        Path | None, typer.Option(help="The `warmup.safetensors` of another run, in place of an own warm-up.")
+    ] = None,
     validation: Annotated[str | None, typer.Option(help="A geotagged folder that is only measured.")] = None,
 ) -> None:
     """Train a checkpoint on geotagged panoramas and imagery."""
@@ -381,8 +384,8 @@ def train(
 
     with _progress("Photos") as progress:
         result = run(
-            load_config(config), dataset, out, resume, validation=validation, on_load=progress,
-            on_report=_print_report,
+            load_config(config), dataset, out, resume, warm_start=warm_start, validation=validation,
+            on_load=progress, on_report=_print_report,
         )  # fmt: skip
     for card in result.cards:
         print(f"{result.out_dir / card.name}.safetensors: fingerprint {card.fingerprint}")
@@ -538,6 +541,9 @@ def twin_build(
     variant: Annotated[
         int, typer.Option(help="Above 0: imagined with the grain of the real city, or invented.")
     ] = 0,
+    rebuilt: Annotated[
+        bool, typer.Option(help="An imagined city has other heights and trees, too, not only other walls.")
+    ] = True,
     panoramas: Annotated[int, typer.Option(help="How many photos to take.")] = 400,
     moments: Annotated[int, typer.Option(help="How many orthophotos, each at another time.")] = 1,
     full_sphere: Annotated[bool, typer.Option("--full-sphere", help="Photos of the whole sphere.")] = False,
@@ -549,8 +555,8 @@ def twin_build(
     height_px = width_px // 2 if full_sphere else width_px // 4
     with _progress("Photos") as progress:
         build_city(
-            city, out, seed=seed, part=part, variant=variant, panoramas=panoramas, moments=moments,
-            full_sphere=full_sphere, size_px=(height_px, width_px), progress=progress,
+            city, out, seed=seed, part=part, variant=variant, rebuilt=rebuilt, panoramas=panoramas,
+            moments=moments, full_sphere=full_sphere, size_px=(height_px, width_px), progress=progress,
         )  # fmt: skip
     print(out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
@@ -35,6 +38,9 @@ from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
 STATE = "state.pt"
+WARM_UP = "warmup.safetensors"
+AFTER_STEM = {"attention", "depth", "heads", "mlp_width", "dropout"}
+"""Settings of the model that its stems and the heads over them know nothing of."""
 BATCH_SEED_OF_MAIN = 1_000_003
 """Added to the seed, so that the main stage does not repeat the batches of the warm-up."""
 
@@ -103,6 +109,7 @@ def train(
     out_dir: str | Path,
     resume: bool = False,
     *,
+    warm_start: str | Path | None = None,
     validation: str | Path | None = None,
     cache_dir: str | Path | None = None,
     on_report: Callable[[Report], None] | None = None,
@@ -112,7 +119,8 @@ def train(
 
     `validation` is a geotagged dataset that is only measured. `resume` goes on from the state in `out_dir`,
     which is saved at least every `run.checkpoint_seconds` and when the process is told to end (SIGTERM,
-    Ctrl-C). Prepared views are kept in `cache_dir`. Raises ConfigurationError and DatasetError.
+    Ctrl-C). `warm_start` names the `warmup.safetensors` of another run: its stems stand in for this run's own
+    warm-up, so that runs can differ in the main stage alone. Prepared views are kept in `cache_dir`. Raises ConfigurationError and DatasetError.
     """
     out_dir = Path(out_dir)
     cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"
@@ -144,17 +152,19 @@ def train(
             ColumnNetwork(network),
         )
         with _stops_on_signal(run.stop):
-            cards = _stages(run, resume)
+            cards = _stages(run, resume, warm_start)
     return TrainResult(not run.stop.is_set(), tuple(cards), out_dir)
 
 
-def _stages(run: Run, resume: bool) -> list[CheckpointCard]:
-    position = restore_state(run) if resume else _begin(run)
+def _stages(run: Run, resume: bool, warm_start: str | Path | None) -> list[CheckpointCard]:
+    position = restore_state(run) if resume else _begin(run, warm_start)
     cards: list[CheckpointCard] = []
     if isinstance(position.stage, WarmUp):
         cards += _Loop(run, position, run.config.warmup).until_done()
         if run.stop.is_set():
             return cards
+        if not run.ranks.rank:
+            save_warm_up(run)
         position = _at_start(run, _main_stage(run))
     cards += _Loop(run, position, run.config.main).until_done()
     if not run.stop.is_set():
@@ -292,7 +302,10 @@ class _Loop:
             self.run.on_report(Report(stage, step, self.budget.steps, left, values))
 
 
-def _begin(run: Run) -> Position:
+def _begin(run: Run, warm_start: str | Path | None) -> Position:
+    if warm_start is not None:
+        load_warm_up(run, Path(warm_start))
+        return _at_start(run, _main_stage(run))
     if run.config.warmup.steps:
         return _at_start(run, WarmUp(run.columns, run.config))
     return _at_start(run, Main(run.network, None, run.config))
@@ -367,6 +380,40 @@ def restore_state(run: Run) -> Position:
     torch.set_rng_state(state["random"])
     run.journal.forget_after(stage.name, position.step)
     return position
+
+
+def save_warm_up(run: Run) -> None:
+    """Write the warmed-up stems and their heads, whole or not at all, for runs that start from them."""
+    about = {"seconds": str(run.seconds), "made_for": json.dumps(_warmed_for(run.config))}
+    path = run.out_dir / WARM_UP
+    temporary = path.with_suffix(".partial")
+    save_file(run.columns.state_dict(), temporary, about)
+    temporary.replace(path)
+
+
+def load_warm_up(run: Run, path: Path) -> None:
+    """Take over what `save_warm_up` wrote, and its training time. Raises ConfigurationError for one of another make."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        seconds, made_for = float(about["seconds"]), json.loads(about["made_for"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
+    wanted = json.loads(json.dumps(_warmed_for(run.config)))
+    changed = [name for name in wanted if wanted[name] != made_for.get(name)]
+    if changed:
+        raise ConfigurationError(
+            f"'{path}' was warmed up with another '{changed[0]}': use that configuration, or do without it."
+        )
+    run.columns.load_state_dict(weights)
+    run.seconds = seconds
+
+
+def _warmed_for(config: TrainConfig) -> dict[str, Any]:
+    """What the stems and their heads depend on: the views and the sizes, not how the layers after them attend."""
+    model = {name: value for name, value in config.model.to_dict().items() if name not in AFTER_STEM}
+    return {"view": config.view.to_dict(), **model}
 
 
 def _check_same_run(config: TrainConfig, saved: dict[str, Any], path: Path) -> None:

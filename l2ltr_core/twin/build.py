@@ -28,8 +28,10 @@ from l2ltr_core.types import RGB, Location, Progress
 
 ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0)"
 T = TypeVar("T")
-CHIP_M = 80.0
-"""Half of this stays free between every camera or place and the edge of the city."""
+EDGE_M = 40.0
+"""Every camera and place stays so far inside the city."""
+BORDER_M = 20.0
+"""So much of the city's mirror image surrounds it in an orthophoto: a tile of 120 m around any place is whole."""
 INVENTED = "invented"
 INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2}
 _MOMENT_EVERY = 120
@@ -86,7 +88,9 @@ CITIES: dict[str, BundledCity] = {
 }
 
 
-def load_city(city: str | Path, part: str = "all", variant: int = 0) -> tuple[CityPlan, Part]:
+def load_city(
+    city: str | Path, part: str = "all", variant: int = 0, rebuilt: bool = True
+) -> tuple[CityPlan, Part]:
     """A bundled name or an .osm.pbf file -> its plan, clipped to `part`, as it is (0) or imagined anew.
 
     The city "invented" has no original: each `variant` is a street plan of its own.
@@ -94,7 +98,7 @@ def load_city(city: str | Path, part: str = "all", variant: int = 0) -> tuple[Ci
     if str(city) == INVENTED:
         return invented(variant, _part_of(city, part, INVENTED_SIDES_M)), Part()
     plan, chosen = _mapped(city, part)
-    return imagined(plan, variant), chosen
+    return imagined(plan, variant, rebuilt), chosen
 
 
 def _part_of(city: str | Path, part: str, parts: Mapping[str, T]) -> T:
@@ -124,6 +128,7 @@ def build_city(
     seed: int = 0,
     part: str = "all",
     variant: int = 0,
+    rebuilt: bool = True,
     panoramas: int = 400,
     size_px: tuple[int, int] = (64, 256),
     full_sphere: bool = False,
@@ -134,16 +139,15 @@ def build_city(
     """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
 
     `variant` > 0 builds an imagined city with the grain of the real one, or with the city "invented" a street
-    plan of its own. `size_px` is the
-    (height, width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`.
+    plan of its own; unless `rebuilt` it is only turned, stretched and painted anew. `size_px` is the (height,
+    width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`.
     `moments` orthophotos are taken, each with other sun, season and traffic. Work that is already
     there is not done again; `dataset.json` is written last. Raises TwinError for an unusable city.
     """
-    plan, chosen = load_city(city, part, variant)
+    plan, chosen = load_city(city, part, variant, rebuilt)
     detail = FINE if size_px[1] > 512 else STANDARD
     world = World(plan, variant=variant, detail=detail)
-    margin = CHIP_M / 2
-    everywhere = (margin, margin, plan.width_m - margin, plan.height_m - margin)
+    everywhere = (EDGE_M, EDGE_M, plan.width_m - EDGE_M, plan.height_m - EDGE_M)
     window = chosen.cameras or everywhere
     (out_dir / "panoramas").mkdir(parents=True, exist_ok=True)
     for moment in range(moments):
@@ -152,8 +156,10 @@ def build_city(
             world.set_moment((seed, 1, moment))
             rng = np.random.default_rng([seed, 2, moment])
             light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
-            picture = orthophoto(world, light, pixel_m=pixel_m, lean=(float(lean[0]), float(lean[1])))
-            write_orthophoto(out_dir / name, picture, plan, pixel_m)
+            picture = orthophoto(
+                world, light, pixel_m=pixel_m, border_m=BORDER_M, lean=(float(lean[0]), float(lean[1]))
+            )
+            write_orthophoto(out_dir / name, picture, plan, pixel_m, BORDER_M)
     spots = camera_spots(world, window, panoramas, (seed, 3, variant))
     _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, full_sphere, progress)
     places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
@@ -165,6 +171,7 @@ def build_city(
         "part": part,
         "seed": seed,
         "variant": variant,
+        "rebuilt": rebuilt,
         "panoramas": len(spots),
         "places": len(places),
     }
@@ -233,9 +240,11 @@ def _with_sensor_noise(pixels: RGB, light: Light, rng: np.random.Generator) -> R
     return np.clip(pixels + grain + 0.5, 0, 255).astype(np.uint8)
 
 
-def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float) -> None:
+def write_orthophoto(
+    path: Path, picture: RGB, plan: CityPlan, pixel_m: float, border_m: float = 0.0
+) -> None:
     """A cloud-optimised GeoTIFF in EPSG:3857, `pixel_m` metres on the ground a pixel, JPEG inside."""
-    transform = plan.frame.raster_transform(0.0, plan.height_m, pixel_m)
+    transform = plan.frame.raster_transform(-border_m, plan.height_m + border_m, pixel_m)
     profile = {
         "driver": "GTiff",
         "dtype": "uint8",

@@ -90,24 +90,25 @@ def orthophoto(
     light: Light,
     *,
     pixel_m: float,
+    border_m: float = 0.0,
     samples: int = 2,
     lean: tuple[float, float] = (0.0, 0.0),
     progress: Progress | None = None,
 ) -> RGB:
-    """The whole plan from above, row 0 = north, (H, W, 3).
+    """The whole plan from above and `border_m` of its mirror image around it, row 0 = north, (H, W, 3).
 
     `lean` moves what stands `h` metres high by `h * lean` to the east and north, as in a mosaic of flight
     pictures that were corrected for the terrain only; the ground stays in its place.
     """
     plan = world.plan
-    rows, columns = round(plan.height_m / pixel_m), round(plan.width_m / pixel_m)
+    rows, columns = (round((side + 2 * border_m) / pixel_m) for side in (plan.height_m, plan.width_m))
     step = pixel_m / samples
-    x = (np.arange(columns * samples) + 0.5) * step
+    x = (np.arange(columns * samples) + 0.5) * step - border_m
     out = np.empty((rows, columns, 3), np.uint8)
     band = max(1, _RAYS // (columns * samples * samples))
     for row in range(0, rows, band):
         some = min(band, rows - row)
-        y = plan.height_m - (np.arange(row * samples, (row + some) * samples) + 0.5) * step
+        y = plan.height_m + border_m - (np.arange(row * samples, (row + some) * samples) + 0.5) * step
         xs, ys = np.meshgrid(x, y)
         spots = np.stack([xs - lean[0] * _ABOVE_M, ys - lean[1] * _ABOVE_M, np.full_like(xs, _ABOVE_M)], -1)
         origin = spots.reshape(-1, 3).astype(np.float32)

@@ -31,8 +31,12 @@ _REPLACEMENTS = (
 )
 
 
-def imagined(plan: CityPlan, variant: int) -> CityPlan:
-    """Another city with the grain of `plan`; `variant` 0 is the plan itself."""
+def imagined(plan: CityPlan, variant: int, rebuilt: bool = True) -> CityPlan:
+    """Another city with the grain of `plan`; `variant` 0 is the plan itself.
+
+    Unless `rebuilt`, it is turned, sheared and stretched, and its buildings are painted anew, but each stands as
+    high as mapped and nothing is added or taken away: as uniform as the real city, so harder to tell apart.
+    """
     if variant == 0:
         return plan
     rng = np.random.default_rng([31, variant])
@@ -44,13 +48,15 @@ def imagined(plan: CityPlan, variant: int) -> CityPlan:
     a, b, d, e = (rotation @ np.array([[stretch_x * mirror, shear], [0.0, stretch_y]])).ravel()
     moved = with_mirrored_margin(plan, _MARGIN_M).transformed((float(a), float(b), float(d), float(e)))
     moved = moved.clipped(_MARGIN_M, _MARGIN_M, _MARGIN_M + plan.width_m, _MARGIN_M + plan.height_m)
+    renumbered = tuple(replace(b, osm_id=b.osm_id + variant * 1_000_003) for b in moved.buildings)
+    if not rebuilt:
+        return replace(moved, name=f"{plan.name}-{variant}", buildings=renumbered)
     buildings = tuple(
         replace(
             building,
-            osm_id=building.osm_id + variant * 1_000_003,
             height_m=None if rng.random() < 0.7 else building.height_m,
         )
-        for building in moved.buildings
+        for building in renumbered
         if rng.random() > 0.06
     )
     trees = tuple(

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from l2ltr_core.checkpoints import load_card, load_encoder
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.training import Report, train
-from l2ltr_core.training.config import RunConfig, StageConfig
+from l2ltr_core.training.config import OptimizerConfig, RunConfig, StageConfig
 from l2ltr_core.training.warmup import initial_positions
 from tests.training.tiny_world import tiny_config, write_world
 
@@ -90,6 +90,27 @@ def test_a_run_that_was_told_to_end_goes_on_exactly(world: Path, tmp_path: Path)
     assert all(torch.equal(whole[name], pieced[name]) for name in whole)
     steps = [(r["stage"], int(r["step"])) for r in rows(parts / "train.csv")]
     assert steps == [("warmup", i) for i in range(1, 5)] + [("main", i) for i in range(1, 7)]
+
+
+def test_a_run_can_start_from_the_stems_that_another_has_warmed_up(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(3, 1, optimizer=OptimizerConfig(stem_factor=0.0))
+    first = train(config, [world], tmp_path / "first")
+    warm_up = tmp_path / "first" / "warmup.safetensors"
+    plain = replace(config, name="plain", model=replace(config.model, attention="self"))
+    second = train(plain, [world], tmp_path / "second", warm_start=warm_up)
+    stems = [
+        {name: value for name, value in load_file(path).items() if ".stem." in name}
+        for path in (tmp_path / "first" / "tiny.safetensors", tmp_path / "second" / "plain.safetensors")
+    ]
+    assert stems[0] and all(torch.equal(stems[0][name], stems[1][name]) for name in stems[0])
+    assert [row["stage"] for row in rows(tmp_path / "second" / "train.csv")] == ["main"]
+    assert second.cards[0].training["minutes"] >= 0 and first.finished
+
+    narrower = replace(config, view=replace(config.view, chip_m=33.0))
+    with pytest.raises(ConfigurationError, match="warmed up with another 'view'"):
+        train(narrower, [world], tmp_path / "third", warm_start=warm_up)
+    with pytest.raises(ConfigurationError, match=r"give the warmup\.safetensors of another run"):
+        train(plain, [world], tmp_path / "fourth", warm_start=tmp_path / "nothing")
 
 
 def test_mined_look_alikes_are_resumed_too(world: Path, tmp_path: Path) -> None:

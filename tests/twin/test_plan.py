@@ -58,6 +58,14 @@ def test_an_imagined_city_is_another_one_and_always_the_same(plan: CityPlan) -> 
     assert imagined(plan, 0) is plan
 
 
+def test_a_city_that_is_not_rebuilt_keeps_its_heights_and_trees_and_looks_another(plan: CityPlan) -> None:
+    moved, rebuilt = imagined(plan, 3, rebuilt=False), imagined(plan, 3)
+    assert {b.height_m for b in moved.buildings} <= {b.height_m for b in plan.buildings}
+    assert {t.osm_id for t in moved.trees} <= {t.osm_id for t in plan.trees}
+    assert not {b.osm_id for b in moved.buildings} & {b.osm_id for b in plan.buildings}
+    assert len(rebuilt.buildings) <= len(moved.buildings)
+
+
 def test_a_mirrored_margin_goes_on_with_the_street(plan: CityPlan) -> None:
     larger = with_mirrored_margin(plan, 50)
     assert (larger.width_m, larger.height_m) == (320, 300)

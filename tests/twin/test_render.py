@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.twin.build import write_orthophoto
@@ -51,6 +52,20 @@ def test_the_orthophoto_has_north_up_and_the_pond_where_the_plan_has_it(world: W
     assert picture.shape == (100, 110, 3)
     pond, grass_free = picture[100 - 20, 52], picture[100 - 49, 52]
     assert pond.mean() < grass_free.mean()
+
+
+def test_a_border_shows_what_lies_beyond_and_leaves_the_city_in_its_place(
+    world: World, plan: CityPlan, tmp_path: Path
+) -> None:
+    inner = orthophoto(world, NOON, pixel_m=2.0, samples=1)
+    wider = orthophoto(world, NOON, pixel_m=2.0, samples=1, border_m=10.0)
+    assert wider.shape == (110, 120, 3)
+    assert np.array_equal(wider[5:-5, 5:-5], inner)
+    assert wider[:5].mean() > 20
+    write_orthophoto(tmp_path / "map.tif", wider, plan, 2.0, 10.0)
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        corner = plan.frame.raster_transform(0.0, plan.height_m, 2.0)
+        assert ~raster.transform * (corner.c, corner.f) == pytest.approx((5, 5), abs=1e-6)
 
 
 def test_the_orthophoto_file_puts_every_place_where_the_frame_does(
