@@ -7,7 +7,6 @@ import io
 import json
 import re
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app import figures, offline
+from app.memory import Store
 from app.state import Heading, Photo
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import load_card, load_encoder
@@ -45,8 +45,10 @@ from l2ltr_core.photo import load_panorama
 from l2ltr_core.training.warmup import positions_before_and_after
 from l2ltr_core.types import RGB, Bounds, Location, Match, Panorama
 
-PHOTOS_KEPT = 12
-"""Decoded photos in memory, at most about 25 MB each."""
+PHOTOS_BYTES = 256 << 20
+"""Of decoded photos in memory; one has at most about 25 MB."""
+RESULTS_BYTES = 256 << 20
+"""Of what was computed and drawn from photos and tiles; attention of a full-size model has 38 MB a photo."""
 SAMPLES_COMPARED = 12
 RANKED = 1000
 """Places whose ranks checkpoints are compared by."""
@@ -54,30 +56,8 @@ POLAR_PX = (160, 640)
 TILE_PX = 480
 Place = int | Location
 """A place of a gallery by its number, or any other by where it lies."""
-
-
-class PhotoStore:
-    """The most recent photos of all visitors, decoded; the oldest leave first."""
-
-    def __init__(self, kept: int) -> None:
-        self._kept = kept
-        self._photos: OrderedDict[str, Panorama] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, key: str, panorama: Panorama) -> None:
-        """Keep a photo as the most recent."""
-        with self._lock:
-            self._photos[key] = panorama
-            self._photos.move_to_end(key)
-            while len(self._photos) > self._kept:
-                self._photos.popitem(last=False)
-
-    def get(self, key: str) -> Panorama | None:
-        """The photo, None once it has left."""
-        with self._lock:
-            if key in self._photos:
-                self._photos.move_to_end(key)
-            return self._photos.get(key)
+results = Store(RESULTS_BYTES)
+photos = Store(PHOTOS_BYTES)
 
 
 @dataclass(frozen=True)
@@ -139,7 +119,7 @@ def samples() -> list[Sample]:
     ]
 
 
-@st.cache_data(max_entries=64)
+@results.keeps
 def sample_thumbnail(file: str, width_px: int = 192) -> bytes:
     """A JPEG of the middle band of a sample."""
     with Image.open(assets.ASSETS / "samples" / file) as image:
@@ -152,8 +132,8 @@ def sample_thumbnail(file: str, width_px: int = 192) -> bytes:
 def read_upload(data: bytes, title: str) -> Photo:
     """Decode a photo and keep it. Raises ImageError or MetadataError in one sentence."""
     key = hashlib.sha256(data).hexdigest()[:16]
-    if _photos().get(key) is None:
-        _photos().put(key, load_panorama(data))
+    if photos.get(key) is None:
+        photos.put(key, load_panorama(data))
     return Photo(key, title)
 
 
@@ -171,16 +151,16 @@ def read_sample(file: str) -> Photo:
 
 def panorama(photo: Photo) -> Panorama:
     """The decoded photo. Raises ImageError when it has left the memory and must be given again."""
-    found = _photos().get(photo.key)
+    found = photos.get(photo.key)
     if found is None and photo.sample is not None:
         read_sample(photo.sample)
-        found = _photos().get(photo.key)
+        found = photos.get(photo.key)
     if found is None:
         raise ImageError(f"The photo {photo.title!r} is no longer in memory; upload it again.")
     return found
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@results.keeps
 def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading) -> Localization:
     """The ten best places for a photo, computed once. Raises what `localize` raises."""
     with inference():
@@ -189,28 +169,28 @@ def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading
         )
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the model's attention …")
+@results.keeps
 def ground_attention(photo: Photo, heading_deg: float, checkpoint: str) -> NDArray[np.float32]:
     """Attention of every layer over the photo: (layers, heads, tokens, tokens), rows sum to 1. Shared: read only.
 
     With 12 layers, 12 heads and 256 patches 38 MB, of which four are kept.
     """
     chosen = encoder(checkpoint)
-    with inference():
+    with st.spinner("Reading the model's attention …"), inference():
         layers = range(chosen.card.model.depth)
-        return _shared(np.stack(chosen.attention(panorama(photo), "ground", layers, heading_deg=heading_deg)))
+        return np.stack(chosen.attention(panorama(photo), "ground", layers, heading_deg=heading_deg))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@results.keeps
 def aerial_attention(gallery_name: str, place: Place, checkpoint: str) -> NDArray[np.float32]:
     """Attention of every layer over a place: (layers, heads, tokens, tokens), rows sum to 1. Shared: read only."""
     chosen = encoder(checkpoint)
     square = chip(gallery_name, place, checkpoint)
     with inference():
-        return _shared(np.stack(chosen.attention(square, "aerial", range(chosen.card.model.depth))))
+        return np.stack(chosen.attention(square, "aerial", range(chosen.card.model.depth)))
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@results.keeps
 def heads(
     photo: Photo, heading_deg: float, checkpoint: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -225,14 +205,14 @@ def heads(
     return heats, entropy(maps), mean_distance(maps, grid)
 
 
-@st.cache_data(max_entries=32, show_spinner="Hiding one direction after the other …")
+@results.keeps
 def hidden_directions(
     photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place: Place, sectors: int
 ) -> NDArray[np.float32]:
     """(S,): how much the match with a place loses when a range of azimuth of the photo is hidden."""
     chosen = encoder(checkpoint)
     view = chosen.ground_view(panorama(photo), heading_deg)
-    with inference():
+    with st.spinner("Hiding one direction after the other …"), inference():
         descriptors = chosen.encode_ground([view, *without_sectors(view, sectors)], prepared=True)
         if isinstance(place, Location):
             aerial = chosen.encode_aerial([chip(gallery_name, place, checkpoint)])[0]
@@ -241,34 +221,34 @@ def hidden_directions(
     return score_falls(descriptors[0], descriptors[1:], aerial)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@results.keeps
 def positions(checkpoint: str, branch: Literal["ground", "aerial"]) -> dict[str, NDArray[np.float32]]:
     """(1 + N, D) positional embeddings of a checkpoint after training, and before it where the card tells."""
     return positions_before_and_after(encoder(checkpoint), branch)
 
 
-@st.cache_data(max_entries=32, show_spinner="Comparing the layers …")
+@results.keeps
 def layers_alike(
     photo: Photo, heading_deg: float, checkpoint: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cosine similarity and CKA between every two depths for a photo, both (depth + 1, depth + 1)."""
     chosen = encoder(checkpoint)
-    with inference():
+    with st.spinner("Comparing the layers …"), inference():
         tokens = chosen.layer_tokens(panorama(photo), "ground", heading_deg=heading_deg)
     return layer_similarity(tokens), layer_cka(tokens)
 
 
-@st.cache_data(max_entries=8, show_spinner="Comparing the layers for every sample …")
+@results.keeps
 def layers_alike_in_samples(checkpoint: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The same over the tokens of all sample photos together."""
     chosen = encoder(checkpoint)
-    with inference():
+    with st.spinner("Comparing the layers for every sample …"), inference():
         files = [assets.ASSETS / "samples" / sample.file for sample in samples()[:SAMPLES_COMPARED]]
         tokens = np.concatenate([chosen.layer_tokens(file) for file in files], axis=1)
     return layer_similarity(tokens), layer_cka(tokens)
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@results.keeps
 def chip(gallery_name: str, place: Place, checkpoint: str) -> RGB:
     """The north-up square around a place as wide as the checkpoint wants it."""
     chosen = gallery(gallery_name)
@@ -276,7 +256,7 @@ def chip(gallery_name: str, place: Place, checkpoint: str) -> RGB:
     return chosen.imagery.chip(where, card(checkpoint).view.chip_m, None)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@results.keeps
 def view(photo: Photo, heading_deg: float, checkpoint: str, in_grey: bool = False) -> bytes:
     """The photo as a checkpoint sees it, north in the middle, but finer; in grey for heat to lie on. JPEG."""
     field_deg = card(checkpoint).view.ground_vertical_field_deg
@@ -284,14 +264,14 @@ def view(photo: Photo, heading_deg: float, checkpoint: str, in_grey: bool = Fals
     return _jpeg(Image.fromarray(grey(seen) if in_grey else seen))
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@results.keeps
 def grey_tile(gallery_name: str, place: Place, checkpoint: str) -> bytes:
     """The square around a place in grey, for heat to lie on; JPEG."""
     square = Image.fromarray(grey(chip(gallery_name, place, checkpoint)))
     return _jpeg(square.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@results.keeps
 def grey_polar(gallery_name: str, place: Place, checkpoint: str) -> bytes:
     """The same unrolled around its centre, north in the middle; JPEG."""
     polar = np.rint(to_polar(chip(gallery_name, place, checkpoint), POLAR_PX)).astype(np.uint8)
@@ -325,7 +305,7 @@ def held_out_photo(dataset: str, name: str) -> Path:
     return held_out_photos(dataset)[name]
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
+@results.keeps
 def held_out_strip(dataset: str, name: str, width_px: int = 512) -> bytes:
     """A held-out photo as a small JPEG."""
     with Image.open(held_out_photo(dataset, name)) as image:
@@ -333,7 +313,7 @@ def held_out_strip(dataset: str, name: str, width_px: int = 512) -> bytes:
         return _jpeg(image.convert("RGB"))
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
+@results.keeps
 def first_match(dataset: str, name: str, checkpoint: str, gallery_name: str) -> Match:
     """Where a checkpoint puts a held-out photo, which is not kept in memory for it."""
     photo = load_panorama(held_out_photo(dataset, name))
@@ -342,7 +322,7 @@ def first_match(dataset: str, name: str, checkpoint: str, gallery_name: str) -> 
     return found.matches[0]
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@results.keeps
 def ranks(photo: Photo, gallery_name: str, checkpoint: str, heading_deg: float) -> dict[int, int]:
     """Place -> rank from 1, of the best `RANKED` places."""
     with inference():
@@ -358,13 +338,13 @@ def card(checkpoint: str) -> CheckpointCard:
     return next(each for each in cards() if each.name == checkpoint)
 
 
-@st.cache_data(max_entries=2000, show_spinner=False)
+@results.keeps
 def tile_jpeg(gallery_name: str, place_id: int, size_px: int) -> bytes:
     """The aerial square of a place, as JPEG."""
     return _jpeg(Image.fromarray(gallery(gallery_name).chip(place_id, size_px)))
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@results.keeps
 def place_tile_png(gallery_name: str, place_id: int, heading_deg: float, size_px: int) -> bytes:
     """The drawn aerial square of a place, with scale, north and the camera's direction."""
     chosen = gallery(gallery_name)
@@ -372,7 +352,7 @@ def place_tile_png(gallery_name: str, place_id: int, heading_deg: float, size_px
     return figures.to_png(figures.place_tile(square, chosen.manifest.chip_m, heading_deg))
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
+@results.keeps
 def polar_jpeg(gallery_name: str, checkpoint: str, place_id: int) -> bytes | None:
     """A place's square unrolled around its centre, sharper than the checkpoint sees it; None if not polar."""
     view = card(checkpoint).view
@@ -389,27 +369,16 @@ def base_image(gallery_name: str) -> offline.BaseImage:
     return offline.base_image(gallery(gallery_name))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@results.keeps
 def picture(gallery_name: str, longest_px: int) -> tuple[Bounds, RGB]:
     """All of a gallery's imagery as one picture, north up in EPSG:3857, and where it lies."""
     return offline.picture(gallery(gallery_name).imagery, longest_px)
 
 
 @st.cache_resource
-def _photos() -> PhotoStore:
-    return PhotoStore(PHOTOS_KEPT)
-
-
-@st.cache_resource
 def inference() -> threading.Lock:
     """Held while a model works: visitors queue instead of exhausting the memory."""
     return threading.Lock()
-
-
-def _shared(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The array, closed to changes: every visitor gets the same one."""
-    array.flags.writeable = False
-    return array
 
 
 def _jpeg(image: Image.Image, quality: int = 85) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import offline
+from app import offline, resources
 from l2ltr_core import assets
 from tests.app import toy
 
@@ -32,6 +32,14 @@ def mine(
     return copied
 
 
+def forget() -> None:
+    """Empty everything that visitors share."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    resources.results.clear()
+    resources.photos.clear()
+
+
 @pytest.fixture
 def open_app(
     toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -39,8 +47,7 @@ def open_app(
     """A function that opens the app as a new visitor, with the query parameters given."""
     monkeypatch.setattr(assets, "ASSETS", toy_assets)
     monkeypatch.setattr(offline, "STATIC", tmp_path / "static")
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    forget()
 
     def visit(page: str | None = None, **link: str) -> AppTest:
         visitor = AppTest.from_file(MAIN, default_timeout=60)
@@ -51,5 +58,4 @@ def open_app(
         return visitor.run()
 
     yield visit
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    forget()

@@ -230,13 +230,16 @@ def test_downloads_hold_what_the_command_prints(
 
 
 def test_a_photo_that_left_the_memory_is_asked_for_again_and_a_sample_comes_back_by_itself(
-    open_app: OpenApp,
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from app import resources
+    from app.memory import Store, size_of
+    from l2ltr_core.photo import load_panorama
 
+    monkeypatch.setattr(resources, "photos", Store(4 * size_of(load_panorama(jpeg()))))
     app = upload(open_app(), jpeg(), "mine.jpg")
-    for number in range(resources.PHOTOS_KEPT):
-        resources.read_upload(jpeg(toy.panorama(100 + number, 64)), "another")
+    for number in range(4):
+        resources.read_upload(jpeg(toy.panorama(100 + number)), "another")
     app.run()
     assert not app.exception
     assert app.error[0].value == "The photo 'mine.jpg' is no longer in memory; upload it again."
