@@ -120,7 +120,8 @@ def train(
     `validation` is a geotagged dataset that is only measured. `resume` goes on from the state in `out_dir`,
     which is saved at least every `run.checkpoint_seconds` and when the process is told to end (SIGTERM,
     Ctrl-C). `warm_start` names the `warmup.safetensors` of another run: its stems stand in for this run's own
-    warm-up, so that runs can differ in the main stage alone. Prepared views are kept in `cache_dir`. Raises ConfigurationError and DatasetError.
+    warm-up, so that runs can differ in the main stage alone. Prepared views are kept in `cache_dir`. Raises
+    ConfigurationError and DatasetError.
     """
     out_dir = Path(out_dir)
     cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"

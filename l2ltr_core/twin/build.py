@@ -240,9 +240,7 @@ def _with_sensor_noise(pixels: RGB, light: Light, rng: np.random.Generator) -> R
     return np.clip(pixels + grain + 0.5, 0, 255).astype(np.uint8)
 
 
-def write_orthophoto(
-    path: Path, picture: RGB, plan: CityPlan, pixel_m: float, border_m: float = 0.0
-) -> None:
+def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, border_m: float = 0.0) -> None:
     """A cloud-optimised GeoTIFF in EPSG:3857, `pixel_m` metres on the ground a pixel, JPEG inside."""
     transform = plan.frame.raster_transform(-border_m, plan.height_m + border_m, pixel_m)
     profile = {

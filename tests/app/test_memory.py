@@ -56,4 +56,6 @@ def test_a_result_is_computed_once_and_closed_to_changes() -> None:
 
 def test_the_size_of_a_value_is_that_of_its_arrays_and_texts() -> None:
     assert size_of(np.zeros((10, 10), np.float32)) == 400 + OVERHEAD
-    assert size_of((bytes(10), {"a": np.zeros(4)})) == 2 * OVERHEAD + (10 + OVERHEAD) + (1 + OVERHEAD) + (32 + OVERHEAD)
+    assert size_of((bytes(10), {"a": np.zeros(4)})) == 2 * OVERHEAD + (10 + OVERHEAD) + (1 + OVERHEAD) + (
+        32 + OVERHEAD
+    )
