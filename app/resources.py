@@ -31,11 +31,11 @@ from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.inspection import (
     entropy,
+    heat_of_each,
     layer_cka,
     layer_similarity,
     mean_distance,
     score_falls,
-    times_average,
     without_sectors,
 )
 from l2ltr_core.localization import Localization, localize
@@ -199,10 +199,13 @@ def heads(
     Then the spread and the reach of each head, both (layers, heads).
     """
     maps, grid = ground_attention(photo, heading_deg, checkpoint), card(checkpoint).model.ground_grid
-    rows = maps[:, :, 0]
-    rows = np.concatenate([rows.mean(axis=1, keepdims=True), rows], axis=1)
-    heats = np.stack([[times_average(row, grid) for row in layer] for layer in rows])
-    return heats, entropy(maps), mean_distance(maps, grid)
+    return heat_of_each(maps, grid), entropy(maps), mean_distance(maps, grid)
+
+
+@results.keeps
+def tile_heads(gallery_name: str, place: Place, checkpoint: str) -> NDArray[np.float32]:
+    """What CLS reads from a place's tile, as the first of `heads`."""
+    return heat_of_each(aerial_attention(gallery_name, place, checkpoint), card(checkpoint).model.aerial_grid)
 
 
 @results.keeps

@@ -42,7 +42,9 @@ class Layered:
     """A picture for `sight`: a JPEG, above it what `heat_uri` made, and words about it.
 
     `patch` is the (row, column, rows, columns) of a framed patch and its grid; `missing` are ranges of azimuth,
-    (from, width) in degrees clockwise, that the photo does not show.
+    (from, width) in degrees clockwise, that the photo does not show. `sheet` is the heat of every layer and head,
+    (layers, 1 + heads, rows, columns), the mean first: a click on a small map of `heads` shows it at once, before
+    Python has answered; `unrolled` says that its columns are directions and the picture is a square.
     """
 
     title: str
@@ -51,6 +53,8 @@ class Layered:
     heat: str | None = None
     patch: tuple[int, int, int, int] | None = None
     missing: tuple[tuple[float, float], ...] = ()
+    sheet: NDArray[np.float32] | None = None
+    unrolled: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,14 @@ def photo_layer(
     heading_deg: float,
     heat: str | None = None,
     patch: tuple[int, int, int, int] | None = None,
+    sheet: NDArray[np.float32] | None = None,
 ) -> Layered:
     """A north-centred view of a photo whose centre looks at `heading_deg`; what the photo does not show is hatched."""
     field_deg = panorama.horizontal_field_deg
     missing = ((heading_deg + field_deg / 2, 360 - field_deg),) if field_deg < 360 else ()
-    return Layered(title, "The photo as the model sees it, north in the middle", view, heat, patch, missing)
+    return Layered(
+        title, "The photo as the model sees it, north in the middle", view, heat, patch, missing, sheet
+    )
 
 
 def strip(key: str, picture: Layered, marked_deg: float) -> None:
@@ -143,14 +150,13 @@ def heads(
     def picked() -> None:
         on_pick(*st.session_state[key].picked)
 
-    layers, columns, rows, width = heats.shape
-    sheet = heats.transpose(0, 2, 1, 3).reshape(layers * rows, columns * width)
+    layers, columns = heats.shape[:2]
     _mount(
         "heads",
         key=key,
         data={
             "picture": _uri(picture, "jpeg"),
-            "sprite": heat_uri(sheet),
+            "sprite": _sprite(heats),
             "rows": layers,
             "columns": columns,
             "aspect": 4,
@@ -222,8 +228,19 @@ def _layered(each: Layered) -> dict[str, Any]:
         "picture": _uri(each.jpeg, "jpeg"),
         "heat": each.heat,
         "patch": patch,
+        "sheet": None if each.sheet is None else _sheet(each.sheet, each.unrolled),
         "missing": [[(start + 180) % 360 / 360, width / 360] for start, width in each.missing],
     }
+
+
+def _sheet(heats: NDArray[np.float32], unrolled: bool) -> dict[str, Any]:
+    return {"sprite": _sprite(heats), "rows": heats.shape[2], "columns": heats.shape[3], "unrolled": unrolled}
+
+
+def _sprite(heats: NDArray[np.float32]) -> str:
+    """(layers, heads, rows, columns) of heat side by side in one picture, a layer below the other."""
+    layers, heads, rows, columns = heats.shape
+    return heat_uri(heats.transpose(0, 2, 1, 3).reshape(layers * rows, heads * columns))
 
 
 def _scale_colours() -> list[str]:

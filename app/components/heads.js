@@ -48,6 +48,7 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
   };
   const press = (each) => {
     mark(named(each.of));
+    document.dispatchEvent(new CustomEvent("l2ltr-head", { detail: each.of }));  // `sight` shows it at once
     setTriggerValue("picked", each.of);
     document.querySelector(data.shown_at)?.scrollIntoView({ behavior: "smooth", block: "start" });
   };

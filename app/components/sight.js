@@ -3,6 +3,7 @@
 const WINDS = ["N", "NE", "E", "SE", "S", "SW", "W", "NW"];
 const STEP_DEG = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -45, PageUp: 45 };
 const SETTLE_MS = 250;
+const TILE_PX = 320;
 
 const turn = (degrees) => ((degrees % 360) + 360) % 360;
 const wind = (degrees) => WINDS[Math.round(turn(degrees) / 45) % 8];
@@ -81,6 +82,42 @@ function lay(parent, kind, list) {
   });
 }
 
+const painted = (width, height, paint) => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  paint(canvas.getContext("2d", { willReadFrequently: true }));
+  return canvas;
+};
+
+async function pixelsOf(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  const { naturalWidth: width, naturalHeight: height } = image;
+  return painted(width, height, (pen) => pen.drawImage(image, 0, 0)).getContext("2d").getImageData(0, 0, width, height);
+}
+
+// The heat of one layer and head, cut from the sheet of all; columns that are directions are laid around the middle.
+function heatOf({ rows, columns, unrolled }, pixels, [layer, head]) {
+  const [top, left] = [layer * rows, (head === null ? 0 : head + 1) * columns];
+  const from = new Uint32Array(pixels.data.buffer);
+  const [width, height] = unrolled ? [TILE_PX, TILE_PX] : [columns, rows];
+  const cut = new ImageData(width, height);
+  const to = new Uint32Array(cut.data.buffer);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      let [row, column] = [y, x];
+      if (unrolled) {
+        const [south, west] = [y + 0.5 - height / 2, width / 2 - x - 0.5];
+        row = Math.floor(rows * (1 - (2 * Math.hypot(south, west)) / height));
+        column = Math.floor((turn((Math.atan2(west, south) * 180) / Math.PI) / 360) * columns) % columns;
+      }
+      if (row >= 0) to[y * width + x] = from[(top + row) * pixels.width + left + column];
+    }
+  }
+  return painted(width, height, (pen) => pen.putImageData(cut, 0, 0)).toDataURL();
+}
+
 function scale(parent, data) {
   const bar = parent.querySelector(".scale") ?? element("div", "scale", parent);
   bar.replaceChildren();
@@ -95,9 +132,23 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
   lay(square, "tile", data.tile ? [data.tile] : []);
   if (data.scale) scale(square, data.scale);
   root.querySelector(".hint").textContent = data.hint ?? "";
+
+  // A click on a small map is shown at once; Python's own pictures follow and take the place of these.
+  const layers = [...data.strips, ...(data.tile ? [data.tile] : [])].map(({ sheet }) => sheet);
+  const sheets = layers.map((sheet) => sheet && pixelsOf(sheet.sprite).then((pixels) => [sheet, pixels]));
+  const show = ({ detail }) => {
+    root.querySelectorAll("figure .heat").forEach(async (heat, number) => {
+      const found = await sheets[number];
+      if (found) heat.src = heatOf(...found, detail);
+    });
+  };
+  document.removeEventListener("l2ltr-head", root.show);
+  root.show = show;
+  document.addEventListener("l2ltr-head", show);
   const still = data.azimuth === undefined;
   root.querySelector(".sight").classList.toggle("still", still);
-  if (still) return;
+  const forget = () => document.removeEventListener("l2ltr-head", show);
+  if (still) return forget;
 
   const slider = strips.querySelector(".view");
   slider.tabIndex = 0;
@@ -146,5 +197,8 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
     settling = setTimeout(() => pick(azimuth, null), SETTLE_MS);
   };
   draw(azimuth);
-  return () => clearTimeout(settling);
+  return () => {
+    forget();
+    clearTimeout(settling);
+  };
 }

@@ -151,17 +151,23 @@ def _pictures(shown: Shown, ground: str, aerial: str, over_tile: str) -> None:
         )
         patch = (row, column, rows, columns)
     view = resources.view(shown.photo, found.heading_deg, card.name, in_grey=True)
-    strips = [components.photo_layer("The photo", view, panorama, found.heading_deg, ground, patch)]
+    sheet = tile_sheet = None
+    if choice.row is None:  # what a patch reads is not on the sheets
+        sheet = resources.heads(shown.photo, found.heading_deg, card.name)[0]
+        tile_sheet = resources.tile_heads(shown.gallery, shown.place, card.name)
+    strips = [components.photo_layer("The photo", view, panorama, found.heading_deg, ground, patch, sheet)]
     if card.view.polar:
         strips.append(
             components.Layered(
                 f"The tile of {shown.label}, unrolled around its centre", "Attention over the unrolled tile",
                 resources.grey_polar(shown.gallery, shown.place, card.name), aerial,
+                sheet=tile_sheet,
             )
         )  # fmt: skip
     tile = components.Layered(
         f"The tile of {shown.label}", f"Attention over the aerial tile of {shown.label}, north up",
         resources.grey_tile(shown.gallery, shown.place, card.name), over_tile,
+        sheet=tile_sheet, unrolled=card.view.polar,
     )  # fmt: skip
     clicked = (
         "click to pick the direction"

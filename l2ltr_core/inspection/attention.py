@@ -130,6 +130,16 @@ def heat(maps: NDArray, choice: AttentionChoice, grid: tuple[int, int], around: 
     return times_average(rows.mean(axis=0) if choice.head is None else rows[choice.head], grid)
 
 
+def heat_of_each(maps: NDArray, grid: tuple[int, int]) -> Floats:
+    """What CLS looks at in times the average: (layers, heads, T, T) -> (layers, 1 + heads, rows, columns).
+
+    The first of each layer is the mean of its heads.
+    """
+    rows = maps[:, :, 0]
+    rows = np.concatenate([rows.mean(axis=1, keepdims=True), rows], axis=1)
+    return np.stack([[times_average(row, grid) for row in layer] for layer in rows])
+
+
 def on_tile(heat: Floats, polar: bool, side_px: int) -> Floats:
     """Heat of the aerial grid as a north-up square: unrolled back where the view was polar, NaN outside."""
     if not polar:

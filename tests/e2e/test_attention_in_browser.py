@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 
-from playwright.sync_api import expect
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, expect
 
 from tests.e2e.visit import PATIENCE_MS, Visit
 
@@ -30,22 +34,47 @@ def test_a_click_on_the_panorama_turns_the_line_on_the_tile_and_on_the_map(visit
     assert visit.errors == []
 
 
-def test_a_small_map_becomes_the_large_one_and_the_link_brings_it_back(visit: Visit) -> None:
+def watched_heats(visit: Visit) -> Locator:
+    """The heat over the photo, the unrolled tile and the square tile; every address they take is written down."""
+    heats = visit.page.locator("figure img.heat")
+    expect(heats).to_have_count(3)
+    heats.evaluate_all(
+        """(all) => {
+            window.taken = all.map(() => []);
+            all.forEach((heat, number) => {
+                const write = () => window.taken[number].push(heat.getAttribute("src"));
+                new MutationObserver(write).observe(heat, { attributeFilter: ["src"] });
+            });
+        }"""
+    )
+    return heats
+
+
+def test_a_small_map_becomes_the_large_one_at_once_and_the_link_brings_it_back(visit: Visit) -> None:
     open_attention(visit)
-    heat = visit.page.locator(".strip img.heat").first
-    before = heat.get_attribute("src")
-    assert before is not None
+    heats = watched_heats(visit)
     visit.page.get_by_role("button", name="layer 2, head 1").focus()
     visit.page.keyboard.press("Enter")
-    expect(heat).not_to_have_attribute("src", before, timeout=30_000)
+    visit.page.wait_for_function("window.taken.every((addresses) => addresses.length === 2)", timeout=30_000)
+    taken = visit.page.evaluate("window.taken")
+    for browser, python in taken:
+        drawn, meant = opaque_pixels(browser, 64), opaque_pixels(python, 64)
+        assert (np.abs(drawn - meant).max(axis=2) < 40).mean() > 0.9  # but for the edges between patches
     expect(visit.page).to_have_url(
         re.compile("layer=layer[+]2.*head=head[+]1|head=head[+]1.*layer=layer[+]2"), timeout=30_000
     )
-    enlarged = heat.get_attribute("src")
     visit.page.reload()
-    expect(heat).to_have_attribute("src", enlarged or "", timeout=PATIENCE_MS)
+    expect(heats.first).to_have_attribute("src", taken[0][1], timeout=PATIENCE_MS)
     pressed = visit.page.locator("[data-of='1 0']")
     expect(pressed).to_have_attribute("aria-pressed", "true")
+
+
+def opaque_pixels(address: str, side: int) -> np.ndarray:
+    """A picture over black, (side, side, 3)."""
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGBA")
+    black = Image.new("RGBA", picture.size, "black")
+    flat = Image.alpha_composite(black, picture).convert("RGB")
+    return np.asarray(flat.resize((side, side), Image.Resampling.NEAREST)).astype(int)
 
 
 def test_heads_can_be_put_in_order_of_what_is_measured(visit: Visit) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from l2ltr_core import inspection
 from l2ltr_core.geometry.polar import to_polar
-from l2ltr_core.inspection import AttentionChoice, attention_rollout, cls_map
+from l2ltr_core.inspection import AttentionChoice, attention_rollout, cls_map, heat, heat_of_each
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "hybrid_polar.npz")
 GRID = (2, 8)
@@ -205,3 +205,14 @@ def test_a_choice_may_be_a_patch_that_looks() -> None:
     maps = np.stack(random_maps(1, 17))
     east_below = inspection.heat(maps, AttentionChoice(layer=0, head=0, azimuth_deg=90, row=1), GRID)
     assert east_below == pytest.approx(inspection.times_average(maps[0, 0, 1 + 8 + 6], GRID))
+
+
+def test_the_sheet_of_all_heads_holds_what_each_choice_shows() -> None:
+    rng = np.random.default_rng(0)
+    maps = rng.random((2, 3, 9, 9)).astype(np.float32)
+    sheet = heat_of_each(maps, (2, 4))
+    assert sheet.shape == (2, 4, 2, 4)
+    for layer in range(2):
+        for head in (None, 0, 1, 2):
+            shown = heat(maps, AttentionChoice(layer=layer, head=head), (2, 4))
+            np.testing.assert_allclose(sheet[layer, 0 if head is None else head + 1], shown, rtol=1e-6)
