@@ -6,7 +6,6 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 # A browser is opened where there is a screen.
 HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo false || echo true)
 
-WORLDS := runs/worlds
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench train clean
@@ -37,9 +36,7 @@ bench: $(VENV)/app.stamp  ## measure everything on this machine, in one table, a
 
 train: $(VENV)/dev.stamp  ## train the shipped checkpoint on the rendered worlds, or go on with it
 	$(PY) scripts/build_assets.py worlds
-	$(PY) -m l2ltr_core train --config configs/helsinki-l2ltr.toml --out runs/train \
-		--validation $(WORLDS)/helsinki-validation-0 $$(ls -d $(WORLDS)/* | grep -v validation | sed 's/^/--dataset /') \
-		$(if $(wildcard runs/train/state.pt),--resume)
+	$(PY) scripts/build_assets.py train helsinki-l2ltr
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -147,7 +147,10 @@ def gallery_build(
     chip_m: Annotated[
         float | None, typer.Option(help="Width of the aerial squares in metres; by default the checkpoint's.")
     ] = None,
-    index: Annotated[Literal["flat", "hnsw", "ivfpq"], typer.Option(help="Exact, fast or small.")] = "flat",
+    index: Annotated[
+        Literal["flat", "half", "hnsw", "ivfpq"],
+        typer.Option(help="Exact, exact but for rounding at half the size, fast, or small."),
+    ] = "flat",
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Encode in this process, or on a Ray cluster.")
     ] = "local",

@@ -1,7 +1,7 @@
 """Everything under assets/ that is made by the program, in the order of making.
 
     python scripts/build_assets.py worlds       the cities a checkpoint learns from    (runs/worlds)
-    l2ltr train ...                             see `make train`                       (runs/NAME)
+    python scripts/build_assets.py train NAME   a checkpoint of configs/NAME.toml      (runs/NAME)
     python scripts/build_assets.py queries      held-out photos and the orthophoto     (runs/helsinki-test)
     python scripts/build_assets.py samples      the photos that the app offers
     python scripts/build_assets.py picture      the README's picture of the twin
@@ -16,12 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -45,28 +47,69 @@ from l2ltr_core.twin.render import orthophoto, panorama
 from l2ltr_core.twin.world import FINE, World
 
 RUNS = Path("runs")
-WORLDS = [  # city, part, variant, panoramas, orthophotos
-    ("helsinki", "validation", 0, 1500, 2),
-    ("helsinki", "train", 0, 1800, 2),
-    ("helsinki", "train", 1, 1600, 2),
-    *(("helsinki", "train", variant, 1200, 2) for variant in range(2, 10)),
-    ("monaco", "west", 0, 1400, 2),
-    ("monaco", "east", 0, 800, 2),
-    ("monaco", "west", 11, 1000, 2),
-    ("monaco", "east", 12, 1000, 2),
-    ("monaco", "west", 13, 1000, 2),
-    ("suburb", "all", 0, 600, 2),
-    *(("invented", "all", number, 1000, 2) for number in range(1, 9)),
-    *(("invented", "quarter", number, 150, 1) for number in range(101, 131)),
-    *(("helsinki", "train", variant, 300, 1) for variant in range(21, 27)),
+
+
+class City(NamedTuple):
+    """A simulated city to learn from or to measure on; where fewer spots are free, fewer panoramas are taken."""
+
+    city: str
+    part: str
+    variant: int
+    panoramas: int
+    orthophotos: int
+    rebuilt: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """Where it is rendered to."""
+        return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}"
+
+
+VALIDATION = City("helsinki", "validation", 0, 1500, 2)
+HELSINKI = [
+    City("helsinki", "train", 0, 1800, 2),
+    City("helsinki", "train", 1, 1600, 2),
+    *(City("helsinki", "train", variant, 1200, 2) for variant in range(2, 10)),
+    *(City("helsinki", "train", variant, 300, 1) for variant in range(21, 27)),
+    *(City("helsinki", "train", variant, 650, 1, rebuilt=False) for variant in (31, 32, 33, 35, 36)),
 ]
-"""What `make train` learns from, but for the first; where fewer spots are free, fewer panoramas are taken."""
+ELSEWHERE_BUILT = [
+    City("monaco", "west", 0, 1400, 2),
+    City("monaco", "east", 0, 800, 2),
+    City("monaco", "west", 11, 1000, 2),
+    City("monaco", "east", 12, 1000, 2),
+    City("monaco", "west", 13, 1000, 2),
+    City("monaco", "west", 34, 500, 1, rebuilt=False),
+    City("monaco", "east", 37, 500, 1, rebuilt=False),
+    City("suburb", "all", 0, 600, 2),
+    *(City("invented", "all", number, 1000, 2) for number in range(1, 9)),
+    *(City("invented", "quarter", number, 150, 1) for number in range(101, 109)),
+]
+FURTHER_QUARTERS = [City("invented", "quarter", number, 150, 1) for number in range(109, 131)]
+INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a checkpoint learns from and is watched on; `stems_of` another one take the place of its warm-up."""
+
+    cities: list[City]
+    validation: City = VALIDATION
+    stems_of: str | None = None
+
+
+LESSONS = {
+    "helsinki-l2ltr": Lesson(HELSINKI + ELSEWHERE_BUILT),
+    "helsinki-vit": Lesson(HELSINKI + ELSEWHERE_BUILT, stems_of="helsinki-l2ltr"),
+    "monaco-l2ltr": Lesson(ELSEWHERE_BUILT + FURTHER_QUARTERS, INVENTED_VALIDATION),
+}
 TEST = RUNS / "helsinki-test"
 ELSEWHERE = RUNS / "monaco-elsewhere"
 """Photos that Helsinki's gallery should turn down: Monaco's streets, which were learned from, on other days."""
 TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
+INDEX = "half"  # four checkpoints have an index each
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
     ("senate-square", "Senate Square", 930, 590, None),
@@ -89,13 +132,28 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 
 def worlds() -> None:
-    """Render every city to learn from; about fifty minutes on one core."""
-    for city, part, variant, count, moments in WORLDS:
-        folder = RUNS / "worlds" / f"{city}-{part}-{variant}"
-        if not (folder / "dataset.json").exists():
-            seed = 100 + variant
-            build_city(city, folder, seed=seed, part=part, variant=variant, panoramas=count, moments=moments)
-            print(folder, flush=True)
+    """Render every city to learn from and to be watched on; about an hour on one core."""
+    for each in [VALIDATION, *HELSINKI, *ELSEWHERE_BUILT, *FURTHER_QUARTERS, INVENTED_VALIDATION]:
+        if not (each.folder / "dataset.json").exists():
+            build_city(
+                each.city, each.folder, seed=100 + each.variant, part=each.part, variant=each.variant,
+                rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
+            )  # fmt: skip
+            print(each.folder, flush=True)
+
+
+def train(name: str) -> None:
+    """Train a checkpoint as its lesson says, or go on with it."""
+    lesson, out = LESSONS[name], RUNS / name
+    command = [sys.executable, "-m", "l2ltr_core", "train", "--config", f"configs/{name}.toml", "--out", out]
+    command += ["--validation", lesson.validation.folder]
+    for each in lesson.cities:
+        command += ["--dataset", each.folder]
+    if (out / "state.pt").exists():
+        command += ["--resume"]
+    elif lesson.stems_of:
+        command += ["--warm-start", RUNS / lesson.stems_of / "warmup.safetensors"]
+    sys.exit(subprocess.run(list(map(str, command)), check=False).returncode)
 
 
 def queries() -> None:
@@ -270,13 +328,14 @@ def readme() -> None:
 def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Gallery:
     if (folder / "gallery.json").exists():
         gallery = open_gallery(folder)
-        return gallery if gallery.has_index(encoder) else add_index(folder, encoder)
+        return gallery if gallery.has_index(encoder) else add_index(folder, encoder, index=INDEX)
     return build_gallery(
         open_imagery(str(city / "orthophoto.tif")),
         folder,
         encoder,
         name=name,
         places=load_places(city / "places.csv"),
+        index=INDEX,
         licence=LICENCE,
         simulated=True,
     )
@@ -287,9 +346,11 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["publish"]:
         asked = argparse.ArgumentParser(prog="build_assets.py publish")
         asked.add_argument("names", nargs="+", help="checkpoints, found in runs/*/NAME.safetensors")
-        asked.add_argument("--validation", type=Path, default=RUNS / "worlds" / "helsinki-validation-0")
+        asked.add_argument("--validation", type=Path, default=VALIDATION.folder)
         asked.add_argument("--elsewhere", type=Path, default=ELSEWHERE)
         publish(**vars(asked.parse_args(sys.argv[2:])))
+    elif sys.argv[1:2] == ["train"] and len(sys.argv) == 3 and sys.argv[2] in LESSONS:
+        train(sys.argv[2])
     elif len(sys.argv) == 2 and sys.argv[1] in steps:
         steps[sys.argv[1]]()
     else:

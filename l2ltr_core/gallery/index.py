@@ -14,7 +14,7 @@ import numpy as np
 from l2ltr_core.errors import ConfigurationError, GalleryError
 from l2ltr_core.types import Descriptors
 
-KINDS = ("flat", "hnsw", "ivfpq")
+KINDS = ("flat", "half", "hnsw", "ivfpq")
 HNSW_LINKS = 32
 IVFPQ_LEAST_PLACES = 1000
 """Below this a product quantiser has too little to learn from."""
@@ -28,6 +28,7 @@ if sys.platform == "darwin":
 def make_index(blocks: Sequence[Descriptors], kind: str) -> Any:
     """A FAISS index over blocks of (N, D) unit rows: `flat` exact, `hnsw` fast, `ivfpq` small.
 
+    `half` is `flat` with 16 bits a number: half the size, cosines within 0.001 of the exact ones.
     Blocks are added one by one, so that those mapped from files never stand in memory all at once. Raises
     ConfigurationError for another kind, or for too few places for `ivfpq`.
     """
@@ -35,6 +36,10 @@ def make_index(blocks: Sequence[Descriptors], kind: str) -> Any:
     index: Any
     if kind == "flat":
         index = faiss.IndexFlatIP(dimensions)
+    elif kind == "half":
+        index = faiss.IndexScalarQuantizer(
+            dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+        )
     elif kind == "hnsw":
         index = faiss.IndexHNSWFlat(dimensions, HNSW_LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = 200
@@ -77,7 +82,7 @@ def read_index(path: Path) -> Any:
 
 
 def stored_descriptors(index: Any) -> Descriptors:
-    """(N, D) float32 rows as the index keeps them: exact for flat and hnsw, approximate for ivfpq."""
+    """(N, D) float32 rows as the index keeps them: exact for flat and hnsw, rounded for half, approximate for ivfpq."""
     if isinstance(index, faiss.IndexIVF):
         index.make_direct_map()
     return np.asarray(index.reconstruct_n(0, index.ntotal), np.float32)
