@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
-from shapely.geometry import Point, Polygon
+from shapely.geometry import GeometryCollection, LineString, Point, Polygon
 from shapely.geometry.base import BaseGeometry
+from shapely.ops import split
 
 from l2ltr_core.twin.mesh import Floats, Material, Mesh, box_mesh, cap, f32, joined, mesh, prism, ring_walls
 from l2ltr_core.twin.noise import hashed
@@ -48,6 +51,12 @@ ROOFS = np.array(
 )
 _USUAL_ROOF = (0, 2, 7, 1, 2, 1, 5, 1, 2, 6, 0, 4)
 """The roof that goes with each facade half of the time."""
+_DOMES = ("dome", "onion", "round")
+ROOF_SHAPES = ("gabled", "gambrel", "skillion", "pyramidal", "cone", *_DOMES)
+"""Values of roof:shape that are built as they say; without one of them, flat, hipped or mansard by chance."""
+_RISE = 0.7
+"""Of a tagged roof, in half widths of the building."""
+_RISE_MOST_M = 7.0
 _LOW_USES = ("roof", "shed", "kiosk", "garage", "garages", "carport", "hut", "greenhouse")
 _SACRED = ("church", "cathedral", "chapel")
 _HOUSES = ("house", "detached", "residential", "bungalow", "terrace", "farm")
@@ -125,17 +134,22 @@ def styles_of(buildings: tuple[Building, ...], variant: int) -> Styles:
 
 def building_meshes(buildings: tuple[Building, ...], styles: Styles, variant: int) -> list[Mesh]:
     """One mesh a building, `owner` being its index."""
-    return [_building(b, float(styles.height[k]), k, variant) for k, b in enumerate(buildings)]
+    domes = [b.footprint.centroid for b in buildings if b.roof_shape in _DOMES and b.height_m is not None]
+    return [
+        _building(b, float(styles.height[k]), k, variant, any(map(b.footprint.contains, domes)))
+        for k, b in enumerate(buildings)
+    ]
 
 
-def _building(building: Building, height: float, owner: int, variant: int) -> Mesh:
+def _building(building: Building, height: float, owner: int, variant: int, domed: bool) -> Mesh:
     footprint = building.footprint
     if building.use == "roof":
         return joined(
             [ring_walls(footprint, height - 0.5, height, owner), cap(footprint, height, owner, Material.ROOF)]
         )
-    if building.use in _SACRED and footprint.area > 150:
-        return _sacred(footprint, height, owner)
+    tagged = building.roof_shape in ROOF_SHAPES and height >= 3.6
+    if building.use in _SACRED and footprint.area > 150 and not tagged:
+        return _sacred(footprint, height, owner, domed)
     chance = hashed(np.full(12, building.osm_id), np.arange(12), 31 + variant)
     parts = [ring_walls(footprint, 0.0, height, owner)]
     flat = (
@@ -144,6 +158,8 @@ def _building(building: Building, height: float, owner: int, variant: int) -> Me
         or (footprint.area > 2500 and chance[0] < 0.6)
         or chance[0] < 0.15
     )
+    if tagged:
+        return joined([*parts, *tagged_roof(footprint, building.roof_shape or "", height, owner)])
     if flat:
         parts += [cap(footprint, height - 0.5, owner, Material.ROOF)]
         top, level = footprint.buffer(-1.5), height - 0.5
@@ -153,6 +169,91 @@ def _building(building: Building, height: float, owner: int, variant: int) -> Me
     if height > 8:
         parts += _rooftop(top, level, owner, building.osm_id, variant)
     return joined(parts)
+
+
+def tagged_roof(footprint: Polygon, shape: str, eaves: float, owner: int) -> list[Mesh]:
+    """The roof that the map names, one of `ROOF_SHAPES`, over the smallest rectangle around the footprint.
+
+    Where it stands above the eaves along the outline, a wall goes up to it.
+    """
+    if shape in _DOMES:
+        return [cap(footprint, eaves, owner, Material.ROOF), *_dome_over(footprint, eaves, owner)]
+    axes = _Axes.of(footprint)
+    rise = min(_RISE * axes.across_m, _RISE_MOST_M)
+    profile, creases = _profile(shape, axes)
+
+    def height(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return eaves + rise * np.clip(profile(*axes.of_points(points)), 0, 1)
+
+    pieces: BaseGeometry = footprint
+    for crease in creases:
+        pieces = GeometryCollection(
+            [each for part in _polygons(pieces) for each in split(part, crease).geoms]
+        )
+    faces = [cap(piece, height, owner, Material.ROOF) for piece in _polygons(pieces)]
+    edges = [
+        edge
+        for piece in _polygons(pieces)
+        for edge in pairwise(np.asarray(piece.exterior.coords)[:, :2])
+        if footprint.boundary.distance(Point((edge[0] + edge[1]) / 2)) < 0.02
+    ]
+    gables = []
+    for a, b in edges:
+        up_a, up_b = height(np.array([a, b]))
+        low_a, low_b, high_a, high_b = (*a, eaves), (*b, eaves), (*a, up_a), (*b, up_b)
+        gables += [[low_a, low_b, high_b], [low_a, high_b, high_a]]
+    return [*faces, mesh(gables, Material.PLAIN, owner)]
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """The middle, the long direction and the half sides of the smallest rectangle around a footprint."""
+
+    middle: NDArray[np.float64]
+    along: NDArray[np.float64]
+    along_m: float
+    across_m: float
+
+    @classmethod
+    def of(cls, footprint: Polygon) -> _Axes:
+        corners = np.asarray(footprint.minimum_rotated_rectangle.exterior.coords)[:4, :2]
+        one, other = corners[1] - corners[0], corners[2] - corners[1]
+        if np.hypot(*one) < np.hypot(*other):
+            one, other = other, one
+        long_m, short_m = float(np.hypot(*one)), float(np.hypot(*other))
+        return cls(corners.mean(axis=0), one / long_m, long_m / 2, short_m / 2)
+
+    def of_points(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N, 2) metres -> along and across, 1 at the rectangle's sides."""
+        away = points - self.middle
+        normal = np.array([-self.along[1], self.along[0]])
+        return away @ self.along / self.along_m, away @ normal / self.across_m
+
+    def line(self, *ends: tuple[float, float]) -> LineString:
+        """Through points given along and across."""
+        normal = np.array([-self.along[1], self.along[0]])
+        return LineString(
+            [self.middle + u * self.along_m * self.along + v * self.across_m * normal for u, v in ends]
+        )
+
+
+def _profile(shape: str, axes: _Axes) -> tuple[Callable[[Any, Any], Any], list[LineString]]:
+    """How high a roof stands at (along, across), 0 at the eaves and 1 at its top; and the lines where it is bent."""
+    if shape == "skillion":
+        return lambda _, across: (1 + across) / 2, []
+    ridge = axes.line((-9, 0), (9, 0))
+    if shape == "gambrel":
+        knees = [axes.line((-9, side * 0.6), (9, side * 0.6)) for side in (-1, 1)]
+        return lambda _, across: np.minimum(1.75 * (1 - abs(across)), 1 - abs(across) / 2), [ridge, *knees]
+    if shape in ("pyramidal", "cone"):
+        diagonals = [axes.line((-9, -9 * side), (9, 9 * side)) for side in (-1, 1)]
+        return lambda along, across: 1 - np.maximum(abs(along), abs(across)), diagonals
+    return lambda _, across: 1 - abs(across), [ridge]
+
+
+def _dome_over(footprint: Polygon, top: float, owner: int) -> list[Mesh]:
+    radius = 0.92 * math.sqrt(footprint.area / math.pi)
+    return _dome((footprint.centroid.x, footprint.centroid.y), radius, top, top + 0.1 * radius, owner)
 
 
 def _pitched(
@@ -220,20 +321,21 @@ def _rooftop(top: BaseGeometry, level: float, owner: int, osm_id: int, variant: 
     return parts
 
 
-def _sacred(footprint: Polygon, height: float, owner: int) -> Mesh:
-    """A church: a body, a drum and a copper dome over its middle, four small ones where there is room."""
-    body = min(height * 0.55, 22.0)
+def _sacred(footprint: Polygon, height: float, owner: int, domed: bool) -> Mesh:
+    """A church: a body, a drum and a copper dome over its middle, four small ones where there is room.
+
+    Where the map has a dome on it already (`domed`), that one stands in the middle, and the body is as high as mapped.
+    """
+    body = height if domed else min(height * 0.55, 22.0)
     radius = min(0.24 * math.sqrt(footprint.area), 11.0)
     centre = (
         footprint.representative_point() if not footprint.contains(footprint.centroid) else footprint.centroid
     )
     drum = min(body + 0.9 * radius, height)
     roof, _, level = _pitched(footprint, body, owner, 0.2, 1.0)
-    parts = [
-        ring_walls(footprint, 0, body, owner),
-        *roof,
-        *_dome((centre.x, centre.y), radius, body, max(drum, level), owner),
-    ]
+    parts = [ring_walls(footprint, 0, body, owner), *roof]
+    if not domed:
+        parts += _dome((centre.x, centre.y), radius, body, max(drum, level), owner)
     for dx, dy in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         spot = (centre.x + dx * radius * 1.5, centre.y + dy * radius * 1.5)
         if footprint.contains(Point(spot)):
