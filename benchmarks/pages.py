@@ -7,28 +7,21 @@ Every round takes another sample photo, so that nothing of it is in the app's ca
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.serving import served
 from benchmarks.table import Row, Target
 from l2ltr_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ROOT = Path(__file__).parents[1]
 FIRST_VIEW_S = 2.0
 CHANGE_S = 0.3
 CHANGES = 12
@@ -76,8 +69,8 @@ CHANGE = """async ([of]) => {
 
 def rows(rounds: int) -> list[Row]:
     """First view of each page and change of layer or head, each round with another sample; ConfigurationError."""
-    with served() as (address, process):
-        return measure(address, process.pid, rounds)
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "app.log") as (address, pid):
+        return measure(address, pid, rounds)
 
 
 def measure(address: str, pid: int, rounds: int, changes: int = CHANGES) -> list[Row]:
@@ -194,37 +187,3 @@ def _chromium() -> str:
     if found is None:
         raise ConfigurationError("There is no Chromium on this machine; install it to measure the pages.")
     return found
-
-
-@contextmanager
-def served(**environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The app in a process of its own, as `make run` starts it: its address and the process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable, "-m", "streamlit", "run", "app/main.py", f"--server.port={port}",
-        "--server.address=127.0.0.1", "--server.headless=true", "--server.fileWatcherType=none",
-    ]  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT
-        )
-        try:
-            _await_health(address, process)
-            yield address, process
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-def _await_health(address: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.3)
-    raise ConfigurationError("The app did not start; `make run` says why.")

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Request, sync_playwright
 
+from benchmarks.serving import served
 from tests.app import toy
 from tests.e2e.visit import Visit
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -41,30 +35,9 @@ def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.build(tmp_path_factory.mktemp("toy") / "assets")
 
 
-@contextmanager
-def served(log: Path, **environment: str) -> Iterator[str]:
-    """The app in its own process, as `make run` starts it; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable, "-m", "streamlit", "run", "app/main.py", f"--server.port={port}",
-        "--server.address=127.0.0.1", "--server.headless=true", "--server.fileWatcherType=none",
-    ]  # fmt: skip
-    with log.open("wb") as output:
-        app = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        yield _healthy(f"http://127.0.0.1:{port}", app, log)
-    finally:
-        app.terminate()
-        app.wait(timeout=20)
-
-
 @pytest.fixture(scope="session")
 def address(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(toy_assets)) as address:
+    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(toy_assets)) as (address, _):
         yield address
 
 
@@ -97,15 +70,3 @@ def visiting(browser: Browser, address: str, size_px: tuple[int, int] = (1400, 1
     page.goto(address)
     yield visit
     page.close()
-
-
-def _healthy(address: str, app: subprocess.Popen[bytes], log: Path) -> str:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and app.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return address
-        except OSError:
-            time.sleep(0.3)
-    raise RuntimeError(f"the app did not start:\n{log.read_text()}")

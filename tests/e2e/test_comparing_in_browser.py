@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from benchmarks.serving import served
 from tests.app import toy
 from tests.app.test_compare_page import keep, walk
-from tests.e2e.conftest import served, visiting
+from tests.e2e.conftest import visiting
 from tests.e2e.visit import PATIENCE_MS, Visit
 
 
@@ -21,7 +22,7 @@ def measured(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     walk(mine)
     for name in toy.CHECKPOINTS:
         keep(mine, name)
-    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(mine)) as address:
+    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(mine)) as (address, _):
         yield address
 
 

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from benchmarks.serving import served
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.photo import load_panorama
-from tests.e2e.conftest import served, visiting
+from tests.e2e.conftest import visiting
 from tests.e2e.visit import PATIENCE_MS, Visit
 
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("log") / "app.log") as address:
+    with served(tmp_path_factory.mktemp("log") / "app.log") as (address, _):
         yield address
 
 
