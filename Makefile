@@ -32,7 +32,7 @@ format: $(VENV)/dev.stamp  ## put every file in form
 	$(PY) -m ruff format .
 
 bench: $(VENV)/app.stamp  ## measure everything on this machine, in one table, also as docs/benchmarks.md
-	$(PY) -m benchmarks --out docs/benchmarks.md
+	$(PY) -m benchmarks --out docs/benchmarks.md --quote-in README.md
 
 train: $(VENV)/dev.stamp  ## train the shipped checkpoint on the rendered worlds, or go on with it
 	$(PY) scripts/build_assets.py worlds
