@@ -20,7 +20,9 @@ run: setup  ## start the app and print its address (another port: make run PORT=
 		--server.showEmailPrompt=false $(if $(PORT),--server.port=$(PORT))
 
 test: $(VENV)/dev.stamp  ## run every test, offline
-	$(PY) -m pytest
+	$(PY) -m pytest -m "not openvino" --ignore tests/model/test_runtime.py
+	@# OpenVINO on its own: training after it in one process has crashed. 5: none of these apply to this machine.
+	$(PY) -m pytest -m openvino tests/model/test_runtime.py tests/benchmarks/test_encoder.py || [ $$? -eq 5 ]
 
 check: $(VENV)/dev.stamp  ## lint, formatting and types
 	$(PY) -m ruff check .
@@ -52,5 +54,5 @@ $(VENV)/app.stamp: requirements.txt pyproject.toml | $(PY)
 # The tests' environment holds the app's too.
 $(VENV)/dev.stamp: requirements.txt pyproject.toml | $(PY)
 	@echo "Installing what the app and its tests need into $(VENV) (the first time takes some minutes) ..."
-	$(PIP) --editable '.[dev,twin]'
+	$(PIP) --editable '.[dev,fast,twin]'
 	@touch $(VENV)/app.stamp $@

@@ -70,8 +70,10 @@ def test_a_machine_without_openvino_gives_the_other_rows_and_says_so(monkeypatch
     ]
 
 
-@pytest.mark.skipif(describe_openvino() is None, reason="OpenVINO is not installed or would not help")
+@pytest.mark.openvino
 def test_openvinos_row_names_it() -> None:
+    if describe_openvino() is None:
+        pytest.skip("OpenVINO is not installed or would not help")
     row = measure(Case("tiny", 2, "fast", "OpenVINO"), TINY, rounds=1)
     assert row.case == "tiny, fast by OpenVINO, 2 at once"
     assert row.note.startswith("OpenVINO 20")

@@ -18,6 +18,7 @@ from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.model.network import L2LTR, Branch
 
+pytestmark = pytest.mark.openvino
 pytest.importorskip("openvino", reason="the extra `fast` is not installed")
 if runtime.describe_openvino() is None:
     pytest.skip("this CPU has no fast int8", allow_module_level=True)
