@@ -33,7 +33,7 @@ KINDS = {
 }
 """Attention and loss; only the first two are compared with each other in words."""
 SEEDS = (1, 2, 3)
-STEPS, PHOTOS = 400, 24
+STEPS, PHOTOS = 200, 24
 MEASURES = {
     "validation photos found within 25 m": ("places_recall_within_25m", "{:.1%}"),
     "validation photos paired with their tile": ("paired_recall_at_1", "{:.1%}"),
