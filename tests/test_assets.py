@@ -14,10 +14,12 @@ from l2ltr_core.twin.build import load_city
 
 CARDS = l2.list_checkpoints()
 DEFAULT = "helsinki-l2ltr"
+MOST_BYTES = 72e6
+"""Four checkpoints with their indexes are 52 MB of it."""
 
 
 def test_all_assets_together_are_small_enough_to_clone() -> None:
-    assert sum(path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()) < 60e6
+    assert sum(path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()) < MOST_BYTES
 
 
 def test_the_gallery_is_whole_and_every_shipped_checkpoint_can_search_it() -> None:
