@@ -94,7 +94,7 @@ def table() -> None:
         "too alike and finds more. Here both kinds of attention learned from the same photos, on the same warmed-up "
         f"stems, for {STEPS} steps from several seeds (`scripts/ablation.py`, one core). The mean over the seeds, and "
         "in brackets the lowest and the highest."
-        + (" The last column is self-cross attention under the paper's soft-margin triplet loss." * ("triplet" in found)),
+        + (" The last column: self-cross attention under the paper's soft-margin triplet loss." * ("triplet" in found)),
         "",
         f"| | {' | '.join(found)} |", f"| --- |{' --- |' * len(found)}",
         f"| seeds | {' | '.join(str(len(each)) for each in found.values())} |",
