@@ -379,6 +379,9 @@ def train(
     warm_start: Annotated[
         Path | None, typer.Option(help="The `warmup.safetensors` of another run, in place of an own warm-up.")
     ] = None,
+    warm_up_further: Annotated[
+        bool, typer.Option("--warm-up-further", help="Warm up on from there, not leave it at that.")
+    ] = False,
     validation: Annotated[str | None, typer.Option(help="A geotagged folder that is only measured.")] = None,
 ) -> None:
     """Train a checkpoint on geotagged panoramas and imagery."""
@@ -387,8 +390,8 @@ def train(
 
     with _progress("Photos") as progress:
         result = run(
-            load_config(config), dataset, out, resume, warm_start=warm_start, validation=validation,
-            on_load=progress, on_report=_print_report,
+            load_config(config), dataset, out, resume, warm_start=warm_start, warm_up_further=warm_up_further,
+            validation=validation, on_load=progress, on_report=_print_report,
         )  # fmt: skip
     for card in result.cards:
         print(f"{result.out_dir / card.name}.safetensors: fingerprint {card.fingerprint}")

@@ -85,23 +85,46 @@ ELSEWHERE_BUILT = [
     *(City("invented", "all", number, 1000, 2) for number in range(1, 9)),
     *(City("invented", "quarter", number, 150, 1) for number in range(101, 109)),
 ]
+FURTHER_MAPPED = [
+    *(City("astana", part, 0, 900, 2) for part in ("east", "south", "west", "north", "northeast")),
+    *(
+        City("san-francisco", part, 0, 900, 2)
+        for part in ("northeast", "southeast", "west", "northwest", "southwest")
+    ),
+    City("astana", "east", 41, 650, 1, rebuilt=False),
+    City("astana", "south", 42, 650, 1, rebuilt=False),
+    City("astana", "west", 43, 650, 1, rebuilt=False),
+    City("astana", "north", 44, 650, 1, rebuilt=False),
+    City("astana", "northeast", 45, 650, 1, rebuilt=False),
+    City("san-francisco", "northeast", 41, 650, 1, rebuilt=False),
+    City("san-francisco", "southeast", 42, 650, 1, rebuilt=False),
+    City("san-francisco", "west", 43, 650, 1, rebuilt=False),
+    City("san-francisco", "southwest", 45, 650, 1, rebuilt=False),
+]
 FURTHER_QUARTERS = [City("invented", "quarter", number, 150, 1) for number in range(109, 131)]
+ELSEWHERE_ALL = ELSEWHERE_BUILT + FURTHER_QUARTERS + FURTHER_MAPPED
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a checkpoint learns from and is watched on; `stems_of` another one take the place of its warm-up."""
+    """What a checkpoint learns from and is watched on.
+
+    The stems of another lesson, `stems_of`, take the place of its warm-up, or are where it goes on (`further`).
+    """
 
     cities: list[City]
     validation: City = VALIDATION
     stems_of: str | None = None
+    further: bool = False
 
 
 LESSONS = {
-    "helsinki-l2ltr": Lesson(HELSINKI + ELSEWHERE_BUILT),
-    "helsinki-vit": Lesson(HELSINKI + ELSEWHERE_BUILT, stems_of="helsinki-l2ltr"),
-    "monaco-l2ltr": Lesson(ELSEWHERE_BUILT + FURTHER_QUARTERS, INVENTED_VALIDATION),
+    "helsinki-stems": Lesson(HELSINKI + ELSEWHERE_BUILT),
+    "helsinki-l2ltr": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems", further=True),
+    "helsinki-vit": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-l2ltr"),
+    "monaco-stems": Lesson(ELSEWHERE_BUILT + FURTHER_QUARTERS, INVENTED_VALIDATION),
+    "monaco-l2ltr": Lesson(ELSEWHERE_ALL, INVENTED_VALIDATION, stems_of="monaco-stems", further=True),
 }
 TEST = RUNS / "helsinki-test"
 ELSEWHERE = RUNS / "monaco-elsewhere"
@@ -133,7 +156,7 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on; about an hour on one core."""
-    for each in [VALIDATION, *HELSINKI, *ELSEWHERE_BUILT, *FURTHER_QUARTERS, INVENTED_VALIDATION]:
+    for each in [VALIDATION, *HELSINKI, *ELSEWHERE_ALL, INVENTED_VALIDATION]:
         if not (each.folder / "dataset.json").exists():
             build_city(
                 each.city, each.folder, seed=100 + each.variant, part=each.part, variant=each.variant,
@@ -153,6 +176,7 @@ def train(name: str) -> None:
         command += ["--resume"]
     elif lesson.stems_of:
         command += ["--warm-start", RUNS / lesson.stems_of / "warmup.safetensors"]
+        command += ["--warm-up-further"] if lesson.further else []
     sys.exit(subprocess.run(list(map(str, command)), check=False).returncode)
 
 

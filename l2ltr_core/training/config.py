@@ -108,6 +108,7 @@ class TrainConfig:
     view: ViewConfig
     warmup: StageConfig
     main: StageConfig
+    """Without steps the run ends with the stems: others start from them."""
     seed: int = 0
     snapshots: dict[str, float] = field(default_factory=dict)
     """Further checkpoints: name -> fraction of the main stage at which each is saved."""
@@ -124,8 +125,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
         _require(self.batches.pairs >= 2, f"batches.pairs is {self.batches.pairs}; give at least 2")
-        _require(self.main.steps >= 1, f"main.steps is {self.main.steps}; give at least 1")
-        _require(self.warmup.steps >= 0, f"warmup.steps is {self.warmup.steps}; give 0 or more")
+        for name, stage in (("main", self.main), ("warmup", self.warmup)):
+            _require(stage.steps >= 0, f"{name}.steps is {stage.steps}; give 0 or more")
+        _require(
+            self.main.steps + self.warmup.steps > 0,
+            "main.steps and warmup.steps are 0; give one of them more",
+        )
         _require(
             self.objective.temperature > 0,
             f"objective.temperature is {self.objective.temperature}; give more than 0",

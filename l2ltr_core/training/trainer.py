@@ -110,6 +110,7 @@ def train(
     resume: bool = False,
     *,
     warm_start: str | Path | None = None,
+    warm_up_further: bool = False,
     validation: str | Path | None = None,
     cache_dir: str | Path | None = None,
     on_report: Callable[[Report], None] | None = None,
@@ -120,14 +121,16 @@ def train(
     `validation` is a geotagged dataset that is only measured. `resume` goes on from the state in `out_dir`,
     which is saved at least every `run.checkpoint_seconds` and when the process is told to end (SIGTERM,
     Ctrl-C). `warm_start` names the `warmup.safetensors` of another run: its stems stand in for this run's own
-    warm-up, so that runs can differ in the main stage alone. Prepared views are kept in `cache_dir`. Raises
-    ConfigurationError and DatasetError.
+    warm-up, so that runs can differ in the main stage alone; with `warm_up_further` this run's warm-up goes on
+    from them, for instance over more cities. Prepared views are kept in `cache_dir`. Raises ConfigurationError
+    and DatasetError.
     """
     out_dir = Path(out_dir)
     cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"
     if not datasets:
         raise DatasetError("Training needs at least one geotagged dataset.")
     _check_out_dir(out_dir, resume)
+    _check_start(config, resume, warm_start, warm_up_further)
     worlds = [load_world(spec, config.model, config.view, cache, on_load) for spec in datasets]
     small = [world.name for world in worlds if len(world) < config.batches.pairs]
     if small:
@@ -153,12 +156,12 @@ def train(
             ColumnNetwork(network),
         )
         with _stops_on_signal(run.stop):
-            cards = _stages(run, resume, warm_start)
+            position = restore_state(run) if resume else _begin(run, warm_start, warm_up_further)
+            cards = _stages(run, position)
     return TrainResult(not run.stop.is_set(), tuple(cards), out_dir)
 
 
-def _stages(run: Run, resume: bool, warm_start: str | Path | None) -> list[CheckpointCard]:
-    position = restore_state(run) if resume else _begin(run, warm_start)
+def _stages(run: Run, position: Position) -> list[CheckpointCard]:
     cards: list[CheckpointCard] = []
     if isinstance(position.stage, WarmUp):
         cards += _Loop(run, position, run.config.warmup).until_done()
@@ -166,6 +169,8 @@ def _stages(run: Run, resume: bool, warm_start: str | Path | None) -> list[Check
             return cards
         if not run.ranks.rank:
             save_warm_up(run)
+        if not run.config.main.steps:
+            return cards
         position = _at_start(run, _main_stage(run))
     cards += _Loop(run, position, run.config.main).until_done()
     if not run.stop.is_set():
@@ -303,10 +308,11 @@ class _Loop:
             self.run.on_report(Report(stage, step, self.budget.steps, left, values))
 
 
-def _begin(run: Run, warm_start: str | Path | None) -> Position:
+def _begin(run: Run, warm_start: str | Path | None, warm_up_further: bool) -> Position:
     if warm_start is not None:
         load_warm_up(run, Path(warm_start))
-        return _at_start(run, _main_stage(run))
+        if not warm_up_further:
+            return _at_start(run, _main_stage(run))
     if run.config.warmup.steps:
         return _at_start(run, WarmUp(run.columns, run.config))
     return _at_start(run, Main(run.network, None, run.config))
@@ -399,6 +405,8 @@ def load_warm_up(run: Run, path: Path) -> None:
             about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         seconds, made_for = float(about["seconds"]), json.loads(about["made_for"])
+        if weights.keys() != run.columns.state_dict().keys():
+            raise KeyError("stems and heads")
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
     wanted = json.loads(json.dumps(_warmed_for(run.config)))
@@ -457,6 +465,19 @@ def _check_out_dir(out_dir: Path, resume: bool) -> None:
         raise ConfigurationError(f"There is nothing to resume in '{out_dir}': it has no {STATE}.")
     if not resume and state.exists():
         raise ConfigurationError(f"'{out_dir}' holds a run already: resume it, or give another folder.")
+
+
+def _check_start(
+    config: TrainConfig, resume: bool, warm_start: str | Path | None, warm_up_further: bool
+) -> None:
+    if resume and warm_start is not None:
+        raise ConfigurationError(
+            "A resumed run has its stems already: leave out either --resume or --warm-start."
+        )
+    if warm_up_further and (warm_start is None or not config.warmup.steps):
+        raise ConfigurationError(
+            "--warm-up-further needs the stems to go on from (--warm-start) and a configuration with warmup.steps."
+        )
 
 
 @contextmanager

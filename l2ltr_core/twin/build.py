@@ -84,6 +84,28 @@ CITIES: dict[str, BundledCity] = {
             "east": Part(world=(1150, 1250, 2400, 2700)),
         },
     ),
+    "astana": BundledCity(
+        lambda: ASSETS / "osm" / "astana.osm.pbf",
+        {
+            "all": Part(),
+            "north": Part(world=(100, 2500, 1700, 3650)),
+            "northeast": Part(world=(1500, 2400, 2900, 3600)),
+            "west": Part(world=(100, 1300, 1500, 2500)),
+            "east": Part(world=(1500, 1200, 2900, 2400)),
+            "south": Part(world=(1500, 100, 2900, 1300)),
+        },
+    ),
+    "san-francisco": BundledCity(
+        lambda: ASSETS / "osm" / "san-francisco.osm.pbf",
+        {
+            "all": Part(),
+            "northwest": Part(world=(0, 1750, 1450, 2900)),
+            "northeast": Part(world=(1450, 1450, 2900, 2900)),
+            "west": Part(world=(900, 600, 2000, 1900)),
+            "southwest": Part(world=(0, 0, 1450, 1000)),
+            "southeast": Part(world=(1450, 0, 2900, 1450)),
+        },
+    ),
     "suburb": BundledCity(_pyrosm_extract("test_pbf"), {"all": Part(world=(300, 300, 1500, 1500))}),
 }
 

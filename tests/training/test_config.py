@@ -50,7 +50,7 @@ def test_a_setting_may_be_left_out() -> None:
         ("batches.pairs", 1, "give at least 2"),
         ("batches.near_fraction", 1.5, "give a number from 0 to 1"),
         ("main.learning_rate", "fast", "'main.learning_rate' is 'fast'; give a number"),
-        ("main.steps", 0, "main.steps is 0"),
+        ("main.steps", -1, "main.steps is -1"),
         ("objective.loss", "hinge", "'objective.loss' is 'hinge'; give one of 'infonce', 'triplet'"),
         ("model.depht", 2, "has no setting 'depht'"),
         ("warmup.steps", 0, "needs a teacher"),

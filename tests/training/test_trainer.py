@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from l2ltr_core.checkpoints import load_card, load_encoder
 from l2ltr_core.errors import ConfigurationError, DatasetError
@@ -111,6 +112,32 @@ def test_a_run_can_start_from_the_stems_that_another_has_warmed_up(world: Path, 
         train(narrower, [world], tmp_path / "third", warm_start=warm_up)
     with pytest.raises(ConfigurationError, match=r"give the warmup\.safetensors of another run"):
         train(plain, [world], tmp_path / "fourth", warm_start=tmp_path / "nothing")
+    with pytest.raises(ConfigurationError, match="has its stems already"):
+        train(plain, [world], tmp_path / "second", resume=True, warm_start=warm_up)
+
+
+def test_a_warm_up_can_go_on_from_the_stems_of_another_run(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(2, 1, optimizer=OptimizerConfig(stem_factor=0.0))
+    train(config, [world], tmp_path / "first")
+    warm_up = tmp_path / "first" / "warmup.safetensors"
+    train(config, [world], tmp_path / "on", warm_start=warm_up, warm_up_further=True)
+    assert [row["stage"] for row in rows(tmp_path / "on" / "train.csv")] == ["warmup", "main"]
+    before, after = (load_file(path) for path in (warm_up, tmp_path / "on" / "warmup.safetensors"))
+    moved = [float((after[name] - before[name]).abs().max()) for name in before]
+    assert 0 < max(moved) < 3 * config.warmup.learning_rate  # two steps of Adam from there, not from chance
+    with pytest.raises(ConfigurationError, match="needs the stems to go on from"):
+        train(config, [world], tmp_path / "cold", warm_up_further=True)
+
+
+def test_a_file_of_other_stems_is_refused_in_one_sentence(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(1, 1)
+    train(config, [world], tmp_path / "first")
+    path = tmp_path / "first" / "warmup.safetensors"
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+    save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors", about)
+    with pytest.raises(ConfigurationError, match="cannot be read: give the warmup"):
+        train(config, [world], tmp_path / "second", warm_start=tmp_path / "other.safetensors")
 
 
 def test_mined_look_alikes_are_resumed_too(world: Path, tmp_path: Path) -> None:
