@@ -38,7 +38,6 @@ bench: $(VENV)/app.stamp  ## measure everything on this machine, in one table, a
 
 train: $(VENV)/dev.stamp  ## train the shipped checkpoint on the rendered worlds, or go on with it
 	$(PY) scripts/build_assets.py worlds
-	$(PY) scripts/build_assets.py train helsinki-stems
 	$(PY) scripts/build_assets.py train helsinki-l2ltr
 
 clean:  ## remove the environment and every cache

@@ -1,7 +1,7 @@
 """Everything under assets/ that is made by the program, in the order of making.
 
     python scripts/build_assets.py worlds       the cities a checkpoint learns from    (runs/worlds)
-    python scripts/build_assets.py train NAME   a checkpoint of configs/NAME.toml      (runs/NAME)
+    python scripts/build_assets.py train NAME   stems or a checkpoint of configs/NAME.toml  (runs/NAME)
     python scripts/build_assets.py queries      held-out photos and the orthophoto     (runs/helsinki-test)
     python scripts/build_assets.py samples      the photos that the app offers
     python scripts/build_assets.py picture      the README's picture of the twin
@@ -121,10 +121,12 @@ class Lesson:
 
 LESSONS = {
     "helsinki-stems": Lesson(HELSINKI + ELSEWHERE_BUILT),
-    "helsinki-l2ltr": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems", further=True),
-    "helsinki-vit": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-l2ltr"),
+    "helsinki-stems-further": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems", further=True),
+    "helsinki-l2ltr": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems-further"),
+    "helsinki-vit": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems-further"),
     "monaco-stems": Lesson(ELSEWHERE_BUILT + FURTHER_QUARTERS, INVENTED_VALIDATION),
-    "monaco-l2ltr": Lesson(ELSEWHERE_ALL, INVENTED_VALIDATION, stems_of="monaco-stems", further=True),
+    "monaco-stems-further": Lesson(ELSEWHERE_ALL, INVENTED_VALIDATION, stems_of="monaco-stems", further=True),
+    "monaco-l2ltr": Lesson(ELSEWHERE_ALL, INVENTED_VALIDATION, stems_of="monaco-stems-further"),
 }
 TEST = RUNS / "helsinki-test"
 ELSEWHERE = RUNS / "monaco-elsewhere"
@@ -166,7 +168,7 @@ def worlds() -> None:
 
 
 def train(name: str) -> None:
-    """Train a checkpoint as its lesson says, or go on with it."""
+    """Train stems or a checkpoint as its lesson says, or go on with it; stems that it needs come first."""
     lesson, out = LESSONS[name], RUNS / name
     command = [sys.executable, "-m", "l2ltr_core", "train", "--config", f"configs/{name}.toml", "--out", out]
     command += ["--validation", lesson.validation.folder]
@@ -175,9 +177,12 @@ def train(name: str) -> None:
     if (out / "state.pt").exists():
         command += ["--resume"]
     elif lesson.stems_of:
-        command += ["--warm-start", RUNS / lesson.stems_of / "warmup.safetensors"]
-        command += ["--warm-up-further"] if lesson.further else []
-    sys.exit(subprocess.run(list(map(str, command)), check=False).returncode)
+        stems = RUNS / lesson.stems_of / "warmup.safetensors"
+        if not stems.exists():
+            train(lesson.stems_of)
+        command += ["--warm-start", stems, *(["--warm-up-further"] if lesson.further else [])]
+    if code := subprocess.run(list(map(str, command)), check=False).returncode:
+        sys.exit(code)
 
 
 def queries() -> None:

@@ -65,6 +65,8 @@ class BatchConfig:
     mine_every: int = 1000
     memory_steps: int = 0
     """The descriptors of so many last steps are further negatives of InfoNCE; 0 = none."""
+    memory_abroad: int = 0
+    """So many of what those steps saw of other worlds are negatives, too: a photo should not be found there."""
     memory_from: int = 1000
     """The step of each stage from which they are: at first descriptors change too fast."""
 
@@ -138,6 +140,10 @@ class TrainConfig:
         for name in ("near_fraction", "hard_fraction"):
             share = getattr(self.batches, name)
             _require(0 <= share <= 1, f"batches.{name} is {share}; give a number from 0 to 1")
+        _require(
+            self.batches.memory_abroad == 0 or self.batches.memory_steps > 0,
+            f"batches.memory_abroad is {self.batches.memory_abroad}; give batches.memory_steps, too",
+        )
         for name, share in self.snapshots.items():
             _require(0 < share < 1, f"snapshots.{name} is {share}; give a number between 0 and 1")
         _require(

@@ -14,11 +14,19 @@ from torch import Tensor
 
 
 class Remembered(NamedTuple):
-    """Negatives from earlier batches, without gradient: M places of the batch's world."""
+    """Negatives from earlier batches, without gradient: M places."""
 
     ground: Tensor  # (M, D) unit rows
     aerial: Tensor  # (M, D) unit rows
     kept: Tensor  # (B, M) bool: may be pushed apart from the batch's places
+
+    def joined(self, others: Remembered) -> Remembered:
+        """Both, one after the other."""
+        return Remembered(
+            torch.cat([self.ground, others.ground]),
+            torch.cat([self.aerial, others.aerial]),
+            torch.cat([self.kept, others.kept], dim=1),
+        )
 
 
 def soft_margin_triplet(ground: Tensor, aerial: Tensor, alpha: float, kept: Tensor | None = None) -> Tensor:

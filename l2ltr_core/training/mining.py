@@ -57,6 +57,23 @@ class Memory:
         kept = torch.cdist(positions[batch.places], positions[recent]) > apart_m
         return Remembered(self.ground[slot][recent].float(), self.aerial[slot][recent].float(), kept)
 
+    def abroad(self, batch: Batch, step: int, steps: int, count: int) -> Remembered:
+        """`count` places, at most, of what the last `steps` steps saw of other worlds, drawn evenly."""
+        slots = [slot for slot in range(len(self.seen_at)) if slot // 2 != batch.world]
+        recent = [(self.seen_at[slot] >= step - steps).nonzero()[:, 0] for slot in slots]
+        sizes = [len(rows) for rows in recent]
+        drawn = np.zeros(sum(sizes), bool)
+        drawn[np.random.default_rng(step).permutation(len(drawn))[:count]] = True
+        chosen = [rows[mask] for rows, mask in zip(recent, torch.from_numpy(drawn).split(sizes), strict=True)]
+
+        def rows_of(side: list[Tensor]) -> Tensor:
+            return torch.cat(
+                [side[0][:0], *(side[slot][rows] for slot, rows in zip(slots, chosen, strict=True))]
+            )
+
+        ground, aerial = rows_of(self.ground).float(), rows_of(self.aerial).float()
+        return Remembered(ground, aerial, torch.ones(len(batch.places), len(ground), dtype=torch.bool))
+
     def refresh(self) -> None:
         """Find, for each place seen so far, the far places whose aerial view its ground view scores highest."""
         self.tables = [

@@ -276,7 +276,11 @@ class _Loop:
         if position.memory is None or not settings.memory_steps or position.step < settings.memory_from:
             return None
         apart_m = self.run.config.objective.ignore_within_m
-        return position.memory.others(batch, position.step, settings.memory_steps, apart_m)
+        known = position.memory.others(batch, position.step, settings.memory_steps, apart_m)
+        if not settings.memory_abroad:
+            return known
+        abroad = position.memory.abroad(batch, position.step, settings.memory_steps, settings.memory_abroad)
+        return known.joined(abroad)
 
     def _log(self, parts: Parts) -> None:
         elapsed = time.monotonic() - self.started

@@ -151,6 +151,23 @@ def test_what_is_remembered_is_recent_and_without_the_batch_itself_and_its_neigh
     assert np.array_equal(recent.kept.numpy(), apart > 20.0)
 
 
+def test_what_is_remembered_of_other_worlds_is_recent_and_drawn_anew_at_each_step() -> None:
+    memory = Memory(WORLDS, 120)
+    batch = replace(maker().make(0), world=0, mirrored=False)
+    rows = torch.eye(120)
+    memory.remember(replace(batch, places=np.arange(120)), rows, rows, 5)
+    abroad = replace(batch, world=1)
+    memory.remember(replace(abroad, places=np.arange(40)), rows[:40], rows[:40], 1)
+    memory.remember(replace(abroad, places=np.arange(40, 60)), rows[40:60], rows[60:80], 5)
+    everything = memory.abroad(batch, 6, 3, 1000)
+    assert torch.equal(everything.ground, rows[40:60]) and torch.equal(everything.aerial, rows[60:80])
+    assert everything.kept.shape == (len(batch.places), 20) and everything.kept.all()
+    some, later = memory.abroad(batch, 6, 3, 8), memory.abroad(batch, 7, 3, 8)
+    assert len(some.ground) == 8 and torch.equal(some.ground, memory.abroad(batch, 6, 3, 8).ground)
+    assert not torch.equal(some.ground, later.ground)
+    assert len(memory.abroad(batch, 90, 3, 8).ground) == 0
+
+
 def test_remembered_descriptors_survive_a_restart() -> None:
     first, second = mined(), Memory(WORLDS, 120)
     second.load_state_dict(first.state_dict())

@@ -145,7 +145,9 @@ def test_mined_look_alikes_are_resumed_too(world: Path, tmp_path: Path) -> None:
     config = replace(
         config,
         run=replace(config.run, log_every=1, threads=1),
-        batches=replace(config.batches, hard_fraction=0.5, mine_every=2, memory_steps=2, memory_from=1),
+        batches=replace(
+            config.batches, hard_fraction=0.5, mine_every=2, memory_steps=2, memory_abroad=5, memory_from=1
+        ),
     )
 
     def interrupt(report: Report) -> None:
