@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -27,6 +27,7 @@ from l2ltr_core.twin.surfaces import (
     look_table,
 )
 
+T = TypeVar("T", bound=np.generic)
 _PAINT = f32([0.62, 0.62, 0.60])
 _STEEL = f32([0.135, 0.12, 0.11])
 _COBBLES = ("cobblestone", "sett", "paving_stones", "unhewn_cobblestone")
@@ -55,40 +56,40 @@ class Ground:
 
     def surface_at(self, x: Any, y: Any) -> NDArray[np.uint8]:
         """(N,) metres -> (N,) Surface of the cell."""
-        u, v = self._cells(np.asarray(x, np.float32), np.asarray(y, np.float32))
-        height, width = self.surface.shape
-        return self.surface[np.minimum(v.astype(int), height - 1), np.minimum(u.astype(int), width - 1)]
+        return _at(self.surface, *self._cells(np.asarray(x, np.float32), np.asarray(y, np.float32)))
 
     def openness_at(self, x: Floats, y: Floats) -> Floats:
         """(N,) metres -> (N,) share of open sky in (0, 1]."""
-        return self._coarse(self.openness, x, y)
+        return _at(self.openness, *self._cells(x, y, 0.25))
 
     def lamplight_at(self, x: Floats, y: Floats) -> Floats:
         """(N,) metres -> (N,) light of street lamps, 1 below a lamp."""
-        return self._coarse(self.lamplight, x, y)
-
-    def _coarse(self, raster: NDArray[np.float32], x: Floats, y: Floats) -> Floats:
-        u, v = self._cells(x, y, 0.25)
-        height, width = raster.shape
-        return raster[np.minimum(v.astype(int), height - 1), np.minimum(u.astype(int), width - 1)]
+        return _at(self.lamplight, *self._cells(x, y, 0.25))
 
     def albedo_at(self, x: Floats, y: Floats) -> Floats:
         """(N,) metres -> (N, 3) linear albedo, bilinear, with crisp paint and rails."""
         u, v = self._cells(x, y)
         height, width = self.surface.shape
-        u, v = np.clip(u - 0.5, 0, width - 1.001), np.clip(v - 0.5, 0, height - 1.001)
+        u, v = np.clip(u - 0.5, 0, width - 1.01), np.clip(v - 0.5, 0, height - 1.01)
         j, i = u.astype(np.int32), v.astype(np.int32)
         fu, fv = (u - j)[:, None].astype(np.float32), (v - i)[:, None].astype(np.float32)
-        i1, j1 = np.minimum(i + 1, height - 1), np.minimum(j + 1, width - 1)
-
-        low = self.layers[i, j] * (1 - fu) + self.layers[i, j1] * fu
-        high = self.layers[i1, j] * (1 - fu) + self.layers[i1, j1] * fu
+        cells, layers = i * width + j, self.layers.reshape(height * width, -1)
+        low = layers.take(cells, 0) * (1 - fu) + layers.take(cells + 1, 0) * fu
+        high = layers.take(cells + width, 0) * (1 - fu) + layers.take(cells + width + 1, 0) * fu
         here = (low * (1 - fv) + high * fv) / np.float32(255)
         colour = here[:, :3] ** 2
         for layer, stuff in ((3, _STEEL), (4, _PAINT)):
-            cover = np.clip((here[:, layer, None] - 0.5) * 3 + 0.5, 0, 1) * 0.92
-            colour = colour * (1 - cover) + stuff * cover
-        return colour.astype(np.float32)
+            marked = np.flatnonzero(here[:, layer] > 1 / 3)
+            cover = np.clip((here[marked, layer, None] - 0.5) * 3 + 0.5, 0, 1) * 0.92
+            colour[marked] = colour[marked] * (1 - cover) + stuff * cover
+        return colour
+
+
+def _at(raster: NDArray[T], u: Floats, v: Floats) -> NDArray[T]:
+    """(N,) values of a raster at columns `u` and rows `v`, the edge's beyond it."""
+    height, width = raster.shape
+    cells = np.minimum(v.astype(int), height - 1) * width + np.minimum(u.astype(int), width - 1)
+    return raster.ravel().take(cells)
 
 
 def roads_of(plan: CityPlan) -> BaseGeometry:

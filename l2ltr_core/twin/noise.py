@@ -39,7 +39,7 @@ def white(seed: int) -> NDArray[np.float32]:
 
 def sample(noise: NDArray[np.float32], u: Any, v: Any) -> NDArray[np.float32]:
     """The cell of a tiling noise at (u, v), in cells."""
-    return noise[_wrapped(v), _wrapped(u)]
+    return noise.ravel().take(_wrapped(v) * SIZE + _wrapped(u))
 
 
 def _wrapped(position: Any) -> NDArray[np.int32]:

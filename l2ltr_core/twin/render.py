@@ -44,25 +44,24 @@ def panorama(
     rows, columns = height * samples, width * samples
     elevation = np.radians(top_deg + (np.arange(rows) + 0.5) / rows * (bottom_deg - top_deg))
     azimuth = np.radians(heading_deg) + ((np.arange(columns) + 0.5) / columns - 0.5) * 2 * np.pi
+    around = f32([np.sin(azimuth), np.cos(azimuth), np.zeros(columns)]).T  # (columns, 3)
     out = np.empty((rows, columns, 3), np.float32)
     step = max(samples, _RAYS // columns // samples * samples)
     for row in range(0, rows, step):
-        e, a = np.meshgrid(elevation[row : row + step], azimuth, indexing="ij")
-        direction = (
-            np.stack([np.cos(e) * np.sin(a), np.cos(e) * np.cos(a), np.sin(e)], -1)
-            .reshape(-1, 3)
-            .astype(np.float32)
-        )
+        e = elevation[row : row + step]
+        direction = f32(np.cos(e))[:, None, None] * around
+        direction[..., 2] = f32(np.sin(e))[:, None]
+        direction = direction.reshape(-1, 3)
         origin = np.tile(f32([x_m, y_m, camera_m]), (len(direction), 1))
         seen = tone_mapped(shade(world, origin, direction, light), light.exposure).reshape(-1, columns, 3)
-        out[row : row + step] = _weathered(seen, e, a, light, (x_m, y_m))
+        out[row : row + step] = _weathered(seen, e[:, None], azimuth, light, (x_m, y_m))
     return _as_bytes(_averaged(out, samples))
 
 
 def _weathered(
     seen: Floats, elevation: Floats, azimuth: Floats, light: Light, spot: tuple[float, float]
 ) -> Floats:
-    """(H, W, 3) values in [0, 1] with rain or snow falling before them."""
+    """(H, W, 3) values in [0, 1] at (H, 1) and (W,) angles, with rain or snow falling before them."""
     shift = (spot[0] * 131 + spot[1] * 57) % noise.SIZE
     across, down = np.degrees(azimuth), np.degrees(elevation)
     for amount, per_degree, steep, bright in (

@@ -78,15 +78,13 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
         _snowed_on(hits, np.flatnonzero(solid))
     colour = _lit(hits, ~sky)
     shiny = np.flatnonzero((hits.shine > 0) & ~sky)
-    mirrored = np.zeros_like(direction)
-    mirrored[shiny] = (
-        direction[shiny] - 2 * _dot(direction[shiny], hits.normal[shiny])[:, None] * hits.normal[shiny]
-    )
-    reflection = sky_colour(mirrored[shiny], light)
+    seen, facing = direction[shiny], hits.normal[shiny]
+    mirrored = seen - 2 * _dot(seen, facing)[:, None] * facing
+    reflection = sky_colour(mirrored, light)
     if mirror and len(water):
         at = np.searchsorted(shiny, water)
         reflection[at] = shade(
-            world, hits.point[water] + f32([0, 0, 0.05]), mirrored[water], light, mirror=False
+            world, hits.point[water] + f32([0, 0, 0.05]), mirrored[at], light, mirror=False
         )
     share = hits.shine[shiny, None]
     colour[shiny] = colour[shiny] * (1 - share) + reflection * share
@@ -107,7 +105,7 @@ def _dot(a: Floats, b: Floats) -> Floats:
 def sky_colour(direction: Floats, light: Light) -> Floats:
     """(N, 3) unit directions -> (N, 3) the sky: gradient, clouds, glow around the sun."""
     up = np.clip(direction[:, 2], 0, 1)
-    fade = ((1 - up) ** 4)[:, None]
+    fade = np.square(np.square(1 - up))[:, None]
     colour = light.horizon * fade + light.zenith * (1 - fade)
     reach = 1 / (up + 0.18)
     u, v = (
@@ -118,11 +116,14 @@ def sky_colour(direction: Floats, light: Light) -> Floats:
     body = 0.75 * broad + 0.25 * fine
     cover = np.clip((body - (0.72 - 0.55 * light.cloud_cover)) * 4.0, 0, 1) * np.clip(up * 7, 0, 1)
     toward = np.clip(direction @ light.sun_direction, 0, 1)
-    tone = (0.80 + 0.22 * np.clip(body * 1.4, 0, 1) + 0.15 * toward**8)[:, None]
+    toward_4 = np.square(np.square(toward))
+    tone = (0.80 + 0.22 * np.clip(body * 1.4, 0, 1) + 0.15 * toward_4 * toward_4)[:, None]
     cover = (cover * 0.9)[:, None]
     colour = colour * (1 - cover) + light.cloud * tone * cover
-    glow = (0.10 * toward**12 + 0.55 * toward**220)[:, None]
-    return (colour + glow * light.sun * 0.5).astype(np.float32)
+    if light.sun.any():
+        glow = (0.10 * toward_4 * toward_4 * toward_4 + 0.55 * toward**220)[:, None]
+        colour = colour + glow * (light.sun * 0.5)
+    return f32(colour)
 
 
 def _lit(hits: _Hits, seen: NDArray[np.bool_]) -> Floats:

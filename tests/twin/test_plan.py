@@ -5,8 +5,9 @@ import pytest
 from shapely.geometry import Point
 
 from l2ltr_core.errors import TwinError
-from l2ltr_core.twin.build import load_city
+from l2ltr_core.twin.build import CITIES, load_city
 from l2ltr_core.twin.plan import CityPlan, read_plan
+from l2ltr_core.twin.surfaces import STREETS
 from l2ltr_core.twin.variants import imagined, with_mirrored_margin
 
 
@@ -101,3 +102,14 @@ def test_an_extract_that_does_not_fit_in_memory_is_refused_with_a_way_on(
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
     with pytest.raises(TwinError, match="it has all, train, validation, test"):
         load_city("helsinki", "north")
+
+
+@pytest.mark.parametrize("city", list(CITIES))
+def test_every_part_of_a_bundled_city_lies_inside_it_and_has_streets_between_buildings(city: str) -> None:
+    whole = read_plan(CITIES[city].extract(), city)
+    for name, part in CITIES[city].parts.items():
+        west, south, east, north = part.world or (0, 0, whole.width_m, whole.height_m)
+        assert 0 <= west < east <= whole.width_m and 0 <= south < north <= whole.height_m, name
+        there = whole.clipped(west, south, east, north)
+        streets = sum(way.line.length for way in there.ways if way.kind in STREETS)
+        assert len(there.buildings) > 40 and streets > 1000, name
