@@ -284,6 +284,7 @@ def picture() -> None:
     sheet.save("docs/city.jpg", quality=85)
     _weather_sheet().save("docs/weather.jpg", quality=85)
     _invented_sheet().save("docs/invented.jpg", quality=85)
+    _mapped_sheet().save("docs/mapped.jpg", quality=85)
 
 
 def _weather_sheet() -> Image.Image:
@@ -313,6 +314,23 @@ def _invented_sheet() -> Image.Image:
         for number in range(1, 7)
     ]
     return _tiled([Image.fromarray(picture) for picture in maps], columns=3)
+
+
+def _mapped_sheet() -> Image.Image:
+    """San Francisco and Astana from above (840 x 280 m) and, in another hour, from the street."""
+    tiles = []
+    for city, part, seed in (("san-francisco", "northeast", 4), ("astana", "east", 9)):
+        plan, _ = load_city(city, part)
+        world = World(plan, detail=FINE)
+        west, south = plan.width_m / 2 - 420, plan.height_m / 2 - 140
+        middle = World(plan.clipped(west, south, west + 840, south + 280))
+        above = orthophoto(middle, flight_light(np.random.default_rng(seed)), pixel_m=1.0)
+        spots = camera_spots(world, (west, south, west + 840, south + 280), 40, (seed,))
+        world.set_moment((seed, 0), clear=spots[:1])
+        light = _sunny(np.random.default_rng(seed))
+        seen = panorama(world, *spots[0], light, size_px=(280, 840), top_deg=60, bottom_deg=-60)
+        tiles += [Image.fromarray(above), Image.fromarray(seen)]
+    return _tiled(tiles, columns=2)
 
 
 def _tiled(pictures: list[Image.Image], columns: int, gap: int = 8) -> Image.Image:
