@@ -3,7 +3,7 @@
     python scripts/ablation.py run KIND SEED    one run of `STEPS` steps on warmed-up stems (runs/ablation)
     python scripts/ablation.py table            what the runs measured, written into docs/ablation.md
 
-The stems are those of `helsinki-l2ltr` and do not move, so a run trains the layers alone. Validation photos judge.
+The stems are those of `helsinki-stems` and do not move, so a run trains the layers alone. Validation photos judge.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ MEASURES = {
 
 def run(kind: str, seed: int) -> None:
     """Train, look at the layers on some validation photos, and write it all into one JSON file."""
-    lesson, name = LESSONS["helsinki-l2ltr"], f"{kind}-{seed}"
+    lesson, name = LESSONS["helsinki-stems"], f"{kind}-{seed}"
     attention, loss = KINDS[kind]
     config = load_config("configs/helsinki-l2ltr.toml")
     config = replace(
         config, name=name, seed=seed, snapshots={}, model=replace(config.model, attention=attention),
         objective=replace(config.objective, loss=loss),
-        batches=config.batches if loss == "infonce" else replace(config.batches, memory_steps=0),
+        batches=config.batches if loss == "infonce" else replace(config.batches, memory_steps=0, memory_abroad=0),
         main=StageConfig(steps=STEPS, learning_rate=config.main.learning_rate),
     )  # fmt: skip
     out = FOLDER / name
     result = train(
         config, [each.folder for each in lesson.cities], out, (out / "state.pt").exists(),
-        warm_start=RUNS / "helsinki-l2ltr" / "warmup.safetensors", validation=VALIDATION.folder,
-        cache_dir=RUNS / "helsinki-l2ltr" / "views",
+        warm_start=RUNS / "helsinki-stems" / "warmup.safetensors", validation=VALIDATION.folder,
+        cache_dir=RUNS / "helsinki-stems" / "views",
     )  # fmt: skip
     if result.finished:
         measured = result.cards[0].results["validation"] | _layers(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.reading import build
 
 PATCH_PX = 16
 """Side of the image square behind one token, for both stems."""
@@ -17,8 +18,6 @@ NORM_GROUPS = 32
 """Groups of the stem's GroupNorm layers (Big Transfer, Kolesnikov et al. 2020, section 3)."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """Read what `to_dict` wrote. Raises ConfigurationError on an unknown key or a wrong type."""
-        return _build(cls, values)
+        return build(cls, values, cls.__name__)
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class ViewConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ViewConfig:
         """Read what `to_dict` wrote. Raises ConfigurationError on an unknown key or a wrong type."""
-        return _build(cls, values)
+        return build(cls, values, cls.__name__)
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ class CheckpointCard:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CheckpointCard:
         """Read what `to_dict` wrote. Raises ConfigurationError on an unknown key or a wrong type."""
-        return _build(cls, values)
+        return build(cls, values, cls.__name__)
 
 
 def _grid(size_px: tuple[int, int]) -> tuple[int, int]:
@@ -181,42 +180,4 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
-    return value
-
-
-def _build(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Fill a dataclass from plain values, strictly: no unknown key, no missing key, no wrong type."""
-    if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{cls.__name__} is {type(values).__name__}; give a table of named values.")
-    hints = get_type_hints(cls)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise ConfigurationError(
-            f"{cls.__name__} has no setting {', '.join(map(repr, unknown))}; it has {', '.join(hints)}."
-        )
-    given = {name: _read(f"{cls.__name__}.{name}", hints[name], value) for name, value in values.items()}
-    try:
-        return cls(**given)
-    except TypeError as error:
-        missing = [f.name for f in fields(cls) if f.name not in values]  # type: ignore[arg-type]
-        raise ConfigurationError(f"{cls.__name__} lacks a setting among {', '.join(missing)}.") from error
-
-
-def _read(name: str, hint: Any, value: Any) -> Any:
-    """`value` as the type that `hint` names. Raises ConfigurationError when it is something else."""
-    if hint in (ModelConfig, ViewConfig):
-        return _build(hint, value)
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_read(name, arguments[0], item) for item in value)
-    if hint is float and type(value) in (int, float):
-        return float(value)
-    if origin is Literal:
-        fits = value in arguments
-    elif origin is dict:
-        fits = isinstance(value, dict) and all(isinstance(key, str) for key in value)
-    else:
-        fits = type(value) is hint
-    if not fits:
-        raise ConfigurationError(f"{name} is {value!r}; give {getattr(hint, '__name__', hint)}.")
     return value

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.model.config import ModelConfig, ViewConfig
-
-T = TypeVar("T")
+from l2ltr_core.reading import build
 
 
 @dataclass(frozen=True)
@@ -180,44 +179,7 @@ def load_config(path: str | Path) -> TrainConfig:
 
 def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
     """What `TrainConfig.to_dict` gives, read back strictly. Raises ConfigurationError."""
-    return _build(TrainConfig, values, "")
-
-
-def _build(cls: type[T], values: object, prefix: str) -> T:
-    if not isinstance(values, Mapping):
-        raise ConfigurationError(f"[{prefix.rstrip('.')}] is {values!r}; give a table of settings.")
-    hints = get_type_hints(cls)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise ConfigurationError(f"There is no setting '{prefix}{unknown[0]}'; known are {', '.join(hints)}.")
-    given = {name: _read(hints[name], value, prefix + name) for name, value in values.items()}
-    try:
-        return cls(**given)
-    except TypeError as error:
-        needed = [f.name for f in fields(cls) if f.name not in values]  # type: ignore[arg-type]
-        raise ConfigurationError(
-            f"A setting is missing, one of {prefix}{f', {prefix}'.join(needed)}."
-        ) from error
-
-
-def _read(hint: Any, value: object, name: str) -> Any:
-    if hint in (ModelConfig, ViewConfig):
-        return hint.from_dict(value)
-    if hasattr(hint, "__dataclass_fields__"):
-        return _build(hint, value, name + ".")
-    if get_origin(hint) is dict and isinstance(value, Mapping):
-        return {str(key): _read(get_args(hint)[1], item, f"{name}.{key}") for key, item in value.items()}
-    if get_origin(hint) is Literal:
-        if value in get_args(hint):
-            return value
-        raise ConfigurationError(
-            f"'{name}' is {value!r}; give one of {', '.join(map(repr, get_args(hint)))}."
-        )
-    if hint is float and type(value) in (int, float):
-        return float(value)  # type: ignore[arg-type]
-    if type(value) is hint:
-        return value
-    raise ConfigurationError(f"'{name}' is {value!r}; give {'a number' if hint is float else hint.__name__}.")
+    return build(TrainConfig, values)
 
 
 def _require(holds: bool, message: str) -> None:

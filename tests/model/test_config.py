@@ -68,11 +68,11 @@ def test_an_impossible_view_is_refused(changes: dict, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"widht": 64}, "ModelConfig has no setting 'widht'"),
-        ({"width": "64"}, "ModelConfig.width is '64'; give int."),
-        ({"width": True}, "ModelConfig.width is True; give int."),
-        ({"stem_stages": 3}, "ModelConfig.stem_stages is 3"),
-        ([], "ModelConfig is list; give a table of named values."),
+        ({"widht": 64}, "There is no setting 'ModelConfig.widht'"),
+        ({"width": "64"}, "'ModelConfig.width' is '64'; give int."),
+        ({"width": True}, "'ModelConfig.width' is True; give int."),
+        ({"stem_stages": 3}, "'ModelConfig.stem_stages' is 3; give tuple."),
+        ([], r"\[ModelConfig\] is \[\]; give a table of settings."),
     ],
 )
 def test_reading_is_strict(values: object, sentence: str) -> None:
@@ -83,7 +83,7 @@ def test_reading_is_strict(values: object, sentence: str) -> None:
 def test_a_card_without_a_view_is_refused() -> None:
     values = CARD.to_dict()
     del values["view"]
-    with pytest.raises(ConfigurationError, match=r"CheckpointCard lacks a setting among .*view"):
+    with pytest.raises(ConfigurationError, match=r"A setting is missing, one of .*CheckpointCard\.view"):
         CheckpointCard.from_dict(values)
 
 

@@ -52,7 +52,7 @@ def test_a_setting_may_be_left_out() -> None:
         ("main.learning_rate", "fast", "'main.learning_rate' is 'fast'; give a number"),
         ("main.steps", -1, "main.steps is -1"),
         ("objective.loss", "hinge", "'objective.loss' is 'hinge'; give one of 'infonce', 'triplet'"),
-        ("model.depht", 2, "has no setting 'depht'"),
+        ("model.depht", 2, "There is no setting 'model.depht'"),
         ("warmup.steps", 0, "needs a teacher"),
         ("view.polar", False, "polar aerial views only"),
         ("model.aerial_size_px", [64, 64], "training needs equal views"),
