@@ -265,8 +265,9 @@ def _difference(first: str, second: str, records: Mapping[str, HeldOut]) -> str:
     gain = 100 * (hits[0].mean() - hits[1].mean())
     low, high = (100 * each for each in bootstrap_difference(*hits, SEED))
     return (
-        f" On the same {len(both)} held-out photos `{first}` finds {gain:+.1f} points more at the first guess than "
-        f"`{second}` (95 % interval {low:+.1f} to {high:+.1f})."
+        f" On the same {len(both)} held-out photos `{first}` finds {abs(gain):.1f} points "
+        f"{'more' if gain >= 0 else 'fewer'} at the first guess than `{second}` (95 % interval of the difference "
+        f"{low:+.1f} to {high:+.1f}{', so chance may explain it' if low <= 0 <= high else ''})."
     )
 
 

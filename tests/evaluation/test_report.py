@@ -205,7 +205,11 @@ def test_two_kinds_of_attention_are_compared_photo_by_photo(bench: Bench, assets
     table = report_tables([card, other], records)[-1]
     assert table.head == ["", "self-cross", "self"]
     assert {row[0]: row[2] for row in table.rows}["cosine of layers, all pairs"] == "0.900"
-    assert "`toy-a` finds +50.0 points more at the first guess than `toy-b`" in table.about
+    assert "`toy-a` finds 50.0 points more at the first guess than `toy-b`" in table.about
+    turned = {"toy-a": records["toy-b"], "toy-b": records["toy-a"]}
+    turned = {name: replace(each, checkpoint=records[name].checkpoint) for name, each in turned.items()}
+    about = report_tables([card, other], turned)[-1].about
+    assert "`toy-a` finds 50.0 points fewer at the first guess than `toy-b`" in about
     records["toy-b"] = replace(records["toy-b"], checkpoint="another")
     assert "points more" not in report_tables([card, other], records)[-1].about
 
