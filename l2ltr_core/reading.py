@@ -49,3 +49,9 @@ def _read(hint: Any, value: object, name: str) -> Any:
         return value
     wanted = "a number" if hint is float else getattr(origin or hint, "__name__", hint)
     raise ConfigurationError(f"'{name}' is {value!r}; give {wanted}.")
+
+
+def require(holds: bool, message: str) -> None:
+    """Raises ConfigurationError with `message`, a sentence without its full stop, unless the setting `holds`."""
+    if not holds:
+        raise ConfigurationError(message + ".")

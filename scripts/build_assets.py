@@ -85,21 +85,17 @@ ELSEWHERE_BUILT = [
     *(City("invented", "all", number, 1000, 2) for number in range(1, 9)),
     *(City("invented", "quarter", number, 150, 1) for number in range(101, 109)),
 ]
+ASTANA = ("east", "south", "west", "north", "northeast")
+SAN_FRANCISCO = ("northeast", "southeast", "west", "northwest", "southwest")
 FURTHER_MAPPED = [
-    *(City("astana", part, 0, 900, 2) for part in ("east", "south", "west", "north", "northeast")),
+    *(City("astana", part, 0, 900, 2) for part in ASTANA),
+    *(City("san-francisco", part, 0, 900, 2) for part in SAN_FRANCISCO),
+    *(City("astana", part, variant, 650, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 41)),
     *(
-        City("san-francisco", part, 0, 900, 2)
-        for part in ("northeast", "southeast", "west", "northwest", "southwest")
+        City("san-francisco", part, variant, 650, 1, rebuilt=False)
+        for variant, part in enumerate(SAN_FRANCISCO, 41)
+        if part != "northwest"
     ),
-    City("astana", "east", 41, 650, 1, rebuilt=False),
-    City("astana", "south", 42, 650, 1, rebuilt=False),
-    City("astana", "west", 43, 650, 1, rebuilt=False),
-    City("astana", "north", 44, 650, 1, rebuilt=False),
-    City("astana", "northeast", 45, 650, 1, rebuilt=False),
-    City("san-francisco", "northeast", 41, 650, 1, rebuilt=False),
-    City("san-francisco", "southeast", 42, 650, 1, rebuilt=False),
-    City("san-francisco", "west", 43, 650, 1, rebuilt=False),
-    City("san-francisco", "southwest", 45, 650, 1, rebuilt=False),
 ]
 FURTHER_QUARTERS = [City("invented", "quarter", number, 150, 1) for number in range(109, 131)]
 ELSEWHERE_ALL = ELSEWHERE_BUILT + FURTHER_QUARTERS + FURTHER_MAPPED

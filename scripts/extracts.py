@@ -1,5 +1,5 @@
 # /// script
-# dependencies = ["mapbox-vector-tile", "osmium", "shapely"]
+# dependencies = ["mapbox-vector-tile", "numpy", "osmium", "shapely"]
 # ///
 """assets/osm/{astana,san-francisco}.osm.pbf: OpenStreetMap geometry that comes as vector tiles in an npm package.
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.reading import build
+from l2ltr_core.reading import build, require
 
 PATCH_PX = 16
 """Side of the image square behind one token, for both stems."""
@@ -40,32 +39,30 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
-        _require(self.stem in ("hybrid", "patch"), f"stem is {self.stem!r}; give 'hybrid' or 'patch'")
-        _require(
+        require(self.stem in ("hybrid", "patch"), f"stem is {self.stem!r}; give 'hybrid' or 'patch'")
+        require(
             self.attention in ("self-cross", "self"),
             f"attention is {self.attention!r}; give 'self-cross' or 'self'",
         )
         for name in ("width", "depth", "heads", "mlp_width"):
-            _require(
-                getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; give a whole number above 0"
-            )
-        _require(
+            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; give a whole number above 0")
+        require(
             self.width % self.heads == 0, f"width {self.width} cannot be shared by {self.heads} heads evenly"
         )
-        _require(0 <= self.dropout < 1, f"dropout is {self.dropout}; give a number from 0 up to below 1")
+        require(0 <= self.dropout < 1, f"dropout is {self.dropout}; give a number from 0 up to below 1")
         if self.stem == "hybrid":
-            _require(
+            require(
                 len(self.stem_stages) == len(STEM_CHANNELS) - 1 and min(self.stem_stages) >= 1,
                 f"stem_stages is {self.stem_stages}; give three whole numbers above 0",
             )
             root = self.stem_width * STEM_CHANNELS[0]
-            _require(
+            require(
                 root >= NORM_GROUPS and root % NORM_GROUPS == 0,
                 f"stem_width is {self.stem_width}; give a multiple of {NORM_GROUPS / STEM_CHANNELS[0]}",
             )
         for name in ("ground_size_px", "aerial_size_px"):
             size = getattr(self, name)
-            _require(
+            require(
                 len(size) == 2 and all(side >= PATCH_PX and side % PATCH_PX == 0 for side in size),
                 f"{name} is {size}; give a height and a width that are multiples of {PATCH_PX}",
             )
@@ -111,16 +108,16 @@ class ViewConfig:
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
-        _require(
+        require(
             math.isfinite(self.chip_m) and self.chip_m > 0,
             f"chip_m is {self.chip_m}; give a positive number of metres",
         )
-        _require(
+        require(
             0 < self.ground_vertical_field_deg <= 180,
             f"ground_vertical_field_deg is {self.ground_vertical_field_deg}; give degrees above 0, up to 180",
         )
-        _require(len(self.mean) == 3, f"mean is {self.mean}; give one number for each of R, G, B")
-        _require(
+        require(len(self.mean) == 3, f"mean is {self.mean}; give one number for each of R, G, B")
+        require(
             len(self.std) == 3 and min(self.std) > 0,
             f"std is {self.std}; give a positive number for each",
         )
@@ -167,11 +164,6 @@ class CheckpointCard:
 
 def _grid(size_px: tuple[int, int]) -> tuple[int, int]:
     return size_px[0] // PATCH_PX, size_px[1] // PATCH_PX
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ConfigurationError(message + ".")
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.model.config import ModelConfig, ViewConfig
-from l2ltr_core.reading import build
+from l2ltr_core.reading import build, require
 
 
 @dataclass(frozen=True)
@@ -125,39 +125,39 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
-        _require(self.batches.pairs >= 2, f"batches.pairs is {self.batches.pairs}; give at least 2")
+        require(self.batches.pairs >= 2, f"batches.pairs is {self.batches.pairs}; give at least 2")
         for name, stage in (("main", self.main), ("warmup", self.warmup)):
-            _require(stage.steps >= 0, f"{name}.steps is {stage.steps}; give 0 or more")
-        _require(
+            require(stage.steps >= 0, f"{name}.steps is {stage.steps}; give 0 or more")
+        require(
             self.main.steps + self.warmup.steps > 0,
             "main.steps and warmup.steps are 0; give one of them more",
         )
-        _require(
+        require(
             self.objective.temperature > 0,
             f"objective.temperature is {self.objective.temperature}; give more than 0",
         )
         for name in ("near_fraction", "hard_fraction"):
             share = getattr(self.batches, name)
-            _require(0 <= share <= 1, f"batches.{name} is {share}; give a number from 0 to 1")
-        _require(
+            require(0 <= share <= 1, f"batches.{name} is {share}; give a number from 0 to 1")
+        require(
             self.batches.memory_abroad == 0 or self.batches.memory_steps > 0,
             f"batches.memory_abroad is {self.batches.memory_abroad}; give batches.memory_steps, too",
         )
         for name, share in self.snapshots.items():
-            _require(0 < share < 1, f"snapshots.{name} is {share}; give a number between 0 and 1")
-        _require(
+            require(0 < share < 1, f"snapshots.{name} is {share}; give a number between 0 and 1")
+        require(
             self.batches.memory_steps == 0 or self.objective.loss == "infonce",
             f"batches.memory_steps is {self.batches.memory_steps}; give 0, for objective.loss is not 'infonce'",
         )
-        _require(
+        require(
             self.warmup.steps > 0 or self.objective.teacher_weight == 0,
             "objective.teacher_weight needs a teacher; give warmup.steps above 0, or weight 0",
         )
-        _require(
+        require(
             self.model.ground_grid == self.model.aerial_grid,
             "model.ground_size_px and model.aerial_size_px differ; training needs equal views",
         )
-        _require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
+        require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as the TOML file has them."""
@@ -180,8 +180,3 @@ def load_config(path: str | Path) -> TrainConfig:
 def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
     """What `TrainConfig.to_dict` gives, read back strictly. Raises ConfigurationError."""
     return build(TrainConfig, values)
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ConfigurationError(message + ".")

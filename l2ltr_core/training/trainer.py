@@ -478,6 +478,10 @@ def _check_start(
         raise ConfigurationError(
             "A resumed run has its stems already: leave out either --resume or --warm-start."
         )
+    if warm_start is not None and not warm_up_further and not config.main.steps:
+        raise ConfigurationError(
+            "With --warm-start and no main.steps there is nothing to train: add --warm-up-further, or main.steps."
+        )
     if warm_up_further and (warm_start is None or not config.warmup.steps):
         raise ConfigurationError(
             "--warm-up-further needs the stems to go on from (--warm-start) and a configuration with warmup.steps."

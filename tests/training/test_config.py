@@ -30,6 +30,16 @@ def test_the_two_helsinki_configurations_differ_in_the_attention_only() -> None:
     assert alike == l2ltr
 
 
+@pytest.mark.parametrize("city", ["helsinki", "monaco"])
+def test_stems_are_warmed_up_as_the_checkpoint_that_starts_from_them_says(city: str) -> None:
+    checkpoint = load_config(CONFIGS / f"{city}-l2ltr.toml")
+    for sitting in ("stems", "stems-further"):
+        stems = load_config(CONFIGS / f"{city}-{sitting}.toml")
+        assert stems.main.steps == 0
+        of_the_warm_up = ("seed", "model", "view", "augment", "run")
+        assert all(getattr(stems, part) == getattr(checkpoint, part) for part in of_the_warm_up)
+
+
 def test_a_configuration_survives_the_way_to_plain_values_and_back() -> None:
     assert config_from_dict(tiny_config().to_dict()) == tiny_config()
 

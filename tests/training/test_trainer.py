@@ -125,6 +125,10 @@ def test_a_warm_up_can_go_on_from_the_stems_of_another_run(world: Path, tmp_path
     before, after = (load_file(path) for path in (warm_up, tmp_path / "on" / "warmup.safetensors"))
     moved = [float((after[name] - before[name]).abs().max()) for name in before]
     assert 0 < max(moved) < 3 * config.warmup.learning_rate  # two steps of Adam from there, not from chance
+    stems_alone = replace(config, main=StageConfig(steps=0))
+    assert train(stems_alone, [world], tmp_path / "alone", cache_dir=tmp_path / "cache").cards == ()
+    with pytest.raises(ConfigurationError, match="there is nothing to train"):
+        train(stems_alone, [world], tmp_path / "nothing", warm_start=warm_up)
     with pytest.raises(ConfigurationError, match="needs the stems to go on from"):
         train(config, [world], tmp_path / "cold", warm_up_further=True)
 
