@@ -382,6 +382,9 @@ def train(
     warm_up_further: Annotated[
         bool, typer.Option("--warm-up-further", help="Warm up on from there, not leave it at that.")
     ] = False,
+    start_from: Annotated[
+        str | None, typer.Option(help="A checkpoint to train further; its stems give way to --warm-start.")
+    ] = None,
     validation: Annotated[str | None, typer.Option(help="A geotagged folder that is only measured.")] = None,
 ) -> None:
     """Train a checkpoint on geotagged panoramas and imagery."""
@@ -391,7 +394,7 @@ def train(
     with _progress("Photos") as progress:
         result = run(
             load_config(config), dataset, out, resume, warm_start=warm_start, warm_up_further=warm_up_further,
-            validation=validation, on_load=progress, on_report=_print_report,
+            start_from=start_from, validation=validation, on_load=progress, on_report=_print_report,
         )  # fmt: skip
     for card in result.cards:
         print(f"{result.out_dir / card.name}.safetensors: fingerprint {card.fingerprint}")

@@ -67,62 +67,71 @@ class City(NamedTuple):
 
 VALIDATION = City("helsinki", "validation", 0, 1500, 2)
 HELSINKI = [
-    City("helsinki", "train", 0, 1800, 2),
-    City("helsinki", "train", 1, 1600, 2),
-    *(City("helsinki", "train", variant, 1200, 2) for variant in range(2, 10)),
-    *(City("helsinki", "train", variant, 300, 1) for variant in range(21, 27)),
-    *(City("helsinki", "train", variant, 650, 1, rebuilt=False) for variant in (31, 32, 33, 35, 36)),
-]
-ELSEWHERE_BUILT = [
-    City("monaco", "west", 0, 1400, 2),
-    City("monaco", "east", 0, 800, 2),
-    City("monaco", "west", 11, 1000, 2),
-    City("monaco", "east", 12, 1000, 2),
-    City("monaco", "west", 13, 1000, 2),
-    City("monaco", "west", 34, 500, 1, rebuilt=False),
-    City("monaco", "east", 37, 500, 1, rebuilt=False),
-    City("suburb", "all", 0, 600, 2),
-    *(City("invented", "all", number, 1000, 2) for number in range(1, 9)),
-    *(City("invented", "quarter", number, 150, 1) for number in range(101, 109)),
+    City("helsinki", "train", 0, 1500, 2),
+    City("helsinki", "train", 1, 1000, 2),
+    *(City("helsinki", "train", variant, 650, 1) for variant in range(2, 10)),
+    *(City("helsinki", "train", variant, 250, 1) for variant in range(21, 27)),
+    *(City("helsinki", "train", variant, 500, 1, rebuilt=False) for variant in (31, 32, 33, 35, 36)),
 ]
 ASTANA = ("east", "south", "west", "north", "northeast")
 SAN_FRANCISCO = ("northeast", "southeast", "west", "northwest", "southwest")
-FURTHER_MAPPED = [
-    *(City("astana", part, 0, 900, 2) for part in ASTANA),
-    *(City("san-francisco", part, 0, 900, 2) for part in SAN_FRANCISCO),
-    *(City("astana", part, variant, 650, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 41)),
+FOREIGN = [
+    *(City("san-francisco", part, 0, 800, 2) for part in SAN_FRANCISCO),
+    *(City("astana", part, 0, 700, 2) for part in ASTANA),
     *(
-        City("san-francisco", part, variant, 650, 1, rebuilt=False)
+        City("san-francisco", part, variant, 500, 1, rebuilt=False)
         for variant, part in enumerate(SAN_FRANCISCO, 41)
         if part != "northwest"
     ),
+    *(City("astana", part, variant, 500, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 41)),
+    City("monaco", "west", 0, 1000, 2),
+    City("monaco", "east", 0, 600, 2),
+    City("monaco", "west", 11, 600, 1),
+    City("monaco", "east", 12, 600, 1),
+    City("monaco", "west", 13, 600, 1),
+    City("monaco", "west", 34, 400, 1, rebuilt=False),
+    City("monaco", "east", 37, 400, 1, rebuilt=False),
+    City("suburb", "all", 0, 500, 1),
+    *(City("invented", "all", number, 600, 1) for number in range(1, 9)),
+    *(City("invented", "quarter", number, 150, 1) for number in range(101, 131)),
 ]
-FURTHER_QUARTERS = [City("invented", "quarter", number, 150, 1) for number in range(109, 131)]
-ELSEWHERE_ALL = ELSEWHERE_BUILT + FURTHER_QUARTERS + FURTHER_MAPPED
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
+SIZE_PX, SAMPLES = (128, 512), 1
+"""Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
 
 
 @dataclass(frozen=True)
 class Lesson:
     """What a checkpoint learns from and is watched on.
 
-    The stems of another lesson, `stems_of`, take the place of its warm-up, or are where it goes on (`further`).
+    The stems of another lesson, `stems_of`, take the place of its warm-up, or are where it goes on (`further`);
+    `after` is the lesson whose network it goes on with.
     """
 
     cities: list[City]
     validation: City = VALIDATION
     stems_of: str | None = None
     further: bool = False
+    after: str | None = None
+
+
+def _lessons(cities: list[City], validation: City, city: str, *attentions: str) -> dict[str, Lesson]:
+    """Stems in three sittings, the networks in two: the last of each with sharper photos."""
+    stems, more, finer = (f"{city}-stems{sitting}" for sitting in ("", "-further", "-finer"))
+    lessons = {
+        stems: Lesson(cities, validation),
+        more: Lesson(cities, validation, stems_of=stems, further=True),
+        finer: Lesson(cities, validation, stems_of=more, further=True),
+    }
+    for name in (f"{city}-{attention}" for attention in attentions):
+        lessons[f"{name}-first"] = Lesson(cities, validation, stems_of=more)
+        lessons[name] = Lesson(cities, validation, stems_of=finer, after=f"{name}-first")
+    return lessons
 
 
 LESSONS = {
-    "helsinki-stems": Lesson(HELSINKI + ELSEWHERE_BUILT),
-    "helsinki-stems-further": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems", further=True),
-    "helsinki-l2ltr": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems-further"),
-    "helsinki-vit": Lesson(HELSINKI + ELSEWHERE_ALL, stems_of="helsinki-stems-further"),
-    "monaco-stems": Lesson(ELSEWHERE_BUILT + FURTHER_QUARTERS, INVENTED_VALIDATION),
-    "monaco-stems-further": Lesson(ELSEWHERE_ALL, INVENTED_VALIDATION, stems_of="monaco-stems", further=True),
-    "monaco-l2ltr": Lesson(ELSEWHERE_ALL, INVENTED_VALIDATION, stems_of="monaco-stems-further"),
+    **_lessons(HELSINKI + FOREIGN, VALIDATION, "helsinki", "l2ltr", "vit"),
+    **_lessons(FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr"),
 }
 TEST = RUNS / "helsinki-test"
 ELSEWHERE = RUNS / "monaco-elsewhere"
@@ -154,11 +163,12 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on; about an hour on one core."""
-    for each in [VALIDATION, *HELSINKI, *ELSEWHERE_ALL, INVENTED_VALIDATION]:
+    for each in [VALIDATION, *HELSINKI, *FOREIGN, INVENTED_VALIDATION]:
         if not (each.folder / "dataset.json").exists():
             build_city(
                 each.city, each.folder, seed=100 + each.variant, part=each.part, variant=each.variant,
                 rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
+                size_px=SIZE_PX, samples=SAMPLES,
             )  # fmt: skip
             print(each.folder, flush=True)
 
@@ -177,14 +187,20 @@ def train(name: str) -> None:
         if not stems.exists():
             train(lesson.stems_of)
         command += ["--warm-start", stems, *(["--warm-up-further"] if lesson.further else [])]
+        if lesson.after:
+            first = RUNS / lesson.after / f"{lesson.after}.safetensors"
+            if not first.exists():
+                train(lesson.after)
+            command += ["--start-from", first]
     if code := subprocess.run(list(map(str, command)), check=False).returncode:
         sys.exit(code)
 
 
 def queries() -> None:
     """The whole city from above, photos of its held-out east, and photos of another city."""
-    build_city("helsinki", TEST, seed=TEST_SEED, part="test", panoramas=QUERIES)
-    build_city("monaco", ELSEWHERE, seed=900, part="east", panoramas=600)
+    sharp = {"size_px": SIZE_PX, "samples": SAMPLES}
+    build_city("helsinki", TEST, seed=TEST_SEED, part="test", panoramas=QUERIES, **sharp)
+    build_city("monaco", ELSEWHERE, seed=900, part="east", panoramas=600, **sharp)
     target = ASSETS / "datasets" / "helsinki"
     shutil.copytree(TEST / "panoramas", target / "panoramas", dirs_exist_ok=True)
     settings = json.loads((TEST / "dataset.json").read_text())

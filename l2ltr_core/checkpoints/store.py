@@ -23,7 +23,7 @@ from l2ltr_core.checkpoints.positions import card_for_sizes, resample_positions
 from l2ltr_core.checkpoints.strict import expected_shapes, require_finite, require_shapes
 from l2ltr_core.checkpoints.writing import writing
 from l2ltr_core.errors import CheckpointError, ConfigurationError
-from l2ltr_core.model.config import PATCH_PX, CheckpointCard
+from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder, Precision, Side
 from l2ltr_core.model.network import L2LTR, Branch
 
@@ -183,20 +183,16 @@ def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
 def _load_branch(weights: Path, stored: CheckpointCard, card: CheckpointCard, side: Side) -> Branch:
     """One branch in float32, its tensors read straight from the file, at the sizes of `card`."""
     with torch.device("meta"):
-        branch = Branch(card.model, _size_px(card, side))
+        branch = getattr(L2LTR(card.model), side)
     with _reading(weights) as file:
         tensors = {name: file.get_tensor(f"{side}.{name}").float() for name in branch.state_dict()}
     require_finite(tensors, weights.name)
-    height, width = _size_px(stored, side)
-    if (grid := (height // PATCH_PX, width // PATCH_PX)) != branch.grid:
+    grid: tuple[int, int] = getattr(stored.model, f"{side}_grid")
+    if grid != branch.grid:
         positions = tensors["positional_embedding"]
         tensors["positional_embedding"] = resample_positions(positions, grid, branch.grid)
     branch.load_state_dict(tensors, assign=True)
     return branch
-
-
-def _size_px(card: CheckpointCard, side: Side) -> tuple[int, int]:
-    return card.model.ground_size_px if side == "ground" else card.model.aerial_size_px
 
 
 def find_card(name_or_path: str | Path) -> Path:

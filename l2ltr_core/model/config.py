@@ -10,7 +10,7 @@ from typing import Any, Literal
 from l2ltr_core.reading import build, require
 
 PATCH_PX = 16
-"""Side of the image square behind one token, for both stems."""
+"""Side of the image square behind one token in the paper, for both stems; larger ones are multiples of it."""
 STEM_CHANNELS = (64, 256, 512, 1024)
 """Channels of the stem's root and of its three stages at `stem_width` 1."""
 NORM_GROUPS = 32
@@ -21,7 +21,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The architecture of both branches. Sizes are (height, width) in pixels, multiples of 16."""
+    """The architecture of both branches. Sizes are (height, width) in pixels, multiples of the side's patch."""
 
     stem: Literal["hybrid", "patch"] = "hybrid"
     stem_stages: tuple[int, ...] = (3, 4, 9)
@@ -36,6 +36,11 @@ class ModelConfig:
     dropout: float = 0.1
     ground_size_px: tuple[int, int] = (128, 512)
     aerial_size_px: tuple[int, int] = (128, 512)
+    ground_patch_px: int = PATCH_PX
+    """Side of the square behind a ground token. Above 16 the stem's first layer strides further: a finer picture
+    costs hardly more than a coarse one."""
+    aerial_patch_px: int = PATCH_PX
+    """Side of the square behind an aerial token."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
@@ -60,22 +65,27 @@ class ModelConfig:
                 root >= NORM_GROUPS and root % NORM_GROUPS == 0,
                 f"stem_width is {self.stem_width}; give a multiple of {NORM_GROUPS / STEM_CHANNELS[0]}",
             )
-        for name in ("ground_size_px", "aerial_size_px"):
-            size = getattr(self, name)
+        for side in ("ground", "aerial"):
+            patch = getattr(self, f"{side}_patch_px")
             require(
-                len(size) == 2 and all(side >= PATCH_PX and side % PATCH_PX == 0 for side in size),
-                f"{name} is {size}; give a height and a width that are multiples of {PATCH_PX}",
+                patch >= PATCH_PX and patch % PATCH_PX == 0,
+                f"{side}_patch_px is {patch}; give a multiple of {PATCH_PX}",
+            )
+            size = getattr(self, f"{side}_size_px")
+            require(
+                len(size) == 2 and all(length >= patch and length % patch == 0 for length in size),
+                f"{side}_size_px is {size}; give a height and a width that are multiples of {patch}",
             )
 
     @property
     def ground_grid(self) -> tuple[int, int]:
         """Rows and columns of ground tokens."""
-        return _grid(self.ground_size_px)
+        return _grid(self.ground_size_px, self.ground_patch_px)
 
     @property
     def aerial_grid(self) -> tuple[int, int]:
         """Rows and columns of aerial tokens."""
-        return _grid(self.aerial_size_px)
+        return _grid(self.aerial_size_px, self.aerial_patch_px)
 
     @property
     def stem_channels(self) -> tuple[int, ...]:
@@ -162,8 +172,8 @@ class CheckpointCard:
         return build(cls, values, cls.__name__)
 
 
-def _grid(size_px: tuple[int, int]) -> tuple[int, int]:
-    return size_px[0] // PATCH_PX, size_px[1] // PATCH_PX
+def _grid(size_px: tuple[int, int], patch_px: int) -> tuple[int, int]:
+    return size_px[0] // patch_px, size_px[1] // patch_px
 
 
 def _plain(value: Any) -> Any:

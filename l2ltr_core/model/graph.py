@@ -108,7 +108,7 @@ def _rounded(rows: Node, weight: Tensor, bias: Tensor) -> Node:
 
 
 def _stem(stem: Any, image: Node) -> Node:
-    """(B, 3, H, W) -> (B, C, H/16, W/16)."""
+    """(B, 3, H, W) -> (B, C, H/P, W/P), P the patch."""
     if not isinstance(stem, HybridStem):
         return _convolve(stem.patches, image)
     root: Any = stem.root

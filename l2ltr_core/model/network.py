@@ -18,12 +18,12 @@ EMBEDDING_STD = 0.02
 class Branch(nn.Module):
     """Stem, CLS token, positional embeddings, layers, LayerNorm; the CLS token is the descriptor."""
 
-    def __init__(self, config: ModelConfig, size_px: tuple[int, int]) -> None:
+    def __init__(self, config: ModelConfig, size_px: tuple[int, int], patch_px: int = PATCH_PX) -> None:
         super().__init__()
         self.config = config
         self.size_px = size_px
-        self.grid = (size_px[0] // PATCH_PX, size_px[1] // PATCH_PX)
-        self.stem = build_stem(config)
+        self.grid = (size_px[0] // patch_px, size_px[1] // patch_px)
+        self.stem = build_stem(config, patch_px)
         self.projection: nn.Module = (
             nn.Identity()
             if isinstance(self.stem, PatchStem)
@@ -105,8 +105,8 @@ class L2LTR(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.ground = Branch(config, config.ground_size_px)
-        self.aerial = Branch(config, config.aerial_size_px)
+        self.ground = Branch(config, config.ground_size_px, config.ground_patch_px)
+        self.aerial = Branch(config, config.aerial_size_px, config.aerial_patch_px)
 
     def forward(self, ground: Tensor, aerial: Tensor) -> tuple[Tensor, Tensor]:
         """Two normalised batches (B, 3, H, W) -> two (B, D) float32 batches of unit rows."""

@@ -1,4 +1,4 @@
-"""From an image to a grid of features, one cell for each 16 x 16 pixels."""
+"""From an image to a grid of features, one cell for each square of 16 x 16 pixels, or of a multiple."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class HybridStem(nn.Module):
     do not share: padding by fixed numbers (never "SAME"), and a shortcut norm of one group a channel.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, patch_px: int = PATCH_PX) -> None:
+        """With a patch of 32 pixels the first layer's filters are twice as wide, and so are its strides."""
         super().__init__()
         root, *stages = config.stem_channels
         resnet = ResNetV2(
@@ -49,6 +50,11 @@ class HybridStem(nn.Module):
             norm_layer=partial(GroupNormAct, num_groups=NORM_GROUPS, eps=1e-6),
         )
         self.root = resnet.stem
+        finer = patch_px // PATCH_PX
+        if finer > 1:
+            self.root.conv = StandardizedConv(
+                3, root, kernel_size=7 * finer, stride=2 * finer, padding=3 * finer, eps=1e-5
+            )
         self.stages = resnet.stages
         for module in self.stages.modules():
             if isinstance(module, DownsampleConv) and isinstance(module.norm, GroupNormAct):
@@ -56,23 +62,23 @@ class HybridStem(nn.Module):
         self.channels: int = resnet.num_features
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB -> (B, C, H/16, W/16)."""
+        """(B, 3, H, W) normalised RGB -> (B, C, H/P, W/P), P the patch."""
         return self.stages(self.root(image))
 
 
 class PatchStem(nn.Module):
-    """The plain ViT's: each 16 x 16 square straight to one token."""
+    """The plain ViT's: each square straight to one token."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, patch_px: int = PATCH_PX) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(3, config.width, kernel_size=PATCH_PX, stride=PATCH_PX)
+        self.patches = nn.Conv2d(3, config.width, kernel_size=patch_px, stride=patch_px)
         self.channels = config.width
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB -> (B, D, H/16, W/16)."""
+        """(B, 3, H, W) normalised RGB -> (B, D, H/P, W/P), P the patch."""
         return self.patches(image)
 
 
-def build_stem(config: ModelConfig) -> HybridStem | PatchStem:
-    """The stem that `config.stem` names."""
-    return HybridStem(config) if config.stem == "hybrid" else PatchStem(config)
+def build_stem(config: ModelConfig, patch_px: int = PATCH_PX) -> HybridStem | PatchStem:
+    """The stem that `config.stem` names, for tokens of `patch_px` x `patch_px` pixels."""
+    return (HybridStem if config.stem == "hybrid" else PatchStem)(config, patch_px)

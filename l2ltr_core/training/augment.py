@@ -1,4 +1,4 @@
-"""How one view is varied without changing what it shows. Images are (B, 3, H, W) float32 levels 0..255."""
+"""How one view is varied without changing what it shows. Images are (B, 3, H, W), levels 0..255."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def vary_colours(images: Tensor, amount: AugmentConfig, rng: np.random.Generator
     gain = np.exp(rng.uniform(-amount.gain, amount.gain, (count, 1, 1, 1)))
     colour = np.exp(rng.uniform(-amount.colour, amount.colour, (count, 3, 1, 1)))
     offset = rng.uniform(-amount.offset, amount.offset, (count, 1, 1, 1))
-    varied = images * _tensor(gain * colour) + _tensor(offset)
+    varied = (images * _tensor(gain * colour)).add_(_tensor(offset))
     if amount.grey:
         grey = rng.random(count) < amount.grey
         varied[grey] = varied[grey].mean(dim=1, keepdim=True).expand_as(varied[grey])

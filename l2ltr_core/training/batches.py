@@ -62,7 +62,7 @@ class BatchMaker:
         shift = rng.uniform(-self.augment.position_m, self.augment.position_m, (len(chosen), 2))
         centres = world.positions_m[chosen] + shift
         mirrored = bool(rng.random() < self.augment.mirror)
-        ground = torch.from_numpy(world.views[chosen]).permute(0, 3, 1, 2).float()
+        ground = torch.from_numpy(world.views[chosen]).permute(0, 3, 1, 2)  # bytes: cheap to move about
         if mirrored:
             ground = mirror_columns(ground)
         turn_deg = rng.uniform(-self.augment.heading_deg, self.augment.heading_deg, len(chosen))
@@ -73,7 +73,7 @@ class BatchMaker:
         aerial = sampler.sample(ground_map, centres, scale, mirrored)
         apart = _distances(world.positions_m[chosen], centres) > self.ignore_within_m
         return Batch(
-            normalize(vary_colours(ground, self.augment, rng), self.view),
+            normalize(vary_colours(ground.float(), self.augment, rng), self.view),
             normalize(vary_colours(aerial, self.augment, rng), self.view),
             torch.from_numpy(apart),
             which,
@@ -121,7 +121,7 @@ def normalize(images: Tensor, view: ViewConfig) -> Tensor:
     """(B, 3, H, W) levels 0..255 -> the model's input."""
     mean = torch.tensor(view.mean).view(3, 1, 1)
     std = torch.tensor(view.std).view(3, 1, 1)
-    return ((images / 255 - mean) / std).contiguous()
+    return (images * (1 / (255 * std))).sub_(mean / std).contiguous()
 
 
 def _distances(a: NDArray, b: NDArray) -> NDArray:

@@ -155,7 +155,8 @@ class TrainConfig:
         )
         require(
             self.model.ground_grid == self.model.aerial_grid,
-            "model.ground_size_px and model.aerial_size_px differ; training needs equal views",
+            f"the ground grid of tokens is {self.model.ground_grid}, the aerial one {self.model.aerial_grid}; "
+            "training needs equal grids",
         )
         require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
 

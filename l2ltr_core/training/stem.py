@@ -21,7 +21,7 @@ FEW_CHANNELS = 16
 
 
 def features(stem: HybridStem | PatchStem, images: Tensor) -> Tensor:
-    """(B, 3, H, W) normalised -> (B, C, H/16, W/16): what `stem(images)` is, and its gradients."""
+    """(B, 3, H, W) normalised -> (B, C, H/P, W/P): what `stem(images)` is, and its gradients."""
     if isinstance(stem, PatchStem):
         return stem(images)
     root: Any = stem.root

@@ -12,17 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
-from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.config import PATCH_PX, CheckpointCard
 from l2ltr_core.model.network import L2LTR
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig, TrainConfig
@@ -33,12 +34,13 @@ from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
 from l2ltr_core.training.validation import Validator
-from l2ltr_core.training.warmup import ColumnNetwork, new_network
+from l2ltr_core.training.warmup import ColumnNetwork, new_network, take_over, with_finer_stem
 from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
 STATE = "state.pt"
 WARM_UP = "warmup.safetensors"
+SIDES: tuple[Literal["ground", "aerial"], ...] = ("ground", "aerial")
 AFTER_STEM = {"attention", "depth", "heads", "mlp_width", "dropout"}
 """Settings of the model that its stems and the heads over them know nothing of."""
 BATCH_SEED_OF_MAIN = 1_000_003
@@ -88,6 +90,8 @@ class Run:
     """Of training, over all sittings."""
     validation: dict[str, float] = field(default_factory=dict)
     """The last one."""
+    started_from: dict[str, Any] = field(default_factory=dict)
+    """`name`, `fingerprint` and `main_steps` of the checkpoint that the network started from."""
 
 
 @dataclass
@@ -111,6 +115,7 @@ def train(
     *,
     warm_start: str | Path | None = None,
     warm_up_further: bool = False,
+    start_from: str | Path | None = None,
     validation: str | Path | None = None,
     cache_dir: str | Path | None = None,
     on_report: Callable[[Report], None] | None = None,
@@ -122,15 +127,16 @@ def train(
     which is saved at least every `run.checkpoint_seconds` and when the process is told to end (SIGTERM,
     Ctrl-C). `warm_start` names the `warmup.safetensors` of another run: its stems stand in for this run's own
     warm-up, so that runs can differ in the main stage alone; with `warm_up_further` this run's warm-up goes on
-    from them, for instance over more cities. Prepared views are kept in `cache_dir`. Raises ConfigurationError
-    and DatasetError.
+    from them, for instance over more cities. `start_from` is a checkpoint whose weights the network starts from,
+    but for its stems where `warm_start` names others. Prepared views are kept in `cache_dir`. Raises ConfigurationError
+    CheckpointError and DatasetError.
     """
     out_dir = Path(out_dir)
     cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"
     if not datasets:
         raise DatasetError("Training needs at least one geotagged dataset.")
     _check_out_dir(out_dir, resume)
-    _check_start(config, resume, warm_start, warm_up_further)
+    _check_start(config, resume, warm_start, warm_up_further, start_from)
     worlds = [load_world(spec, config.model, config.view, cache, on_load) for spec in datasets]
     small = [world.name for world in worlds if len(world) < config.batches.pairs]
     if small:
@@ -144,6 +150,7 @@ def train(
         raise ConfigurationError(f"batches.pairs must be a multiple of the {ranks.count} processes.")
     with _machine(config):
         network = new_network(config)
+        started_from = {} if start_from is None else take_over(network, start_from, warm_start is None)
         run = Run(
             config,
             out_dir,
@@ -154,6 +161,7 @@ def train(
             Journal(out_dir),
             network,
             ColumnNetwork(network),
+            started_from=started_from,
         )
         with _stops_on_signal(run.stop):
             position = restore_state(run) if resume else _begin(run, warm_start, warm_up_further)
@@ -363,6 +371,7 @@ def save_state(run: Run, position: Position) -> None:
         "random": torch.get_rng_state(),
         "validation": run.validation,
         "memory": position.memory.state_dict() if position.memory else None,
+        "started_from": run.started_from,
     }
     temporary = run.out_dir / (STATE + ".tmp")
     with temporary.open("wb") as file:
@@ -388,6 +397,7 @@ def restore_state(run: Run) -> Position:
         raise ConfigurationError(f"'{path}' cannot be resumed from; start anew without --resume.") from error
     position.step, position.seconds = state["step"], state["stage_seconds"]
     run.seconds, run.validation = state["run_seconds"], state["validation"]
+    run.started_from = state.get("started_from", {})
     torch.set_rng_state(state["random"])
     run.journal.forget_after(stage.name, position.step)
     return position
@@ -414,6 +424,7 @@ def load_warm_up(run: Run, path: Path) -> None:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
     wanted = json.loads(json.dumps(_warmed_for(run.config)))
+    weights, made_for = _at_the_size_wanted(weights, made_for, wanted)
     changed = [name for name in wanted if wanted[name] != made_for.get(name)]
     if changed:
         raise ConfigurationError(
@@ -421,6 +432,20 @@ def load_warm_up(run: Run, path: Path) -> None:
         )
     run.columns.load_state_dict(weights)
     run.seconds = seconds
+
+
+def _at_the_size_wanted(
+    weights: dict[str, Tensor], made_for: dict[str, Any], wanted: dict[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Stems of coarser pictures, cut into as many patches, go on with finer ones."""
+    for side in SIDES:
+        patch, size = f"{side}_patch_px", f"{side}_size_px"
+        made_for = {patch: PATCH_PX} | made_for  # which older files do not tell
+        factor = wanted[patch] // made_for[patch]
+        if factor > 1 and wanted[size] == [factor * length for length in made_for.get(size, [])]:
+            weights = with_finer_stem(weights, side, factor)
+            made_for |= {patch: wanted[patch], size: wanted[size]}
+    return weights, made_for
 
 
 def _warmed_for(config: TrainConfig) -> dict[str, Any]:
@@ -450,9 +475,10 @@ def _ship(run: Run, name: str, position: Position) -> CheckpointCard:
         training={
             "data": {world.name: len(world) for world in run.worlds},
             "pairs_a_step": config.batches.pairs,
-            "main_steps": position.step,
+            "main_steps": position.step + run.started_from.get("main_steps", 0),
             "minutes": round(run.seconds / 60, 1),
             "configuration": config.to_dict(),
+            **({"started_from": run.started_from} if run.started_from else {}),
         },
         results={"validation": run.validation} if run.validation else {},
         licence=config.licence,
@@ -472,8 +498,16 @@ def _check_out_dir(out_dir: Path, resume: bool) -> None:
 
 
 def _check_start(
-    config: TrainConfig, resume: bool, warm_start: str | Path | None, warm_up_further: bool
+    config: TrainConfig,
+    resume: bool,
+    warm_start: str | Path | None,
+    warm_up_further: bool,
+    start_from: str | Path | None,
 ) -> None:
+    if resume and start_from is not None:
+        raise ConfigurationError(
+            "A resumed run has its weights already: leave out either --resume or --start-from."
+        )
     if resume and warm_start is not None:
         raise ConfigurationError(
             "A resumed run has its stems already: leave out either --resume or --warm-start."

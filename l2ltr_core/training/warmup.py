@@ -8,7 +8,8 @@ embeddings that begin with structure at the scale of the tokens, and branches th
 from __future__ import annotations
 
 import math
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.checkpoints import load_card, load_network
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.model.config import CheckpointCard, ModelConfig
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.model.stem import HybridStem, PatchStem
@@ -89,6 +92,40 @@ def new_network(config: TrainConfig) -> L2LTR:
     return network
 
 
+def take_over(network: L2LTR, checkpoint: str | Path, stems: bool) -> dict[str, Any]:
+    """Give the network the checkpoint's weights, its stems only where asked for; says which checkpoint that was.
+
+    Raises CheckpointError, and ConfigurationError for one of another architecture.
+    """
+    card = load_card(checkpoint)
+    weights = load_network(checkpoint).state_dict()
+    if not stems:
+        weights = {name: value for name, value in weights.items() if ".stem." not in name}
+    wanted = network.state_dict()
+    other = [n for n, value in weights.items() if n not in wanted or wanted[n].shape != value.shape]
+    if other or card.model.attention != network.config.attention:
+        differs = f"its {other[0]} has another shape" if other else f"its attention is {card.model.attention}"
+        raise ConfigurationError(
+            f"'{card.name}' is of another architecture than the configuration asks for: {differs}."
+        )
+    network.load_state_dict(weights, strict=False)
+    steps = card.training.get("main_steps", 0)
+    return {"name": card.name, "fingerprint": card.fingerprint, "main_steps": steps}
+
+
+def with_finer_stem(
+    weights: dict[str, Tensor], side: Literal["ground", "aerial"], factor: int
+) -> dict[str, Tensor]:
+    """Weights of a `ColumnNetwork` that sees, in pictures `factor` times as large, just what it saw before.
+
+    Each tap of the first layer's filters becomes a square of taps (so a mean over pixels, as standardised
+    filters and the norm after them are blind to scale); training goes on from there to the finer detail.
+    """
+    name = next(n for n in (f"{side}_stem.root.conv.weight", f"{side}_stem.patches.weight") if n in weights)
+    taps = weights[name].repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    return weights | {name: taps / factor**2}
+
+
 def structured_positions(grid: tuple[int, int], width: int, std: float) -> Tensor:
     """(rows * columns, width) embeddings, row by row: waves around the azimuth and along the rows.
 
@@ -116,7 +153,7 @@ def initial_positions(card: CheckpointCard, side: Literal["ground", "aerial"]) -
     from random numbers. What `structured_positions` gives must therefore never change.
     """
     configuration = card.training.get("configuration")
-    if not isinstance(configuration, dict) or configuration.get("model") != card.model.to_dict():
+    if not isinstance(configuration, dict) or not _is_of(configuration.get("model"), card.model):
         return None
     std = configuration.get("position_std")
     if not isinstance(std, int | float) or std <= 0:
@@ -124,6 +161,14 @@ def initial_positions(card: CheckpointCard, side: Literal["ground", "aerial"]) -
     grid = card.model.ground_grid if side == "ground" else card.model.aerial_grid
     positions = structured_positions(grid, card.model.width, std).numpy()
     return np.concatenate([np.zeros_like(positions[:1]), positions])
+
+
+def _is_of(told: Any, model: ModelConfig) -> bool:
+    """Whether a card's training tells of that architecture; settings that it does not name are as always."""
+    try:
+        return isinstance(told, dict) and ModelConfig.from_dict(told) == model
+    except ConfigurationError:
+        return False
 
 
 def positions_before_and_after(

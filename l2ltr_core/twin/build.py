@@ -153,6 +153,7 @@ def build_city(
     rebuilt: bool = True,
     panoramas: int = 400,
     size_px: tuple[int, int] = (64, 256),
+    samples: int = 2,
     full_sphere: bool = False,
     moments: int = 1,
     pixel_m: float = 0.4,
@@ -162,7 +163,8 @@ def build_city(
 
     `variant` > 0 builds an imagined city with the grain of the real one, or with the city "invented" a street
     plan of its own; unless `rebuilt` it is only turned, stretched and painted anew. `size_px` is the (height,
-    width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`.
+    width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays
+    make one of its pixels.
     `moments` orthophotos are taken, each with other sun, season and traffic. Work that is already
     there is not done again; `dataset.json` is written last. Raises TwinError for an unusable city.
     """
@@ -183,7 +185,7 @@ def build_city(
             )
             write_orthophoto(out_dir / name, picture, plan, pixel_m, BORDER_M)
     spots = camera_spots(world, window, panoramas, (seed, 3, variant))
-    _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, full_sphere, progress)
+    _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, progress)
     places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
     write_places(out_dir / "places.csv", places)
     imagery = [f"orthophoto_{k}.tif" for k in range(moments)] if moments > 1 else "orthophoto.tif"
@@ -207,6 +209,7 @@ def _take_panoramas(
     folder: Path,
     seed: int,
     size_px: tuple[int, int],
+    samples: int,
     full_sphere: bool,
     progress: Progress | None,
 ) -> None:
@@ -235,6 +238,7 @@ def _take_panoramas(
                 heading_deg=heading,
                 top_deg=reach,
                 bottom_deg=-reach,
+                samples=samples,
             )
             pixels = _with_sensor_noise(pixels, light, rng)
             error = np.clip(rng.normal(size=3), -2, 2)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from l2ltr_core.checkpoints import import_authors, load_network
+from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.model.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig, ViewConfig
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.model.stem import HybridStem
@@ -175,6 +176,19 @@ def test_the_stem_pads_by_fixed_numbers_and_norms_its_shortcuts_by_channel() -> 
         )
         assert (block.norm2.num_groups, block.norm2.eps) == (32, 1e-6)
         assert block.conv2.eps == 1e-5
+
+
+def test_a_larger_patch_makes_as_many_tokens_of_a_finer_picture() -> None:
+    config = replace(SMALL, ground_size_px=(64, 128), ground_patch_px=32)
+    assert config.ground_grid == SMALL.ground_grid
+    fine = L2LTR(config).ground
+    assert fine.grid == config.ground_grid
+    assert fine.features(torch.randn(1, 3, 64, 128)).shape[2:] == config.ground_grid
+    root = fine.stem.root.conv
+    assert (root.kernel_size, root.stride, root.padding) == ((14, 14), (4, 4), (6, 6))
+    for wrong, message in ((24, "give a multiple of 16"), (48, "multiples of 48")):
+        with pytest.raises(ConfigurationError, match=message):
+            replace(config, ground_patch_px=wrong)
 
 
 def test_every_parameter_learns() -> None:

@@ -17,8 +17,9 @@ def test_every_shipped_configuration_is_valid_and_named_after_its_file(path: Pat
     assert load_config(path).name == path.stem
 
 
-def test_the_two_helsinki_configurations_differ_in_the_attention_only() -> None:
-    l2ltr, vit = load_config(CONFIGS / "helsinki-l2ltr.toml"), load_config(CONFIGS / "helsinki-vit.toml")
+@pytest.mark.parametrize("sitting", ["-first", ""])
+def test_the_two_helsinki_configurations_differ_in_the_attention_only(sitting: str) -> None:
+    l2ltr, vit = (load_config(CONFIGS / f"helsinki-{kind}{sitting}.toml") for kind in ("l2ltr", "vit"))
     assert (l2ltr.model.attention, vit.model.attention) == ("self-cross", "self")
     alike = replace(
         vit,
@@ -32,8 +33,9 @@ def test_the_two_helsinki_configurations_differ_in_the_attention_only() -> None:
 
 @pytest.mark.parametrize("city", ["helsinki", "monaco"])
 def test_stems_are_warmed_up_as_the_checkpoint_that_starts_from_them_says(city: str) -> None:
-    checkpoint = load_config(CONFIGS / f"{city}-l2ltr.toml")
-    for sitting in ("stems", "stems-further"):
+    last = load_config(CONFIGS / f"{city}-l2ltr.toml")
+    first = load_config(CONFIGS / f"{city}-l2ltr-first.toml")
+    for sitting, checkpoint in (("stems", first), ("stems-further", first), ("stems-finer", last)):
         stems = load_config(CONFIGS / f"{city}-{sitting}.toml")
         assert stems.main.steps == 0
         of_the_warm_up = ("seed", "model", "view", "augment", "run")
@@ -65,7 +67,7 @@ def test_a_setting_may_be_left_out() -> None:
         ("model.depht", 2, "There is no setting 'model.depht'"),
         ("warmup.steps", 0, "needs a teacher"),
         ("view.polar", False, "polar aerial views only"),
-        ("model.aerial_size_px", [64, 64], "training needs equal views"),
+        ("model.aerial_size_px", [64, 64], "training needs equal grids"),
         ("snapshots.early", 1.0, "between 0 and 1"),
         ("batches", 3, "give a table"),
     ],

@@ -133,6 +133,53 @@ def test_a_warm_up_can_go_on_from_the_stems_of_another_run(world: Path, tmp_path
         train(config, [world], tmp_path / "cold", warm_up_further=True)
 
 
+def test_stems_of_coarser_photos_go_on_with_finer_ones(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(2, 0)
+    train(config, [world], tmp_path / "coarse")
+    finer_px = tuple(2 * side for side in config.model.ground_size_px)
+    sharp = replace(config, model=replace(config.model, ground_size_px=finer_px, ground_patch_px=32))
+    warm_up = tmp_path / "coarse" / "warmup.safetensors"
+    train(sharp, [world], tmp_path / "sharp", warm_start=warm_up, warm_up_further=True)
+    before, after = (load_file(tmp_path / run / "warmup.safetensors") for run in ("coarse", "sharp"))
+    name = "ground_stem.root.conv.weight"
+    assert before[name].shape[2:] == (7, 7) and after[name].shape[2:] == (14, 14)
+    assert (
+        float((after[name][:, :, ::2, ::2] - before[name] / 4).abs().max()) < 3 * config.warmup.learning_rate
+    )
+    narrow = replace(sharp, view=replace(sharp.view, chip_m=33.0))
+    with pytest.raises(ConfigurationError, match="warmed up with another 'view'"):
+        train(narrow, [world], tmp_path / "narrow", warm_start=warm_up, warm_up_further=True)
+
+
+def test_a_checkpoint_is_trained_further(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(2, 3)
+    first = train(config, [world], tmp_path / "first").cards[0]
+    still = replace(config, main=replace(config.main, steps=2, learning_rate=1e-9), name="further")
+    warm_up = tmp_path / "first" / "warmup.safetensors"
+    start = tmp_path / "first" / "tiny.safetensors"
+    card = train(still, [world], tmp_path / "on", warm_start=warm_up, start_from=start).cards[0]
+    assert card.training["started_from"] == {
+        "name": "tiny",
+        "fingerprint": first.fingerprint,
+        "main_steps": 3,
+    }
+    assert card.training["main_steps"] == 5
+    before, after = (load_file(path) for path in (start, tmp_path / "on" / "further.safetensors"))
+    layers = [name for name in before if ".stem." not in name]
+    assert all(torch.allclose(before[name].float(), after[name].float(), atol=1e-3) for name in layers)
+    longer = replace(still, main=replace(still.main, steps=3))
+    assert train(longer, [world], tmp_path / "on", True).cards[0].training["main_steps"] == 6
+
+    plain = replace(still, model=replace(still.model, attention="self"))
+    with pytest.raises(ConfigurationError, match="its attention is self-cross"):
+        train(plain, [world], tmp_path / "plain", warm_start=warm_up, start_from=start)
+    deep = replace(still, model=replace(still.model, mlp_width=48))
+    with pytest.raises(ConfigurationError, match="has another shape"):
+        train(deep, [world], tmp_path / "deep", warm_start=warm_up, start_from=start)
+    with pytest.raises(ConfigurationError, match="leave out either --resume or --start-from"):
+        train(still, [world], tmp_path / "on", True, start_from=start)
+
+
 def test_a_file_of_other_stems_is_refused_in_one_sentence(world: Path, tmp_path: Path) -> None:
     config = tiny_config(1, 1)
     train(config, [world], tmp_path / "first")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from l2ltr_core.training.warmup import (
     initial_positions,
     new_network,
     structured_positions,
+    with_finer_stem,
 )
 from tests.training.test_ranks import make_batch
 from tests.training.tiny_world import tiny_config
@@ -84,6 +86,24 @@ def test_a_turned_view_turns_the_column_descriptor() -> None:
     straight, turned = head(features), head(features.roll(2, 3))
     assert torch.allclose(straight.roll(2 * COLUMN_WIDTH, 1), turned, atol=1e-6)
     assert float(straight.detach().norm()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("stem", ["hybrid", "patch"])
+def test_a_finer_stem_sees_in_a_picture_twice_as_large_what_it_saw_before(
+    stem: Literal["hybrid", "patch"],
+) -> None:
+    config = tiny_config()
+    coarse_model = replace(config.model, stem=stem)
+    rows, columns = coarse_model.ground_size_px
+    fine_model = replace(coarse_model, ground_size_px=(2 * rows, 2 * columns), ground_patch_px=32)
+    assert fine_model.ground_grid == coarse_model.ground_grid
+    coarse, fine = (
+        ColumnNetwork(new_network(replace(config, model=model))) for model in (coarse_model, fine_model)
+    )
+    fine.load_state_dict(with_finer_stem(coarse.state_dict(), "ground", 2))
+    large = torch.randn(2, 3, 2 * rows, 2 * columns, generator=torch.Generator().manual_seed(1))
+    small = torch.nn.functional.avg_pool2d(large, 2)
+    torch.testing.assert_close(fine.ground(large), coarse.ground(small), rtol=1e-3, atol=1e-4)
 
 
 def test_the_teacher_never_changes() -> None:
