@@ -388,7 +388,7 @@ def train(
     validation: Annotated[str | None, typer.Option(help="A geotagged folder that is only measured.")] = None,
 ) -> None:
     """Train a checkpoint on geotagged panoramas and imagery."""
-    from l2ltr_core.training import load_config
+    from l2ltr_core.training import WARM_UP, load_config
     from l2ltr_core.training import train as run
 
     with _progress("Photos") as progress:
@@ -400,6 +400,8 @@ def train(
         print(f"{result.out_dir / card.name}.safetensors: fingerprint {card.fingerprint}")
     if not result.finished:
         raise typer.Exit(INTERRUPTED)
+    if not result.cards:
+        print(f"{result.out_dir / WARM_UP}: the stems, for --warm-start")
 
 
 @inspect_app.command("attention")
@@ -557,6 +559,7 @@ def twin_build(
     moments: Annotated[int, typer.Option(help="How many orthophotos, each at another time.")] = 1,
     full_sphere: Annotated[bool, typer.Option("--full-sphere", help="Photos of the whole sphere.")] = False,
     width_px: Annotated[int, typer.Option(help="Width of a photo.")] = 256,
+    samples: Annotated[int, typer.Option(help="So many rays, squared, make a pixel of a photo.", min=1)] = 2,
 ) -> None:
     """Render a simulated city: an orthophoto and geotagged panoramas."""
     from l2ltr_core.twin import build_city
@@ -565,7 +568,8 @@ def twin_build(
     with _progress("Photos") as progress:
         build_city(
             city, out, seed=seed, part=part, variant=variant, rebuilt=rebuilt, panoramas=panoramas,
-            moments=moments, full_sphere=full_sphere, size_px=(height_px, width_px), progress=progress,
+            moments=moments, full_sphere=full_sphere, size_px=(height_px, width_px), samples=samples,
+            progress=progress,
         )  # fmt: skip
     print(out)
 

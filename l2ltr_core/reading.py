@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from l2ltr_core.errors import ConfigurationError
@@ -17,17 +17,16 @@ def build(cls: type[T], values: object, name: str = "") -> T:
     `name` is what the table is called in messages, nothing for a whole file. Raises ConfigurationError.
     """
     if not isinstance(values, Mapping):
-        raise ConfigurationError(f"[{name}] is {values!r}; give a table of settings.")
+        raise ConfigurationError(f"{f'[{name}]' if name else 'It'} is {values!r}; give a table of settings.")
     prefix = f"{name}." if name else ""
     hints = get_type_hints(cls)
     if unknown := sorted(set(values) - set(hints)):
         raise ConfigurationError(f"There is no setting '{prefix}{unknown[0]}'; known are {', '.join(hints)}.")
     given = {key: _read(hints[key], value, prefix + key) for key, value in values.items()}
-    try:
-        return cls(**given)
-    except TypeError as error:
-        missing = [f"{prefix}{f.name}" for f in fields(cls) if f.name not in values]  # type: ignore[arg-type]
-        raise ConfigurationError(f"A setting is missing, one of {', '.join(missing)}.") from error
+    needed = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]  # type: ignore[arg-type]
+    if missing := [f"'{prefix}{key}'" for key in needed if key not in values]:
+        raise ConfigurationError(f"The setting {missing[0]} is missing.")
+    return cls(**given)
 
 
 def _read(hint: Any, value: object, name: str) -> Any:

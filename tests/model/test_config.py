@@ -83,7 +83,7 @@ def test_reading_is_strict(values: object, sentence: str) -> None:
 def test_a_card_without_a_view_is_refused() -> None:
     values = CARD.to_dict()
     del values["view"]
-    with pytest.raises(ConfigurationError, match=r"A setting is missing, one of .*CheckpointCard\.view"):
+    with pytest.raises(ConfigurationError, match=r"setting 'CheckpointCard\.view' is missing"):
         CheckpointCard.from_dict(values)
 
 
