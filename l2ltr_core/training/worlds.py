@@ -1,4 +1,4 @@
-"""A dataset folder held in memory for training: every ground view, and each map as pixels in metres.
+"""A dataset folder at hand for training: every ground view, and each map as pixels in metres.
 
 The frame of a world is flat: metres east and north of one corner, Web Mercator units times the cosine
 of the latitude in the middle (5 mm off at the edge of a chip, in a city one kilometre wide).
@@ -7,6 +7,7 @@ of the latitude in the middle (5 mm off at the edge of a chip, in a city one kil
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class GroundMap:
 
 @dataclass(frozen=True)
 class World:
-    """Ground views (N, H, W, 3) uint8, their positions (N, 2) metres east and north, and the maps."""
+    """Ground views (N, H, W, 3) uint8, maybe read-only, their positions (N, 2) metres east and north, and the maps."""
 
     name: str
     views: NDArray[np.uint8]
@@ -75,7 +76,7 @@ def _ground_views(
     kept = cache / f"{dataset.name}-{_signature(dataset, model, view)}"
     views_path, degrees_path = kept.with_suffix(".views.npy"), kept.with_suffix(".degrees.npy")
     if views_path.exists() and degrees_path.exists():
-        return np.load(views_path), np.load(degrees_path)
+        return _kept_views(views_path), np.load(degrees_path)
 
     def read(path: Path) -> tuple[RGB, float, float]:
         photo = load_panorama(path)
@@ -93,9 +94,18 @@ def _ground_views(
             if progress:
                 progress(i + 1, total)
     cache.mkdir(parents=True, exist_ok=True)
-    np.save(views_path, views)
-    np.save(degrees_path, degrees)
-    return views, degrees
+    for path, rows in ((degrees_path, degrees), (views_path, views)):
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        with partial.open("wb") as file:
+            np.save(file, rows)
+        partial.replace(path)
+    return _kept_views(views_path), degrees
+
+
+def _kept_views(path: Path) -> NDArray[np.uint8]:
+    """Left on disk until a batch asks for them: many cities need little memory, and runs side by side share it."""
+    views: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return views
 
 
 def _signature(dataset: GeotaggedDataset, model: ModelConfig, view: ViewConfig) -> str:

@@ -35,11 +35,11 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_sixty_steps_learn_a_small_world_and_leave_everything_a_run_should(
+def test_eighty_steps_learn_a_small_world_and_leave_everything_a_run_should(
     world: Path, other_world: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    config = tiny_config(20, 40, snapshots={"tiny-early": 0.5})
+    config = tiny_config(20, 60, snapshots={"tiny-early": 0.5})
     result = train(config, [world], out, validation=other_world)
     assert result.finished and [card.name for card in result.cards] == ["tiny-early", "tiny"]
     warm, trained = rows(out / "validation.csv")
