@@ -96,7 +96,7 @@ FOREIGN = [
     *(City("invented", "quarter", number, 150, 1) for number in range(101, 131)),
 ]
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
-SIZE_PX, SAMPLES = (128, 512), 1
+SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
 
 
@@ -168,7 +168,7 @@ def worlds() -> None:
             build_city(
                 each.city, each.folder, seed=100 + each.variant, part=each.part, variant=each.variant,
                 rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
-                size_px=SIZE_PX, samples=SAMPLES,
+                size_px=SIZE_PX, samples=RAYS,
             )  # fmt: skip
             print(each.folder, flush=True)
 
@@ -198,7 +198,7 @@ def train(name: str) -> None:
 
 def queries() -> None:
     """The whole city from above, photos of its held-out east, and photos of another city."""
-    sharp = {"size_px": SIZE_PX, "samples": SAMPLES}
+    sharp = {"size_px": SIZE_PX, "samples": RAYS}
     build_city("helsinki", TEST, seed=TEST_SEED, part="test", panoramas=QUERIES, **sharp)
     build_city("monaco", ELSEWHERE, seed=900, part="east", panoramas=600, **sharp)
     target = ASSETS / "datasets" / "helsinki"

@@ -46,6 +46,15 @@ class Ranks:
         parts[self.rank] = descriptors
         return torch.cat(parts)
 
+    def mean(self, value: Tensor) -> Tensor:
+        """Of a scalar over the processes; each one's gradient is its own share, since gradients are summed."""
+        if self.count == 1:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        own = value / self.count
+        return own + (total / self.count - own.detach())
+
     def leader_says(self, *values: float) -> tuple[float, ...]:
         """The first process's values on every process: clocks and signals differ, decisions must not."""
         if self.count == 1:

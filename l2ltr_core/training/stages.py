@@ -115,9 +115,9 @@ class Main(nn.Module):
         contrastive = contrast(*everywhere, self.objective, batch.kept, remembered)
         parts = {"loss": contrastive, "contrastive": contrastive}
         if ground_off is not None and aerial_off is not None:
-            own_share = (ground_off + aerial_off) / ranks.count  # gradients are summed over ranks
-            parts["loss"] = contrastive + self.objective.teacher_weight * own_share
-            parts["teacher"] = (ground_off + aerial_off).detach() / 2
+            off = ranks.mean(ground_off + aerial_off)
+            parts["loss"] = contrastive + self.objective.teacher_weight * off
+            parts["teacher"] = off.detach() / 2
         return _with_matches(parts, *everywhere)
 
     def _encode(self, branch: Branch, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
 
+from l2ltr_core.checkpoints import load_card
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stages import Main, WarmUp
 from l2ltr_core.training.warmup import ColumnNetwork, new_network
-from tests.training.tiny_world import tiny_config
+from tests.training.tiny_world import tiny_config, write_world
 
 
 def make_batch() -> Batch:
@@ -43,8 +49,6 @@ def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
 
 
 def run_rank(rank: int, port: int, folder: str) -> None:
-    import os
-
     torch.set_num_threads(1)
     os.environ |= {
         "RANK": str(rank),
@@ -71,6 +75,37 @@ def test_two_processes_give_the_losses_and_gradients_of_one(tmp_path: Path) -> N
         assert len(together) == len(alone)
         for mine, theirs in zip(alone, together, strict=True):
             assert torch.allclose(mine, theirs, atol=1e-5 * max(1.0, float(mine.abs().max())))
+
+
+def test_a_whole_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
+    """As `torchrun --nproc-per-node 2` starts it, resumed once on the way."""
+    world = write_world(tmp_path / "world", 64, seed=0)
+    program = tmp_path / "run.py"
+    program.write_text(
+        "import sys\n"
+        "from dataclasses import replace\n"
+        "from l2ltr_core.training import train\n"
+        "from tests.training.tiny_world import tiny_config\n"
+        "config = tiny_config(3, int(sys.argv[3]))\n"
+        "config = replace(config, run=replace(config.run, threads=1, log_every=1))\n"
+        "train(config, [sys.argv[1]], sys.argv[2], resume=sys.argv[4:] == ['resume'])\n"
+    )
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
+
+    def run(folder: str, main_steps: int, *more: str, by: Sequence[str] = ()) -> None:
+        command = [sys.executable, *by, program, world, tmp_path / folder, str(main_steps), *more]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+        subprocess.run(list(map(str, command)), check=True, env=environment, capture_output=True)
+
+    for folder, by in (("alone", ()), ("together", torchrun)):
+        run(folder, 2, by=by)
+        run(folder, 4, "resume", by=by)
+    alone, together = (pd.read_csv(tmp_path / folder / "train.csv") for folder in ("alone", "together"))
+    assert together["stage"].tolist() == ["warmup"] * 3 + ["main"] * 4
+    assert together["step"].tolist() == alone["step"].tolist()
+    for part in ("loss", "in_batch_recall", "teacher"):
+        np.testing.assert_allclose(together[part], alone[part], rtol=1e-3, atol=1e-6)
+    assert load_card(tmp_path / "together" / "tiny.safetensors").training["main_steps"] == 4
 
 
 @pytest.mark.parametrize("rank", [0, 1])
