@@ -3,7 +3,7 @@
     python scripts/ablation.py run KIND SEED    one run of `STEPS` steps on warmed-up stems (runs/ablation)
     python scripts/ablation.py table            what the runs measured, written into docs/ablation.md
 
-The stems are those of `helsinki-stems` and do not move, so a run trains the layers alone. Validation photos judge.
+The stems are those of `helsinki-stems-finer` and do not move, so a run trains the layers alone. Validation photos judge.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MEASURES = {
 
 def run(kind: str, seed: int) -> None:
     """Train, look at the layers on some validation photos, and write it all into one JSON file."""
-    lesson, name = LESSONS["helsinki-stems"], f"{kind}-{seed}"
+    lesson, name = LESSONS["helsinki-stems-finer"], f"{kind}-{seed}"
     attention, loss = KINDS[kind]
     config = load_config("configs/helsinki-l2ltr.toml")
     config = replace(
@@ -58,8 +58,8 @@ def run(kind: str, seed: int) -> None:
     out = FOLDER / name
     result = train(
         config, [each.folder for each in lesson.cities], out, (out / "state.pt").exists(),
-        warm_start=RUNS / "helsinki-stems" / "warmup.safetensors", validation=VALIDATION.folder,
-        cache_dir=RUNS / "helsinki-stems" / "views",
+        warm_start=RUNS / "helsinki-stems-finer" / "warmup.safetensors", validation=VALIDATION.folder,
+        cache_dir=RUNS / "helsinki-stems-finer" / "views",
     )  # fmt: skip
     if result.finished:
         measured = result.cards[0].results["validation"] | _layers(

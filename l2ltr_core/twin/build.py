@@ -37,7 +37,8 @@ INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2}
 _MOMENT_EVERY = 120
 _LEAN = 0.06
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
-_POSITION_ERROR_M = 1.5
+POSITION_ERROR_M = 1.5
+"""Standard deviation of a photo's recorded position, east and north; never more than twice that."""
 _HEADING_ERROR_DEG = 2.0
 
 
@@ -243,7 +244,7 @@ def _take_panoramas(
             pixels = _with_sensor_noise(pixels, light, rng)
             error = np.clip(rng.normal(size=3), -2, 2)
             location = world.plan.frame.to_location(
-                x + error[0] * _POSITION_ERROR_M, y + error[1] * _POSITION_ERROR_M
+                x + error[0] * POSITION_ERROR_M, y + error[1] * POSITION_ERROR_M
             )
             write_panorama(
                 file,
