@@ -3,7 +3,7 @@
     python scripts/ablation.py run KIND SEED    one run of `STEPS` steps on warmed-up stems (runs/ablation)
     python scripts/ablation.py table            what the runs measured, written into docs/ablation.md
 
-The stems are those of `helsinki-stems-finer` and do not move, so a run trains the layers alone. Validation photos judge.
+The stems are those of `helsinki-stems-finer` and do not move: a run trains the layers alone. Validation photos judge.
 """
 
 from __future__ import annotations
