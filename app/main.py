@@ -1,8 +1,14 @@
-"""The app's entry: `python -m streamlit run app/main.py`."""
+"""The app's entry: `streamlit run app/main.py`."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import streamlit as st
+
+if (root := str(Path(__file__).parents[1])) not in sys.path:  # streamlit alone adds only this folder
+    sys.path.insert(0, root)
 
 from app import state, widgets
 
