@@ -106,11 +106,9 @@ def table() -> None:
             middle, low, high = (form.format(v) for v in (statistics.mean(values), min(values), max(values)))
             cells.append(f"{middle} ({low} to {high})")
         lines.append(f"| {words} | {' | '.join(cells)} |")
-    lines += ["", _verdict(found, "self-cross", "self", "self-cross", "plain self-attention")]
+    lines += ["", "Attention: " + _verdict(found, "self-cross", "self", "self-cross", "plain self-attention")]
     if "triplet" in found:
-        lines[-1] += " Of the losses: " + _verdict(
-            found, "self-cross", "triplet", "InfoNCE", "the triplet loss"
-        )
+        lines[-1] += " Loss: " + _verdict(found, "self-cross", "triplet", "InfoNCE", "the triplet loss")
     lines += ["", "These are short runs of a small network on a simulated city.", ""]
     PAGE.write_text("\n".join(lines))
 
@@ -119,9 +117,9 @@ def _verdict(found: dict[str, list[dict[str, Any]]], one: str, other: str, name:
     """Whether every seed of one kind finds more than any of the other."""
     ones, others = ([each["places_recall_within_25m"] for each in found[kind]] for kind in (one, other))
     if not (min(ones) > max(others) or min(others) > max(ones)):
-        return "The ranges of what is found overlap: no difference is shown."
+        return "the ranges of what is found overlap: no difference is shown."
     more = name if statistics.mean(ones) > statistics.mean(others) else other_name
-    return f"Every seed of {more} finds more than any of the other."
+    return f"every seed of {more} finds more than any of the other."
 
 
 def _measured(kind: str, seed: int) -> dict[str, Any]:
