@@ -162,7 +162,7 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 
 def worlds() -> None:
-    """Render every city to learn from and to be watched on; about an hour on one core."""
+    """Render every city to learn from and to be watched on; more than an hour on one core."""
     for each in [VALIDATION, *HELSINKI, *FOREIGN, INVENTED_VALIDATION]:
         if not (each.folder / "dataset.json").exists():
             build_city(

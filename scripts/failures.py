@@ -23,7 +23,7 @@ FOUND, MISSED = (40, 200, 80), (235, 60, 50)
 DOT_PX, WIDTH_PX = 5, 1400
 
 
-def main(checkpoint: str, picture: str) -> None:
+def main(checkpoint: str = "helsinki-l2ltr", picture: str = "docs/hard.jpg") -> None:
     """Search for every photo and draw where it was taken."""
     dataset = open_dataset(VALIDATION.folder)
     encoder = l2.load_encoder(checkpoint)
@@ -43,4 +43,4 @@ def main(checkpoint: str, picture: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:3] + ["helsinki-l2ltr", "docs/hard.jpg"][len(sys.argv) - 1 :]))
+    main(*sys.argv[1:3])

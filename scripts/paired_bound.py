@@ -20,7 +20,7 @@ DRAWS = 200
 OWN_ERRORS_M = (0.0, 1.0, 2.0, 4.0)
 
 
-def main(dataset: str) -> None:
+def main(dataset: str = "helsinki") -> None:
     """Print the recall for each error of the matcher, standard deviation east and north, in metres."""
     places = [query.location for query in open_dataset(dataset).queries if query.location is not None]
     degrees = np.array([(place.latitude, place.longitude) for place in places])
@@ -38,4 +38,4 @@ def main(dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "helsinki")
+    main(*sys.argv[1:2])

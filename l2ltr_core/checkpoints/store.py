@@ -25,7 +25,7 @@ from l2ltr_core.checkpoints.writing import writing
 from l2ltr_core.errors import CheckpointError, ConfigurationError
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder, Precision, Side
-from l2ltr_core.model.network import L2LTR, Branch
+from l2ltr_core.model.network import L2LTR, Branch, build_branch
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 STORED = {"F16": torch.float16, "F32": torch.float32}
@@ -183,11 +183,11 @@ def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
 def _load_branch(weights: Path, stored: CheckpointCard, card: CheckpointCard, side: Side) -> Branch:
     """One branch in float32, its tensors read straight from the file, at the sizes of `card`."""
     with torch.device("meta"):
-        branch = getattr(L2LTR(card.model), side)
+        branch = build_branch(card.model, side)
     with _reading(weights) as file:
         tensors = {name: file.get_tensor(f"{side}.{name}").float() for name in branch.state_dict()}
     require_finite(tensors, weights.name)
-    grid: tuple[int, int] = getattr(stored.model, f"{side}_grid")
+    grid = stored.model.ground_grid if side == "ground" else stored.model.aerial_grid
     if grid != branch.grid:
         positions = tensors["positional_embedding"]
         tensors["positional_embedding"] = resample_positions(positions, grid, branch.grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -99,14 +100,21 @@ class Branch(nn.Module):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
+def build_branch(config: ModelConfig, side: Literal["ground", "aerial"]) -> Branch:
+    """One side's branch, for the views that the configuration gives it."""
+    if side == "ground":
+        return Branch(config, config.ground_size_px, config.ground_patch_px)
+    return Branch(config, config.aerial_size_px, config.aerial_patch_px)
+
+
 class L2LTR(nn.Module):
     """Both branches. `ground` sees the panorama's view, `aerial` the (polar) view of the chip."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.ground = Branch(config, config.ground_size_px, config.ground_patch_px)
-        self.aerial = Branch(config, config.aerial_size_px, config.aerial_patch_px)
+        self.ground = build_branch(config, "ground")
+        self.aerial = build_branch(config, "aerial")
 
     def forward(self, ground: Tensor, aerial: Tensor) -> tuple[Tensor, Tensor]:
         """Two normalised batches (B, 3, H, W) -> two (B, D) float32 batches of unit rows."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from torch import Tensor
 from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.model.config import PATCH_PX, CheckpointCard
+from l2ltr_core.model.encoder import Side
 from l2ltr_core.model.network import L2LTR
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig, TrainConfig
@@ -40,7 +41,7 @@ from l2ltr_core.types import Progress
 
 STATE = "state.pt"
 WARM_UP = "warmup.safetensors"
-SIDES: tuple[Literal["ground", "aerial"], ...] = ("ground", "aerial")
+SIDES: tuple[Side, ...] = ("ground", "aerial")
 AFTER_STEM = {"attention", "depth", "heads", "mlp_width", "dropout"}
 """Settings of the model that its stems and the heads over them know nothing of."""
 BATCH_SEED_OF_MAIN = 1_000_003
@@ -128,8 +129,8 @@ def train(
     Ctrl-C). `warm_start` names the `warmup.safetensors` of another run: its stems stand in for this run's own
     warm-up, so that runs can differ in the main stage alone; with `warm_up_further` this run's warm-up goes on
     from them, for instance over more cities. `start_from` is a checkpoint whose weights the network starts from,
-    but for its stems where `warm_start` names others. Prepared views are kept in `cache_dir`. Raises ConfigurationError
-    CheckpointError and DatasetError.
+    but for its stems where `warm_start` names others. Prepared views are kept in `cache_dir`. Raises
+    ConfigurationError, CheckpointError and DatasetError.
     """
     out_dir = Path(out_dir)
     cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"
