@@ -116,16 +116,14 @@ class Lesson:
 
 
 def _lessons(cities: list[City], validation: City, city: str, *attentions: str) -> dict[str, Lesson]:
-    """Stems in three sittings, the networks in two: the last of each with sharper photos."""
-    stems, more, finer = (f"{city}-stems{sitting}" for sitting in ("", "-further", "-finer"))
-    lessons = {
-        stems: Lesson(cities, validation),
-        more: Lesson(cities, validation, stems_of=stems, further=True),
-        finer: Lesson(cities, validation, stems_of=more, further=True),
-    }
+    """Stems in four sittings, the networks in three on the last three of them: `configs` says what each changes."""
+    lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in ("", "-further", "-finer", "-leaning")]
+    for before, each in zip([None, *stems], stems, strict=False):
+        lessons[each] = Lesson(cities, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):
-        lessons[f"{name}-first"] = Lesson(cities, validation, stems_of=more)
-        lessons[name] = Lesson(cities, validation, stems_of=finer, after=f"{name}-first")
+        networks = [f"{name}-first", f"{name}-second", name]
+        for warm, before, each in zip(stems[1:], [None, *networks], networks, strict=False):
+            lessons[each] = Lesson(cities, validation, stems_of=warm, after=before)
     return lessons
 
 

@@ -35,7 +35,7 @@ BORDER_M = 20.0
 INVENTED = "invented"
 INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2}
 _MOMENT_EVERY = 120
-_LEAN = 0.06
+_LEAN = 0.2
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
 POSITION_ERROR_M = 1.5
 """Standard deviation of a photo's recorded position, east and north; never more than twice that."""

@@ -10,6 +10,8 @@ from l2ltr_core.training.config import config_from_dict, load_config
 from tests.training.tiny_world import tiny_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+STEMS = ("", "-further", "-finer", "-leaning")
+NETWORKS = ("-first", "-second", "")
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
@@ -17,7 +19,7 @@ def test_every_shipped_configuration_is_valid_and_named_after_its_file(path: Pat
     assert load_config(path).name == path.stem
 
 
-@pytest.mark.parametrize("sitting", ["-first", ""])
+@pytest.mark.parametrize("sitting", NETWORKS)
 def test_the_two_helsinki_configurations_differ_in_the_attention_only(sitting: str) -> None:
     l2ltr, vit = (load_config(CONFIGS / f"helsinki-{kind}{sitting}.toml") for kind in ("l2ltr", "vit"))
     assert (l2ltr.model.attention, vit.model.attention) == ("self-cross", "self")
@@ -33,10 +35,9 @@ def test_the_two_helsinki_configurations_differ_in_the_attention_only(sitting: s
 
 @pytest.mark.parametrize("city", ["helsinki", "monaco"])
 def test_stems_are_warmed_up_as_the_checkpoint_that_starts_from_them_says(city: str) -> None:
-    last = load_config(CONFIGS / f"{city}-l2ltr.toml")
-    first = load_config(CONFIGS / f"{city}-l2ltr-first.toml")
-    for sitting, checkpoint in (("stems", first), ("stems-further", first), ("stems-finer", last)):
-        stems = load_config(CONFIGS / f"{city}-{sitting}.toml")
+    first, second, last = (load_config(CONFIGS / f"{city}-l2ltr{sitting}.toml") for sitting in NETWORKS)
+    for sitting, checkpoint in zip(STEMS, (first, first, second, last), strict=True):
+        stems = load_config(CONFIGS / f"{city}-stems{sitting}.toml")
         assert stems.main.steps == 0
         of_the_warm_up = ("seed", "model", "view", "augment", "run")
         assert all(getattr(stems, part) == getattr(checkpoint, part) for part in of_the_warm_up)
