@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -389,20 +388,19 @@ def train(
     validation: Annotated[str | None, typer.Option(help="A geotagged folder that is only measured.")] = None,
 ) -> None:
     """Train a checkpoint on geotagged panoramas and imagery."""
-    from l2ltr_core.training import WARM_UP, load_config
+    from l2ltr_core.training import WARM_UP, leads, load_config
     from l2ltr_core.training import train as run
 
-    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, one speaks
-    with _progress("Photos") if leads else nullcontext() as progress:
+    with _progress("Photos") if leads() else nullcontext() as progress:
         result = run(
             load_config(config), dataset, out, resume, warm_start=warm_start, warm_up_further=warm_up_further,
             start_from=start_from, validation=validation, on_load=progress, on_report=_print_report,
         )  # fmt: skip
-    for card in result.cards if leads else ():
+    for card in result.cards if leads() else ():
         print(f"{result.out_dir / card.name}.safetensors: fingerprint {card.fingerprint}")
     if not result.finished:
         raise typer.Exit(INTERRUPTED)
-    if leads and not result.cards:
+    if leads() and not result.cards:
         print(f"{result.out_dir / WARM_UP}: the stems, for --warm-start")
 
 

@@ -135,11 +135,13 @@ export default function ({ parentElement: root, data, setTriggerValue }) {
 
   // A click on a small map is shown at once; Python's own pictures follow and take the place of these.
   const layers = [...data.strips, ...(data.tile ? [data.tile] : [])].map(({ sheet }) => sheet);
-  const sheets = layers.map((sheet) => sheet && pixelsOf(sheet.sprite).then((pixels) => [sheet, pixels]));
+  const decoded = new Map();  // at the first click that needs it
   const show = ({ detail }) => {
     root.querySelectorAll("figure .heat").forEach(async (heat, number) => {
-      const found = await sheets[number];
-      if (found) heat.src = heatOf(...found, detail);
+      const sheet = layers[number];
+      if (!sheet) return;
+      if (!decoded.has(sheet)) decoded.set(sheet, pixelsOf(sheet.sprite));
+      heat.src = heatOf(sheet, await decoded.get(sheet), detail);
     });
   };
   document.removeEventListener("l2ltr-head", root.show);

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from l2ltr_core.errors import CheckpointError, GalleryError
 from l2ltr_core.evaluation.evaluate import Evaluation
+from l2ltr_core.files import whole
 from l2ltr_core.gallery import Checkpoint, Gallery
 
 SUFFIX = ".heldout.parquet"
@@ -65,9 +66,8 @@ def write_held_out(measured: Evaluation, encoder: Checkpoint, gallery: Gallery, 
     table = pa.Table.from_pandas(measured.photos, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: json.dumps(about)})
     path = held_out_file(card)
-    temporary = path.with_name(path.name + ".partial")
-    pq.write_table(table, temporary)
-    temporary.replace(path)
+    with whole(path) as file:
+        pq.write_table(table, file)
     return path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from l2ltr_core.evaluation.held_out import HeldOut
 from l2ltr_core.evaluation.tables import report_tables
 from l2ltr_core.figures import reliability_diagram, save
+from l2ltr_core.files import whole
 from l2ltr_core.model.config import CheckpointCard
 
 HEAD = """# The checkpoints, measured
@@ -34,9 +35,8 @@ def write_page(path: Path, cards: Sequence[CheckpointCard], records: Mapping[str
     for card in cards:
         if bins := _bins(card):
             save(reliability_diagram(bins, card.name), path.parent / _diagram(card))
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(report_page(cards, records), encoding="utf-8")
-    temporary.replace(path)
+    with whole(path) as file:
+        file.write_text(report_page(cards, records), encoding="utf-8")
 
 
 def _diagram(card: CheckpointCard) -> str:

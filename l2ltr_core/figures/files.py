@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from matplotlib.figure import Figure
 
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.figures.style import LIGHT, Look
+from l2ltr_core.files import whole
 
 SUFFIXES = (".png", ".svg")
 
@@ -45,14 +45,8 @@ def save(figure: Figure, path: Path, look: Look = LIGHT) -> None:
     require_figure_file(path)
     figure.set_facecolor(look.paper)
     data = to_svg(figure).encode() if path.suffix.lower() == ".svg" else to_png(figure)
-    temporary = None
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with whole(path) as file:
+            file.write_bytes(data)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error

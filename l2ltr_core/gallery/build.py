@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
+from l2ltr_core.files import whole
 from l2ltr_core.gallery.engines import ENGINES, AerialEncoder, BlockEncoder
 from l2ltr_core.gallery.gallery import Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_index, write_index
@@ -241,10 +242,8 @@ def _encode(
             raise CheckpointError(
                 f"The checkpoint {encoder.name} gave descriptors that are not numbers; its weights are damaged."
             )
-        temporary = paths[first].with_suffix(".tmp")
-        with temporary.open("wb") as stream:
-            np.save(stream, part)
-        temporary.replace(paths[first])
+        with whole(paths[first]) as path:
+            np.save(path, part)
         done += len(part)
         if progress is not None:
             progress(done, len(places))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from l2ltr_core.errors import GalleryError
+from l2ltr_core.files import whole
 from l2ltr_core.types import Bounds
 
 NAME = "gallery.json"
@@ -98,9 +99,8 @@ class GalleryManifest:
         """Write `gallery.json` whole or not at all."""
         values = {"format": FORMAT, "version": VERSION, **asdict(self)}
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-        temporary = folder / (NAME + ".partial")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / NAME)
+        with whole(folder / NAME) as path:
+            path.write_text(text, encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> GalleryManifest:

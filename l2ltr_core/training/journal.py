@@ -10,6 +10,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from l2ltr_core.files import whole
+
 Row = dict[str, str]
 CURVES = {
     "train.csv": ("loss", "contrastive", "teacher", "in_batch_recall"),
@@ -68,18 +70,15 @@ class Journal:
             panel.grid(alpha=0.3)
             if panel.lines:
                 panel.legend(fontsize=8)
-        temporary = self.folder / "curves.tmp"
-        figure.savefig(temporary, format="png", dpi=100)
-        temporary.replace(self.folder / "curves.png")
+        with whole(self.folder / "curves.png") as path:
+            figure.savefig(path, dpi=100)
 
     def _rewrite(self, path: Path, rows: list[Row]) -> None:
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        temporary.replace(path)
 
 
 def _text(value: object) -> str:

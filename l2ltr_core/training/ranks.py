@@ -16,6 +16,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
+def leads() -> bool:
+    """Whether this is the one process, of those that torchrun started, that speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @dataclass(frozen=True)
 class Ranks:
     """Which process this is, out of how many."""

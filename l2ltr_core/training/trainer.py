@@ -23,6 +23,7 @@ from torch import Tensor
 
 from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
+from l2ltr_core.files import whole
 from l2ltr_core.model.config import PATCH_PX, CheckpointCard
 from l2ltr_core.model.encoder import Side
 from l2ltr_core.model.network import L2LTR
@@ -374,12 +375,10 @@ def save_state(run: Run, position: Position) -> None:
         "memory": position.memory.state_dict() if position.memory else None,
         "started_from": run.started_from,
     }
-    temporary = run.out_dir / (STATE + ".tmp")
-    with temporary.open("wb") as file:
+    with whole(run.out_dir / STATE) as path, path.open("wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(run.out_dir / STATE)
 
 
 def restore_state(run: Run) -> Position:
@@ -407,10 +406,8 @@ def restore_state(run: Run) -> Position:
 def save_warm_up(run: Run) -> None:
     """Write the warmed-up stems and their heads, whole or not at all, for runs that start from them."""
     about = {"seconds": str(run.seconds), "made_for": json.dumps(_warmed_for(run.config))}
-    path = run.out_dir / WARM_UP
-    temporary = path.with_suffix(".partial")
-    save_file(run.columns.state_dict(), temporary, about)
-    temporary.replace(path)
+    with whole(run.out_dir / WARM_UP) as path:
+        save_file(run.columns.state_dict(), path, about)
 
 
 def load_warm_up(run: Run, path: Path) -> None:

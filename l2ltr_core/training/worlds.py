@@ -7,7 +7,6 @@ of the latitude in the middle (5 mm off at the edge of a chip, in a city one kil
 from __future__ import annotations
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from rasterio.vrt import WarpedVRT
 from l2ltr_core.datasets.geotagged import GeotaggedDataset, open_geotagged
 from l2ltr_core.datasets.registry import dataset_folder
 from l2ltr_core.errors import DatasetError
+from l2ltr_core.files import whole
 from l2ltr_core.geometry.geodesy import mercator_units_per_m, to_mercator
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.model.config import ModelConfig, ViewConfig
@@ -95,10 +95,8 @@ def _ground_views(
                 progress(i + 1, total)
     cache.mkdir(parents=True, exist_ok=True)
     for path, rows in ((degrees_path, degrees), (views_path, views)):
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        with partial.open("wb") as file:
+        with whole(path) as file:
             np.save(file, rows)
-        partial.replace(path)
     return _kept_views(views_path), degrees
 
 

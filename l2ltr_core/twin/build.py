@@ -16,6 +16,7 @@ from rasterio.shutil import copy as raster_copy
 
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.errors import TwinError
+from l2ltr_core.files import whole
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.cameras import Window, camera_spots, grid_places
 from l2ltr_core.twin.invented import SIDE_M, invented
@@ -200,8 +201,9 @@ def build_city(
         "panoramas": len(spots),
         "places": len(places),
     }
-    _write_whole(out_dir / "twin.json", json.dumps(made, indent=2) + "\n")
-    _write_whole(out_dir / "dataset.json", json.dumps(about, indent=2) + "\n")
+    for name, values in (("twin.json", made), ("dataset.json", about)):
+        with whole(out_dir / name) as path:
+            path.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def _take_panoramas(
@@ -277,8 +279,7 @@ def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, b
         "width": picture.shape[1],
         "height": picture.shape[0],
     }
-    partial = path.with_suffix(".partial.tif")
-    with rasterio.MemoryFile() as memory:
+    with rasterio.MemoryFile() as memory, whole(path) as partial:
         with memory.open(crs="EPSG:3857", transform=transform, photometric="rgb", **profile) as raster:
             raster.write(picture.transpose(2, 0, 1))
             raster.update_tags(TIFFTAG_COPYRIGHT=ATTRIBUTION, TIFFTAG_SOFTWARE="l2ltr twin (simulated)")
@@ -292,20 +293,11 @@ def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, b
                 blocksize=256,
                 overview_resampling="average",
             )
-    partial.replace(path)
 
 
 def write_places(path: Path, places: list[Location]) -> None:
     """CSV of latitude, longitude in degrees."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
+    with whole(path) as partial, partial.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("latitude", "longitude"))
         rows.writerows((f"{p.latitude:.7f}", f"{p.longitude:.7f}") for p in places)
-    partial.replace(path)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)
