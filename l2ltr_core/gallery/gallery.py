@@ -10,11 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from l2ltr_core.assets import find_gallery, list_galleries
 from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
 from l2ltr_core.gallery.index import read_index, stored_descriptors
 from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
+from l2ltr_core.geometry.geodesy import local_m
 from l2ltr_core.imagery import Imagery, open_imagery
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
 
@@ -69,6 +71,15 @@ class Gallery:
     def places(self) -> pd.DataFrame:
         """One row a place: `place_id` (0, 1, 2, ...), `latitude`, `longitude` in degrees."""
         return read_places(self.folder, self.manifest)
+
+    @cached_property
+    def apart_m(self) -> float | None:
+        """Metres from a place to the nearest other, in the median; None for a single place."""
+        if len(self.places) < 2:
+            return None
+        east_north = local_m(self.places["latitude"], self.places["longitude"], self.location(0))
+        spots = np.column_stack(east_north)
+        return float(np.median(KDTree(spots).query(spots, k=2)[0][:, 1]))
 
     @cached_property
     def imagery(self) -> Imagery:

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from l2ltr_core.errors import CheckpointError, GalleryError
-from l2ltr_core.gallery import open_gallery, verify_gallery
-from tests.town import ColourEncoder
+from l2ltr_core.gallery import build_gallery, open_gallery, verify_gallery
+from l2ltr_core.imagery import open_imagery
+from tests.town import ColourEncoder, town, write_raster
 
 INDEX = "descriptors/c0105e0000000001.faiss"
 
@@ -48,6 +49,14 @@ def test_descriptors_that_are_not_numbers_find_nothing(built: Path) -> None:
 def test_a_place_that_is_not_there_is_named(built: Path) -> None:
     with pytest.raises(GalleryError, match="no place 256; its places are 0 to 255"):
         open_gallery(built).chip(256)
+
+
+def test_how_far_places_lie_apart_is_measured(built: Path, tmp_path: Path) -> None:
+    assert open_gallery(built).apart_m == pytest.approx(10, abs=0.05)
+    raster, alone = write_raster(tmp_path / "town.tif", town()), tmp_path / "alone"
+    middle = open_gallery(built).location(120)
+    build_gallery(open_imagery(raster), alone, ColourEncoder(), name="alone", places=[middle])
+    assert open_gallery(alone).apart_m is None
 
 
 def test_a_name_is_looked_up_among_the_shipped_galleries(
