@@ -73,7 +73,11 @@ def _neighbours(tables: Tables, cards: list[CheckpointCard]) -> None:
         with column:
             numbers.insert(0, "layer", numbers.index + 1)
             _drawn(figure, f"{measure} of neighbouring layers", numbers, f"layers-{measure}")
-    st.dataframe(pd.DataFrame(means).rename_axis("checkpoint").reset_index(), hide_index=True)
+    st.dataframe(
+        pd.DataFrame(means).rename_axis("checkpoint").reset_index(),
+        hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format="%.3f") for name in means},
+    )
     st.caption(
         "Solid lines: self-cross attention; dashed lines: plain self-attention. One training run of each kind is one "
         "throw of the dice: a difference here may be chance. CKA compares whole spaces and does not feel a turn of "
