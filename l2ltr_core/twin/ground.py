@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,9 +11,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 from scipy import ndimage
-from shapely.geometry import LineString
+from shapely.geometry import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import unary_union
+from shapely.ops import substring, unary_union
 
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.mesh import Floats, f32
@@ -119,7 +120,13 @@ def paint_ground(plan: CityPlan, lamps: NDArray[np.float64], cell_m: float, vari
     return Ground(
         cell_m,
         surface,
-        np.dstack([_coloured(surface, cell_m, variant), steel, paint]),
+        np.dstack(
+            [
+                _coloured(plan.name, surface, _worn(plan, shape, cell_m, variant), cell_m, variant),
+                steel,
+                paint,
+            ]
+        ),
         (1 - 0.5 * np.clip(crowd, 0, 1)).astype(np.float32),
         _lamplight(lamps, coarse, cell_m * 4),
     )
@@ -246,9 +253,66 @@ def _coverage(shapes: list[Any], shape: tuple[int, int], cell_m: float) -> NDArr
     return out
 
 
-def _coloured(surface: NDArray[np.uint8], cell_m: float, variant: int) -> NDArray[np.uint8]:
-    """Albedo of every cell: the class's own, with patches, grain and wear."""
+def _worn(plan: CityPlan, shape: tuple[int, int], cell_m: float, variant: int) -> NDArray[np.uint8]:
+    """How bright age and repairs have left each hard cell, in per cent of new: what lasts for years in a street.
+
+    Each carriageway was laid in a year of its own, each pavement too; above them trenches for cables, filled
+    again, and patches.
+    """
+    streets = [way for way in plan.ways if _is_road(way) and way.line.length > 1]
+    random = {id(way): np.random.default_rng([600, variant, way.osm_id % 2**32]) for way in streets}
+    shapes: list[tuple[BaseGeometry, int]] = []
+    for way in streets:
+        for side in (1, -1):
+            for start, end in _stretches(random[id(way)], way.line.length, 15.0, 70.0):
+                aside = side * (way.width_m / 2 + 1.6)
+                shapes.append((_slab(way.line, start, end, aside, 3.2), _tone(random[id(way)], 0.16)))
+    for way in streets:
+        whole = _slab(way.line, 0.0, way.line.length, 0.0, way.width_m)
+        shapes.append((whole, _tone(random[id(way)], 0.16)))
+    for way in streets:
+        some, length, half = random[id(way)], way.line.length, way.width_m / 2
+        for mean_m, long_m, wide_m in ((45.0, (8.0, 40.0), (0.7, 1.4)), (9.0, (1.0, 7.0), (0.9, 3.2))):
+            for _ in range(some.poisson(length / mean_m)):
+                start, wide = some.uniform(0, length), some.uniform(*wide_m)
+                aside = some.uniform(-1, 1) * max(half - wide / 2, 0)
+                slab = _slab(way.line, start, min(start + some.uniform(*long_m), length), aside, wide)
+                fresh = some.random() < 0.6
+                shapes.append((slab, round(100 * some.uniform(*((0.5, 0.75) if fresh else (1.15, 1.4))))))
+    worn = _burn(shapes, shape, cell_m, np.uint8)
+    worn[worn == 0] = 100
+    return worn
+
+
+def _tone(random: np.random.Generator, spread: float) -> int:
+    return int(np.clip(100 * np.exp(spread * random.normal()), 45, 200))
+
+
+def _stretches(
+    random: np.random.Generator, length: float, least: float, most: float
+) -> list[tuple[float, float]]:
+    """From 0 to `length`, one after the other."""
+    ends = [0.0]
+    while ends[-1] < length:
+        ends.append(min(ends[-1] + random.uniform(least, most), length))
+    return list(pairwise(ends))
+
+
+def _slab(line: LineString, start_m: float, end_m: float, aside_m: float, width_m: float) -> BaseGeometry:
+    """A stretch of a band that runs `aside_m` to the left of a line."""
+    stretch = substring(line, start_m, end_m)
+    if stretch.length < 0.3:
+        return Polygon()
+    return stretch.offset_curve(aside_m).buffer(width_m / 2, cap_style="flat", join_style="mitre")
+
+
+def _coloured(
+    name: str, surface: NDArray[np.uint8], worn: NDArray[np.uint8], cell_m: float, variant: int
+) -> NDArray[np.uint8]:
+    """Albedo of every cell: the class's own, with patches and grain of this city, and wear."""
     albedo, patches, grain = look_table()
+    shift = np.random.default_rng([501, variant, *name.encode()]).integers(noise.SIZE, size=2)
+    hard = np.isin(np.arange(len(albedo)), (*DRIVEABLE, Surface.PAVEMENT))
     if variant:
         rng = np.random.default_rng([500, variant])
         albedo = albedo * np.exp(
@@ -260,7 +324,7 @@ def _coloured(surface: NDArray[np.uint8], cell_m: float, variant: int) -> NDArra
     for row in range(0, surface.shape[0], 512):
         cells = surface[row : row + 512]
         rows = np.arange(row, row + len(cells))
-        metre_x, metre_y = columns * cell_m, rows * cell_m
+        metre_x, metre_y = columns * cell_m + shift[0], rows * cell_m + shift[1]
         near = broad[np.ix_((metre_y * 9).astype(int) % noise.SIZE, (metre_x * 9).astype(int) % noise.SIZE)]
         far = broad[
             np.ix_((metre_y * 1.3).astype(int) % noise.SIZE, (metre_x * 1.3).astype(int) % noise.SIZE)
@@ -269,6 +333,7 @@ def _coloured(surface: NDArray[np.uint8], cell_m: float, variant: int) -> NDArra
             np.ix_((metre_y / 0.25).astype(int) % noise.SIZE, (metre_x / 0.25).astype(int) % noise.SIZE)
         ]
         factor = 1 + patches[cells] * (1.1 * (far - 0.5) + 0.7 * (near - 0.5)) + grain[cells] * (dots - 0.5)
+        factor *= np.where(hard[cells], worn[row : row + 512] / np.float32(100), 1)
         linear = np.clip(albedo[cells] * factor[..., None], 0.01, 0.95)
         out[row : row + 512] = np.sqrt(linear) * 255
     return out
