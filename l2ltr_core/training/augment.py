@@ -18,6 +18,8 @@ CUTOUT_PART = 0.25
 NOISY_PART = 0.5
 """Part of the images that get sensor noise."""
 GRAIN_TAPE = 1 << 21
+FIELDS_DEG = (70.0, 300.0)
+"""Of a narrow photo, from the least to the most."""
 
 
 def mirror_columns(panorama: Tensor) -> Tensor:
@@ -30,6 +32,18 @@ def roll_columns(panoramas: Tensor, columns: NDArray[np.int64] | Sequence[int]) 
     width = panoramas.shape[3]
     source = (torch.arange(width)[None, :] - torch.as_tensor(columns)[:, None]) % width  # (B, W)
     return panoramas.gather(3, source[:, None, None, :].expand_as(panoramas))
+
+
+def narrow_fields(panoramas: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+    """That share of the panoramas with part of their circle in the mean colour of the rest, as `ground_view`
+    fills what a photo does not show; float, changed in place."""
+    width = panoramas.shape[3]
+    for index in np.flatnonzero(rng.random(len(panoramas)) < share):
+        first, shown = int(rng.integers(width)), round(rng.uniform(*FIELDS_DEG) / 360 * width)
+        here = (torch.arange(width) - first) % width < shown
+        photo = panoramas[index]
+        photo[:, :, ~here] = photo[:, :, here].mean(dim=(1, 2))[:, None, None]
+    return panoramas
 
 
 def vary_colours(images: Tensor, amount: AugmentConfig, rng: np.random.Generator) -> Tensor:

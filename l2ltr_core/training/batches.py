@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from l2ltr_core.model.config import ModelConfig, ViewConfig
-from l2ltr_core.training.augment import mirror_columns, roll_columns, vary_colours
+from l2ltr_core.training.augment import mirror_columns, narrow_fields, roll_columns, vary_colours
 from l2ltr_core.training.config import AugmentConfig, BatchConfig
 from l2ltr_core.training.views import PolarSampler
 from l2ltr_core.training.worlds import World
@@ -71,9 +71,12 @@ class BatchMaker:
         ground_map = world.maps[int(rng.integers(len(world.maps)))]
         sampler = PolarSampler(self.model.aerial_size_px, self.view.chip_m)
         aerial = sampler.sample(ground_map, centres, scale, mirrored)
+        ground = ground.float()
+        if self.augment.narrow:
+            ground = narrow_fields(ground, self.augment.narrow, rng)
         apart = _distances(world.positions_m[chosen], centres) > self.ignore_within_m
         return Batch(
-            normalize(vary_colours(ground.float(), self.augment, rng), self.view),
+            normalize(vary_colours(ground, self.augment, rng), self.view),
             normalize(vary_colours(aerial, self.augment, rng), self.view),
             torch.from_numpy(apart),
             which,

@@ -87,6 +87,8 @@ class AugmentConfig:
     """Standard deviation in levels of 255."""
     blur: float = 0.15
     cutout: float = 0.15
+    narrow: float = 0.0
+    """Of photos: shown in part of the circle only, as an ordinary camera would."""
 
 
 @dataclass(frozen=True)

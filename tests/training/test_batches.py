@@ -89,11 +89,22 @@ def test_both_views_of_a_batch_are_mirrored_together() -> None:
     assert (mirrored.aerial - about_north).abs().mean() < 0.25 * (mirrored.aerial - plain.aerial).abs().mean()
 
 
-@pytest.mark.parametrize("name", ["gain", "colour", "grey", "offset", "noise", "blur", "cutout"])
+@pytest.mark.parametrize("name", ["gain", "colour", "grey", "offset", "noise", "blur", "cutout", "narrow"])
 def test_every_variation_changes_the_view(name: str) -> None:
     plain, varied = maker(STILL).make(0), maker(replace(STILL, **{name: 1.0})).make(0)
     assert not torch.allclose(plain.ground, varied.ground, atol=1e-3)
     assert torch.isfinite(varied.ground).all()
+
+
+def test_a_narrow_photo_shows_one_part_of_the_circle_and_its_mean_colour_elsewhere() -> None:
+    plain, narrow = maker(STILL).make(0).ground, maker(replace(STILL, narrow=1.0)).make(0).ground
+    for whole, part in zip(plain, narrow, strict=True):
+        shown = (whole == part).flatten(0, 1).all(0)
+        assert 70 / 360 - 0.05 < shown.float().mean() < 300 / 360 + 0.05
+        assert (shown != shown.roll(1)).sum() == 2  # one beginning, one end
+        assert torch.allclose(
+            part[:, :, ~shown], whole[:, :, shown].mean(dim=(1, 2))[:, None, None], atol=1e-4
+        )
 
 
 def mined() -> Memory:
