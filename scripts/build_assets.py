@@ -94,6 +94,7 @@ FOREIGN = [
     City("suburb", "all", 0, 500, 1),
     *(City("invented", "all", number, 600, 1) for number in range(1, 9)),
     *(City("invented", "quarter", number, 150, 1) for number in range(101, 131)),
+    *(City("invented", "uniform", number, 400, 1) for number in range(501, 521)),
 ]
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
 SIZE_PX, RAYS = (128, 512), 1

@@ -34,7 +34,8 @@ EDGE_M = 40.0
 BORDER_M = 20.0
 """So much of the city's mirror image surrounds it in an orthophoto: a tile of 120 m around any place is whole."""
 INVENTED = "invented"
-INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2}
+UNIFORM = "uniform"
+INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0}
 _MOMENT_EVERY = 120
 _LEAN = 0.2
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
@@ -120,7 +121,7 @@ def load_city(
     The city "invented" has no original: each `variant` is a street plan of its own.
     """
     if str(city) == INVENTED:
-        return invented(variant, _part_of(city, part, INVENTED_SIDES_M)), Part()
+        return invented(variant, _part_of(city, part, INVENTED_SIDES_M), part == UNIFORM), Part()
     plan, chosen = _mapped(city, part)
     return imagined(plan, variant, rebuilt), chosen
 

@@ -31,10 +31,14 @@ _GREEN = ("leisure:park", "landuse:grass", "leisure:garden")
 _OPEN = ("place:square", "amenity:parking", "leisure:pitch", "leisure:playground")
 
 
-def invented(number: int, side_m: float = SIDE_M) -> CityPlan:
-    """A plan of `side_m` x `side_m` metres, always the same for the same number and size."""
-    city = _Draft(np.random.default_rng([67, number]), side_m)
-    bend = _bend(city.rng)
+def invented(number: int, side_m: float = SIDE_M, uniform: bool = False) -> CityPlan:
+    """A plan of `side_m` x `side_m` metres, always the same for the same number, size and kind.
+
+    A `uniform` city is even rows of blocks, houses of about one height wall to wall around each: what tells two
+    of its streets apart are the houses alone.
+    """
+    city = _Draft(np.random.default_rng([67, number]), side_m, uniform)
+    bend = _bend(city.rng, uniform)
     whole = box(-_MARGIN_M, -_MARGIN_M, side_m + _MARGIN_M, side_m + _MARGIN_M)
     turned = affinity.rotate(whole.buffer(250, join_style="mitre"), city.rng.uniform(0, 90))
     blocks, cuts = _cut(turned, city)
@@ -66,6 +70,7 @@ class _Draft:
 
     rng: np.random.Generator
     side_m: float
+    uniform: bool = False
     buildings: list[Building] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     rails: list[Rail] = field(default_factory=list)
@@ -80,6 +85,10 @@ class _Draft:
         self.levels = float(rng.uniform(3.0, 6.5))
         self.lined = float(rng.uniform(0.05, 0.5))
         self.cobbled = float(rng.uniform(0, 0.4))
+        self.uneven = 1.0  # how far blocks and heights stray
+        if self.uniform:
+            self.uneven, self.skew, self.lined = 0.25, 0.0, 0.05
+            self.kinds = np.array([0.94, 0.01, 0.0, 0.03, 0.02])
 
     def build(self, shape: BaseGeometry, levels: float, use: str = "yes") -> None:
         """Add the parts of a footprint that are large enough for a house."""
@@ -100,9 +109,9 @@ class _Draft:
         return int(self.rng.integers(1, 1 << 30))
 
 
-def _bend(rng: np.random.Generator) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+def _bend(rng: np.random.Generator, straight: bool) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """A smooth displacement of (N, 2) points: none to strong, some hundred metres a wave."""
-    strength = rng.choice([0.0, 10.0, 26.0])
+    strength = rng.choice([0.0, 10.0, 26.0]) * (not straight)
     wave = 2 * math.pi / rng.uniform(350, 900, (2, 2))
     phase = rng.uniform(0, 2 * math.pi, 2)
 
@@ -120,13 +129,13 @@ def _cut(area: Polygon, city: _Draft) -> tuple[list[Polygon], list[tuple[LineStr
     waiting = [(area, 0)]
     while waiting:
         piece, level = waiting.pop()
-        if piece.area < city.block_m2 * rng.uniform(0.7, 2.2):
+        if piece.area < city.block_m2 * (1.45 + city.uneven * rng.uniform(-0.75, 0.75)):
             pieces.append(piece)
             continue
         corners = np.asarray(piece.minimum_rotated_rectangle.exterior.coords)
         first, second = corners[1] - corners[0], corners[2] - corners[1]
         long, short = (first, second) if np.hypot(*first) > np.hypot(*second) else (second, first)
-        middle = np.asarray(piece.centroid.coords)[0] + long * rng.uniform(-0.16, 0.16)
+        middle = np.asarray(piece.centroid.coords)[0] + long * rng.uniform(-0.16, 0.16) * city.uneven
         angle = math.atan2(short[1], short[0]) + city.skew * rng.normal()
         reach = 3000 * np.array([math.cos(angle), math.sin(angle)])
         line = LineString([middle - reach, middle + reach])
@@ -177,7 +186,7 @@ def _perimeter(city: _Draft, block: Polygon) -> None:
     for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
         if rng.random() > 0.06:
             wedge = Polygon([centre, centre + 1.6 * (a - centre), centre + 1.6 * (b - centre)]).buffer(0)
-            city.build(ring.intersection(wedge), city.levels + rng.normal())
+            city.build(ring.intersection(wedge), city.levels + rng.normal() * city.uneven)
     yard = block.buffer(-depth - 2)
     if rng.random() < 0.5:
         city.cover(yard, "landuse:grass")
@@ -246,7 +255,7 @@ def _water(city: _Draft, whole: Polygon) -> BaseGeometry:
     """A river across the city in one of three, a shore in another, else nothing."""
     rng = city.rng
     chance = rng.random()
-    if chance > 0.66:
+    if chance > 0.66 or city.uniform:
         return Polygon()
     side_m = city.side_m
     along = np.linspace(-700, side_m + 700, 60)

@@ -36,3 +36,16 @@ def test_an_invented_city_is_loaded_by_its_name_and_number() -> None:
     plan, part = load_city("invented", variant=3)
     assert plan == invented(3)
     assert part.cameras is None
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_a_uniform_city_is_straight_streets_between_houses_of_about_one_height(number: int) -> None:
+    plan, _ = load_city("invented", "uniform", number)
+    heights = [building.levels for building in plan.buildings]
+    assert np.std(heights) < 1.0
+    streets = [way.line for way in plan.ways if way.kind != "footway"]
+    directions_deg = [
+        np.degrees(np.arctan2(*np.subtract(*np.array(line.coords)[[-1, 0]]))) % 90 for line in streets
+    ]
+    turned = np.exp(4j * np.radians(directions_deg))  # crossing streets count as one direction
+    assert abs(turned.mean()) > 0.99
