@@ -68,10 +68,10 @@ class City(NamedTuple):
 VALIDATION = City("helsinki", "validation", 0, 1500, 2)
 HELSINKI = [
     City("helsinki", "train", 0, 1500, 2),
-    City("helsinki", "train", 1, 1000, 2),
-    *(City("helsinki", "train", variant, 650, 1) for variant in range(2, 10)),
-    *(City("helsinki", "train", variant, 250, 1) for variant in range(21, 27)),
-    *(City("helsinki", "train", variant, 500, 1, rebuilt=False) for variant in (31, 32, 33, 35, 36)),
+    City("helsinki", "train", 201, 1000, 2),
+    *(City("helsinki", "train", variant, 650, 1) for variant in range(202, 210)),
+    *(City("helsinki", "train", variant, 250, 1) for variant in range(221, 227)),
+    *(City("helsinki", "train", variant, 500, 1, rebuilt=False) for variant in (231, 232, 233, 235, 236)),
 ]
 ASTANA = ("east", "south", "west", "north", "northeast")
 SAN_FRANCISCO = ("northeast", "southeast", "west", "northwest", "southwest")
@@ -80,20 +80,20 @@ FOREIGN = [
     *(City("astana", part, 0, 700, 2) for part in ASTANA),
     *(
         City("san-francisco", part, variant, 500, 1, rebuilt=False)
-        for variant, part in enumerate(SAN_FRANCISCO, 41)
+        for variant, part in enumerate(SAN_FRANCISCO, 241)
         if part != "northwest"
     ),
-    *(City("astana", part, variant, 500, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 41)),
+    *(City("astana", part, variant, 500, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 241)),
     City("monaco", "west", 0, 1000, 2),
     City("monaco", "east", 0, 600, 2),
-    City("monaco", "west", 11, 600, 1),
-    City("monaco", "east", 12, 600, 1),
-    City("monaco", "west", 13, 600, 1),
-    City("monaco", "west", 34, 400, 1, rebuilt=False),
-    City("monaco", "east", 37, 400, 1, rebuilt=False),
+    City("monaco", "west", 211, 600, 1),
+    City("monaco", "east", 212, 600, 1),
+    City("monaco", "west", 213, 600, 1),
+    City("monaco", "west", 234, 400, 1, rebuilt=False),
+    City("monaco", "east", 237, 400, 1, rebuilt=False),
     City("suburb", "all", 0, 500, 1),
-    *(City("invented", "all", number, 600, 1) for number in range(1, 9)),
-    *(City("invented", "quarter", number, 150, 1) for number in range(101, 131)),
+    *(City("invented", "all", number, 600, 1) for number in range(201, 209)),
+    *(City("invented", "quarter", number, 150, 1) for number in range(401, 431)),
     *(City("invented", "uniform", number, 400, 1) for number in range(501, 521)),
 ]
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
@@ -117,12 +117,12 @@ class Lesson:
 
 
 def _lessons(cities: list[City], validation: City, city: str, *attentions: str) -> dict[str, Lesson]:
-    """Stems in four sittings, the networks in three on the last three of them: `configs` says what each changes."""
-    lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in ("", "-further", "-finer", "-leaning")]
+    """Stems in five sittings, the networks in four on the last four of them: `configs` says what each changes."""
+    lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in ("", "-further", "-finer", "-leaning", "-worn")]
     for before, each in zip([None, *stems], stems, strict=False):
         lessons[each] = Lesson(cities, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):
-        networks = [f"{name}-first", f"{name}-second", name]
+        networks = [*(f"{name}-{sitting}" for sitting in ("first", "second", "third")), name]
         for warm, before, each in zip(stems[1:], [None, *networks], networks, strict=False):
             lessons[each] = Lesson(cities, validation, stems_of=warm, after=before)
     return lessons

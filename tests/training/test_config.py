@@ -10,8 +10,8 @@ from l2ltr_core.training.config import config_from_dict, load_config
 from tests.training.tiny_world import tiny_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-STEMS = ("", "-further", "-finer", "-leaning")
-NETWORKS = ("-first", "-second", "")
+STEMS = ("", "-further", "-finer", "-leaning", "-worn")
+NETWORKS = ("-first", "-second", "-third", "")
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
@@ -35,8 +35,8 @@ def test_the_two_helsinki_configurations_differ_in_the_attention_only(sitting: s
 
 @pytest.mark.parametrize("city", ["helsinki", "monaco"])
 def test_stems_are_warmed_up_as_the_checkpoint_that_starts_from_them_says(city: str) -> None:
-    first, second, last = (load_config(CONFIGS / f"{city}-l2ltr{sitting}.toml") for sitting in NETWORKS)
-    for sitting, checkpoint in zip(STEMS, (first, first, second, last), strict=True):
+    networks = [load_config(CONFIGS / f"{city}-l2ltr{sitting}.toml") for sitting in NETWORKS]
+    for sitting, checkpoint in zip(STEMS, [networks[0], *networks], strict=True):
         stems = load_config(CONFIGS / f"{city}-stems{sitting}.toml")
         assert stems.main.steps == 0
         of_the_warm_up = ("seed", "model", "view", "augment", "run")
