@@ -10,8 +10,6 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:  # streamlit alone adds only this folder
     sys.path.insert(0, root)
 
-from app import state, widgets
-
 PAGES = [
     st.Page("views/localize.py", title="Localize", icon=":material/location_on:", default=True),
     st.Page("views/attention.py", title="Attention", icon=":material/visibility:"),
@@ -23,6 +21,8 @@ PAGES = [
 
 st.set_page_config(page_title="L2LTR · where was this photo taken?", page_icon="🧭", layout="wide")
 page = st.navigation(PAGES)
+with st.spinner("Starting: PyTorch is loaded, once, in about ten seconds …"):  # shows after a moment only
+    from app import state, widgets
 widgets.style()
 with widgets.errors_shown():
     widgets.begin_with_a_photo()
