@@ -80,10 +80,10 @@ FOREIGN = [
     *(City("astana", part, 0, 700, 2) for part in ASTANA),
     *(
         City("san-francisco", part, variant, 500, 1, rebuilt=False)
-        for variant, part in enumerate(SAN_FRANCISCO, 241)
+        for variant, part in enumerate(SAN_FRANCISCO, 41)
         if part != "northwest"
     ),
-    *(City("astana", part, variant, 500, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 241)),
+    *(City("astana", part, variant, 500, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 41)),
     City("monaco", "west", 0, 1000, 2),
     City("monaco", "east", 0, 600, 2),
     City("monaco", "west", 211, 600, 1),
