@@ -90,14 +90,15 @@ def encoding(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> I
 def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> Row:
     """The gallery's index beside the product of all descriptors, for noisy copies of its own places."""
     descriptors = gallery.descriptors(encoder)
-    k = min(TOP_K, len(descriptors))
+    looks = gallery.looks(encoder)
+    k = min(TOP_K, len(descriptors) // looks)
     random = np.random.default_rng(0)
     chosen = descriptors[random.integers(0, len(descriptors), QUERIES)]
     queries = chosen + 0.05 * random.standard_normal(chosen.shape, np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
 
     def product() -> np.ndarray:
-        scores = queries @ descriptors.T
+        scores = (queries @ descriptors.T).reshape(QUERIES, -1, looks).max(axis=2)
         best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         return np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, 1), axis=1), 1)
 
@@ -105,7 +106,7 @@ def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> Row:
     shared = np.mean([len(set(a) & set(b)) / k for a, b in zip(found, product(), strict=True)])
     outcome = race(product, lambda: gallery.search(queries, encoder, k), repeats)
     return Row(
-        f"search among {len(descriptors):,} places",
+        f"search among {len(descriptors) // looks:,} places",
         "ms a query",
         outcome.ours_ms / QUERIES,
         outcome.reference_ms / QUERIES,

@@ -151,6 +151,9 @@ def gallery_build(
         Literal["flat", "half", "hnsw", "ivfpq"],
         typer.Option(help="Exact, exact but for rounding at half the size, fast, or small."),
     ] = "flat",
+    looks: Annotated[
+        int, typer.Option(help="4 looks at each place from four points of its cell: finds more, costs more.")
+    ] = 1,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Encode in this process, or on a Ray cluster.")
     ] = "local",
@@ -168,7 +171,9 @@ def gallery_build(
 
     if imagery is None:
         with _progress("Places") as progress:
-            built = add_index(out, _encoder(checkpoint, None), index=index, engine=engine, progress=progress)
+            built = add_index(
+                out, _encoder(checkpoint, None), index=index, looks=looks, engine=engine, progress=progress
+            )
     else:
         source = open_imagery(imagery)
         listed = None if places is None else load_places(places)
@@ -177,7 +182,8 @@ def gallery_build(
             built = build_gallery(
                 source, out, encoder, name=name, places=listed, spacing_m=spacing_m,
                 bbox=None if bbox is None else types.Bounds(*bbox), chip_m=chip_m, index=index,
-                engine=engine, attribution=attribution, licence=licence, simulated=simulated, progress=progress,
+                looks=looks, engine=engine, attribution=attribution, licence=licence, simulated=simulated,
+                progress=progress,
             )  # fmt: skip
     print(f"{built.folder}: {built.manifest.places} places, indexes of {_indexes(built)}")
 

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.recall import score_blocks
-from l2ltr_core.gallery import Gallery
+from l2ltr_core.gallery import Checkpoint, Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.localization import (
     ESTIMATE_PLACES,
@@ -58,15 +58,16 @@ class Judged:
 
 
 def judge(
-    ground: Descriptors, locations: Sequence[Location], gallery: Gallery, places: Descriptors
+    ground: Descriptors, locations: Sequence[Location], gallery: Gallery, encoder: Checkpoint
 ) -> Judged:
-    """Estimate where each photo (Q, D) was taken among the places (N, D) of `gallery`, as localization does."""
+    """Estimate where each photo (Q, D) was taken among the places of `gallery`, as localization does."""
     latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()
     radius_m = circle_radius_m(gallery)
     mass = np.empty((len(ground), len(TEMPERATURES)))
     holds = np.empty(mass.shape, bool)
     best_scores = []
-    rows = (row for _, scores in score_blocks(ground, places) for row in scores)
+    places, looks = gallery.descriptors(encoder), gallery.looks(encoder)
+    rows = (row for _, scores in score_blocks(ground, places, looks) for row in scores)
     for photo, (row, truth) in enumerate(zip(rows, locations, strict=True)):
         best = np.argsort(-row, kind="stable")[:ESTIMATE_PLACES]
         best_scores.append(row[best[0]])

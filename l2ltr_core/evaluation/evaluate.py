@@ -42,11 +42,15 @@ class EvaluatedEncoder(GroundEncoder, AerialEncoder, Protocol):
 
 @dataclass(frozen=True)
 class _Ranked:
-    """What a protocol ranks: descriptors (N, D), where they are (None if unknown), which are right."""
+    """What a protocol ranks: descriptors (N * looks, D), and where the N places are (None if unknown)."""
 
     descriptors: Descriptors
     latitudes: NDArray | None
     longitudes: NDArray | None
+    looks: int = 1
+
+    def __len__(self) -> int:
+        return len(self.descriptors) // self.looks
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def measure(
             gallery.descriptors(encoder),
             gallery.places["latitude"].to_numpy(),
             gallery.places["longitude"].to_numpy(),
+            gallery.looks(encoder),
         )
     else:
         ranked = _tiles(dataset, encoder)
@@ -120,12 +125,12 @@ def measure(
         "protocol": protocol,
         "heading": heading,
         "queries": len(photos),
-        "gallery_size": len(ranked.descriptors),
+        "gallery_size": len(ranked),
     }
     if fov_deg is not None:
         report["fov_deg"] = fov_deg
     ranks, errors_m = _rank(photos, ground, ranked, protocol)
-    report |= _summary(ranks, errors_m, len(ranked.descriptors))
+    report |= _summary(ranks, errors_m, len(ranked))
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
     return Evaluation(report, table.assign(rank=ranks + 1, error_m=errors))
 
@@ -218,7 +223,7 @@ def _rank(
     positions = _positions(photos, ranked)
     own = np.array([query.tile for query in photos])
     ranks, first_m = [], []
-    for block, scores in score_blocks(ground, ranked.descriptors):
+    for block, scores in score_blocks(ground, ranked.descriptors, ranked.looks):
         apart_m = None if positions is None else _distances_m(positions[block], ranked)
         if protocol == "paired":
             ranks.append(ranks_of_own(scores, own[block]))

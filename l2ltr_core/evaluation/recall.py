@@ -39,8 +39,13 @@ def one_percent(gallery_size: int) -> int:
     return max(1, gallery_size // 100)
 
 
-def score_blocks(ground: Descriptors, aerial: Descriptors) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Cosine similarities of a block of photos at a time: (rows, (B, N)); refuses what is not a number."""
+def score_blocks(
+    ground: Descriptors, aerial: Descriptors, looks: int = 1
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Cosine similarities of a block of photos at a time: (rows, (B, N)); refuses what is not a number.
+
+    With several `looks` at each place, (N * looks, D), that of the best.
+    """
     for name, descriptors in (("ground", ground), ("aerial", aerial)):
         if not np.isfinite(descriptors).all():
             raise CheckpointError(
@@ -49,7 +54,8 @@ def score_blocks(ground: Descriptors, aerial: Descriptors) -> Iterator[tuple[sli
             )
     for first in range(0, len(ground), BLOCK_QUERIES):
         block = slice(first, min(first + BLOCK_QUERIES, len(ground)))
-        yield block, ground[block] @ aerial.T
+        scores = ground[block] @ aerial.T
+        yield block, scores if looks == 1 else scores.reshape(len(scores), -1, looks).max(axis=2)
 
 
 def ranks_of_best_right(scores: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.int64]:

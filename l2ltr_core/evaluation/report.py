@@ -83,11 +83,11 @@ class Subject:
                 raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
             ground = encode_photos(load_photos(photos, None, progress), self.encoder)
             locations = [photo.location for photo in photos if photo.location is not None]
-            self._judged[role] = judge(ground, locations, self.gallery, self.places())
+            self._judged[role] = judge(ground, locations, self.gallery, self.encoder)
         return self._judged[role]
 
     def places(self) -> Descriptors:
-        """(N, D) descriptors of the gallery's places."""
+        """Descriptors of the gallery's places, (N * looks, D)."""
         return self.gallery.descriptors(self.encoder)
 
 

@@ -19,11 +19,12 @@ from l2ltr_core.gallery.engines import ENGINES, AerialEncoder, BlockEncoder
 from l2ltr_core.gallery.gallery import Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_index, write_index
 from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
-from l2ltr_core.geometry.geodesy import grid, grid_size
+from l2ltr_core.geometry.geodesy import apart_m, grid, grid_size, offset
 from l2ltr_core.imagery import Imagery
 from l2ltr_core.types import Bounds, Descriptors, Location, Progress
 
 DEFAULT_SPACING_M = 10.0
+LOOKS = (1, 4)
 BLOCK_PLACES = 256
 """How many places are encoded between two points from which an interrupted build goes on."""
 MAX_PLACES = 5_000_000
@@ -42,6 +43,7 @@ def build_gallery(
     bbox: Bounds | None = None,
     chip_m: float | None = None,
     index: str = "flat",
+    looks: int = 1,
     engine: str = "local",
     attribution: str | None = None,
     licence: str = "",
@@ -51,12 +53,14 @@ def build_gallery(
     """Encode the aerial square of every place and write a gallery folder.
 
     Places are those given, else the imagery's own, else a grid of `spacing_m` over what the imagery covers
-    within `bbox`. `engine` says where blocks are encoded: here (`local`), or on a Ray cluster (`ray`).
+    within `bbox`. With four `looks` the squares around the middles of the four quarters of each place's cell
+    are encoded, and a photo may match any of them: no photo is farther from one than 0.35 of the spacing, at
+    four times the cost. `engine` says where blocks are encoded: here (`local`), or on a Ray cluster (`ray`).
     Interrupted, it leaves `OUT.partial`, and the same call goes on from there. Raises
     GalleryError when `out_dir` is taken, ImageryError for places outside, ConfigurationError for a setting.
     """
     out = Path(out_dir).expanduser().resolve()
-    _check_settings(spacing_m, chip_m, index, engine)
+    _check_settings(spacing_m, chip_m, index, looks, engine)
     if (out / NAME).exists():
         raise GalleryError(
             f"{out} already holds a gallery; give another --out, or leave out --imagery to add a "
@@ -66,10 +70,11 @@ def build_gallery(
         raise GalleryError(f"{out} is not an empty folder; give another --out.")
     width_m = float(chip_m or encoder.card.view.chip_m)
     chosen, used_spacing_m = _places(imagery, places, spacing_m, bbox, width_m)
-    job = _Job.of(imagery.source, encoder, chosen, width_m)
+    points = _points(imagery, chosen, looks, width_m)
+    job = _Job.of(imagery.source, encoder, points, width_m)
     work = out.with_name(out.name + ".partial")
     job.prepare(work)
-    encoded = _encode(imagery, encoder, chosen, width_m, work / "blocks", engine, progress)
+    encoded = _encode(imagery, encoder, points, width_m, work / "blocks", engine, progress)
     _write_places(chosen, work / PLACES)
     source, included = _include_imagery(imagery, work)
     files = [PLACES, source] if included else [PLACES]
@@ -86,7 +91,7 @@ def build_gallery(
         simulated=simulated,
         files={file: FileRecord.of(work / file) for file in files},
     )
-    _store_index(work, manifest, encoder, encoded, index, width_m).write(work)
+    _store_index(work, manifest, encoder, encoded, index, width_m, looks).write(work)
     shutil.rmtree(work / "blocks")
     (work / _Job.NAME).unlink()
     if out.is_dir():
@@ -100,12 +105,13 @@ def add_index(
     encoder: AerialEncoder,
     *,
     index: str = "flat",
+    looks: int = 1,
     engine: str = "local",
     progress: Progress | None = None,
 ) -> Gallery:
     """Give an existing gallery the index of one more checkpoint; raises GalleryError if it has it already."""
     gallery = open_gallery(gallery_dir)
-    _check_settings(DEFAULT_SPACING_M, None, index, engine)
+    _check_settings(DEFAULT_SPACING_M, None, index, looks, engine)
     if gallery.has_index(encoder):
         raise GalleryError(
             f"The gallery {gallery.name} already has the index of the checkpoint {encoder.name} "
@@ -113,22 +119,26 @@ def add_index(
         )
     places = [Location(row.latitude, row.longitude) for row in gallery.places.itertuples()]
     width_m = float(encoder.card.view.chip_m)
-    job = _Job.of(gallery.manifest.imagery, encoder, places, width_m)
+    points = _points(gallery.imagery, places, looks, width_m)
+    job = _Job.of(gallery.manifest.imagery, encoder, points, width_m)
     work = gallery.folder / f"{encoder.fingerprint}.partial"
     job.prepare(work)
-    encoded = _encode(gallery.imagery, encoder, places, width_m, work / "blocks", engine, progress)
-    _store_index(gallery.folder, gallery.manifest, encoder, encoded, index, width_m).write(gallery.folder)
+    encoded = _encode(gallery.imagery, encoder, points, width_m, work / "blocks", engine, progress)
+    manifest = _store_index(gallery.folder, gallery.manifest, encoder, encoded, index, width_m, looks)
+    manifest.write(gallery.folder)
     shutil.rmtree(work)
     return open_gallery(gallery.folder)
 
 
-def _check_settings(spacing_m: float, chip_m: float | None, index: str, engine: str) -> None:
+def _check_settings(spacing_m: float, chip_m: float | None, index: str, looks: int, engine: str) -> None:
     if not (math.isfinite(spacing_m) and spacing_m > 0):
         raise ConfigurationError(f"The spacing is {spacing_m} m; give a positive number of metres.")
     if chip_m is not None and not (math.isfinite(chip_m) and chip_m > 0):
         raise ConfigurationError(f"The chip width is {chip_m} m; give a positive number of metres.")
     if index not in KINDS:
         raise ConfigurationError(f"The index kind is {index!r}; give one of {', '.join(KINDS)}.")
+    if looks not in LOOKS:
+        raise ConfigurationError(f"The looks at each place are {looks!r}; give one of {LOOKS}.")
     if engine not in ENGINES:
         raise ConfigurationError(f"The engine is {engine!r}; give one of {', '.join(ENGINES)}.")
 
@@ -164,6 +174,23 @@ def _places(
             "larger imagery, or a checkpoint with smaller squares."
         )
     return covered, spacing_m
+
+
+def _points(imagery: Imagery, places: Sequence[Location], looks: int, chip_m: float) -> Sequence[Location]:
+    """The middles of the squares to encode, `looks` for each place; the place itself where imagery ends."""
+    if looks == 1:
+        return places
+    between_m = apart_m([place.latitude for place in places], [place.longitude for place in places])
+    if between_m is None:
+        raise ConfigurationError("A single place has no cell to look at from four points; give 1 look.")
+    aside = between_m / 4
+    around = [
+        (place, offset(place, east_m, north_m))
+        for place in places
+        for north_m in (aside, -aside)
+        for east_m in (-aside, aside)
+    ]
+    return [point if imagery.covers(point, chip_m) else place for place, point in around]
 
 
 def _overlap(imagery: Bounds, bbox: Bounds) -> Bounds:
@@ -257,10 +284,11 @@ def _store_index(
     blocks: Sequence[Descriptors],
     kind: str,
     chip_m: float,
+    looks: int,
 ) -> GalleryManifest:
     """The index and its record in `folder`, and the manifest that knows them; the caller writes that."""
-    count, dimensions = sum(map(len, blocks)), blocks[0].shape[1]
-    record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, count, chip_m)
+    places, dimensions = sum(map(len, blocks)) // looks, blocks[0].shape[1]
+    record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, places, chip_m, looks)
     (folder / DESCRIPTORS).mkdir(exist_ok=True)
     write_index(make_index(blocks, kind), folder / record.file)
     (folder / record.card_file).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")

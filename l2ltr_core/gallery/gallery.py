@@ -10,13 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from l2ltr_core.assets import find_gallery, list_galleries
 from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
 from l2ltr_core.gallery.index import read_index, stored_descriptors
 from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
-from l2ltr_core.geometry.geodesy import local_m
+from l2ltr_core.geometry.geodesy import apart_m
 from l2ltr_core.imagery import Imagery, open_imagery
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
 
@@ -75,11 +74,7 @@ class Gallery:
     @cached_property
     def apart_m(self) -> float | None:
         """Metres from a place to the nearest other, in the median; None for a single place."""
-        if len(self.places) < 2:
-            return None
-        east_north = local_m(self.places["latitude"], self.places["longitude"], self.location(0))
-        spots = np.column_stack(east_north)
-        return float(np.median(KDTree(spots).query(spots, k=2)[0][:, 1]))
+        return apart_m(self.places["latitude"], self.places["longitude"])
 
     @cached_property
     def imagery(self) -> Imagery:
@@ -113,27 +108,36 @@ class Gallery:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The `k` best places of each ground descriptor (Q, D): scores and place ids, (Q, k), best first.
 
-        Scores are cosine similarities. With fewer than `k` places all are given. Raises GalleryError when
-        the gallery lacks the checkpoint's index, CheckpointError for descriptors that are not numbers.
+        Scores are cosine similarities, for a place of several looks that of its best. With fewer than `k`
+        places all are given. Raises GalleryError when the gallery lacks the checkpoint's index, CheckpointError
+        for descriptors that are not numbers.
         """
-        index = self._index(encoder)
+        index, looks = self._index(encoder), self.looks(encoder)
         if not np.isfinite(descriptors).all():
             raise CheckpointError(
                 f"The checkpoint {encoder.name} gave descriptors that are not numbers; "
                 "its weights are damaged."
             )
         rows = np.ascontiguousarray(descriptors, np.float32)
-        scores, place_ids = index.search(rows, min(k, index.ntotal))
-        return scores, place_ids
+        scores, found = index.search(rows, min(k * looks, index.ntotal))
+        return (scores, found) if looks == 1 else _best_look_of_each(scores, found // looks, k)
+
+    def looks(self, encoder: Checkpoint) -> int:
+        """How many descriptors each place has in a checkpoint's index."""
+        return self._record(encoder).looks
 
     def descriptors(self, encoder: Checkpoint) -> Descriptors:
-        """(N, D) float32 descriptors of all places, row = place id; approximate for an ivfpq index."""
+        """(N * looks, D) float32 descriptors of all places, by place id; approximate for an ivfpq index."""
         return stored_descriptors(self._index(encoder))
 
-    def _index(self, encoder: Checkpoint) -> Any:
+    def _record(self, encoder: Checkpoint) -> IndexRecord:
         record = self.manifest.index_of(encoder.fingerprint)
         if record is None:
             raise GalleryError(_lacks_index(self, encoder))
+        return record
+
+    def _index(self, encoder: Checkpoint) -> Any:
+        record = self._record(encoder)
         with self._lock:
             if record.fingerprint not in self._indexes:
                 self._indexes[record.fingerprint] = _checked_index(self.folder, record)
@@ -206,12 +210,21 @@ def read_places(folder: Path, manifest: GalleryManifest) -> pd.DataFrame:
     return table
 
 
+def _best_look_of_each(
+    scores: NDArray[np.float32], places: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The first `k` different places of each row, all rows as long as the shortest; -1 for none is a place, too."""
+    first = [np.sort(np.unique(row, return_index=True)[1])[:k] for row in places]
+    columns = np.stack([each[: min(map(len, first))] for each in first])
+    return np.take_along_axis(scores, columns, axis=1), np.take_along_axis(places, columns, axis=1)
+
+
 def _checked_index(folder: Path, record: IndexRecord) -> Any:
     index = read_index(folder / record.file)
-    if index.ntotal != record.places or index.d != record.dimensions:
+    if index.ntotal != record.places * record.looks or index.d != record.dimensions:
         raise GalleryError(
             f"The index {folder / record.file} holds {index.ntotal} descriptors of {index.d} numbers, "
-            f"the gallery says {record.places} of {record.dimensions}; build it anew."
+            f"the gallery says {record.places * record.looks} of {record.dimensions}; build it anew."
         )
     return index
 

@@ -50,7 +50,10 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class IndexRecord:
-    """One descriptor index: which checkpoint made it, of chips how wide, in which form it is searched."""
+    """One descriptor index: which checkpoint made it, of chips how wide, in which form it is searched.
+
+    Each place has `looks` rows, one after the other: squares around the place, or around points close by.
+    """
 
     fingerprint: str
     checkpoint: str
@@ -58,6 +61,7 @@ class IndexRecord:
     dimensions: int
     places: int
     chip_m: float
+    looks: int = 1
 
     @property
     def file(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import KDTree
 
 from l2ltr_core.types import Bounds, Location
 
@@ -44,6 +45,15 @@ def local_m(latitude: ArrayLike, longitude: ArrayLike, origin: Location) -> tupl
     east = np.radians(np.asarray(longitude) - origin.longitude) * np.cos(np.radians(origin.latitude))
     north = np.radians(np.asarray(latitude) - origin.latitude)
     return east * EARTH_RADIUS_M, north * EARTH_RADIUS_M
+
+
+def apart_m(latitude: ArrayLike, longitude: ArrayLike) -> float | None:
+    """Metres from a place to the nearest other, in the median; None for a single place."""
+    latitude, longitude = np.asarray(latitude), np.asarray(longitude)
+    if len(latitude) < 2:
+        return None
+    spots = np.column_stack(local_m(latitude, longitude, Location(float(latitude[0]), float(longitude[0]))))
+    return float(np.median(KDTree(spots).query(spots, k=2)[0][:, 1]))
 
 
 def to_mercator(latitude: ArrayLike, longitude: ArrayLike) -> tuple[Any, Any]:

@@ -49,11 +49,11 @@ def boasting(photos: int, slope: float = 2.0, seed: int = 0) -> Judged:
 def test_a_photo_is_judged_as_localization_would_answer_it(gallery: Gallery) -> None:
     places = gallery.descriptors(ENCODER)
     chosen = [3, 100, 200]
-    judged = judge(places[chosen], [gallery.location(place) for place in chosen], gallery, places)
+    judged = judge(places[chosen], [gallery.location(place) for place in chosen], gallery, ENCODER)
     assert judged.mass.shape == judged.holds.shape == (3, len(TEMPERATURES))
     assert judged.best == pytest.approx(1, abs=1e-5)
     assert judged.holds[:, 0].all()  # a sharp softmax believes the best match, which is right
-    elsewhere = judge(places[chosen], [gallery.location(place) for place in (200, 3, 100)], gallery, places)
+    elsewhere = judge(places[chosen], [gallery.location(place) for place in (200, 3, 100)], gallery, ENCODER)
     assert not elsewhere.holds[:, 0].any()
     assert np.array_equal(elsewhere.mass, judged.mass)
 

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.gallery import add_index, build_gallery, open_gallery, verify_gallery
+from l2ltr_core.geometry.geodesy import offset
+from l2ltr_core.imagery import Imagery, open_imagery
+from tests.town import CHIP_M, ColourEncoder, town, write_raster
+
+SPACING_M = 10.0
+
+
+@pytest.fixture(scope="module")
+def imagery(tmp_path_factory: pytest.TempPathFactory) -> Imagery:
+    return open_imagery(write_raster(tmp_path_factory.mktemp("map") / "town.tif", town()))
+
+
+@pytest.fixture(scope="module")
+def folder(imagery: Imagery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("looks") / "gallery"
+    return build_gallery(imagery, out, ColourEncoder(), spacing_m=SPACING_M, looks=4).folder
+
+
+def test_a_place_is_found_from_any_quarter_of_its_cell(folder: Path, built: Path, imagery: Imagery) -> None:
+    encoder, gallery, plain = ColourEncoder(), open_gallery(folder), open_gallery(built)
+    for east_m, north_m in ((2.5, 2.5), (-2.5, 2.5), (2.5, -2.5), (-2.5, -2.5)):
+        seen = imagery.chip(offset(gallery.location(120), east_m, north_m), CHIP_M, None)
+        scores, place_ids = gallery.search(encoder.encode_aerial([seen]), encoder, 5)
+        assert place_ids[0, 0] == 120
+        assert scores[0, 0] == pytest.approx(1, abs=2e-3)
+        assert scores[0, 0] > plain.search(encoder.encode_aerial([seen]), encoder, 1)[0][0, 0] + 0.01
+
+
+def test_every_place_is_given_once_and_best_first(folder: Path) -> None:
+    encoder, gallery = ColourEncoder(), open_gallery(folder)
+    asked = gallery.descriptors(encoder)[::97]
+    every = (asked @ gallery.descriptors(encoder).T).reshape(len(asked), -1, 4).max(axis=2)
+    for k in (1, 7, 10_000):
+        scores, place_ids = gallery.search(asked, encoder, k)
+        assert place_ids.shape == (len(asked), min(k, len(gallery.places)))
+        assert all(len(set(row)) == len(row) for row in place_ids.tolist())
+        np.testing.assert_allclose(scores, -np.sort(-every, axis=1)[:, :k], atol=1e-5)
+
+
+def test_a_gallery_says_how_often_it_looks(folder: Path, gallery_dir: Path) -> None:
+    encoder, second = ColourEncoder(), ColourEncoder("greys", "c0105e0000000002")
+    gallery = open_gallery(folder)
+    assert gallery.looks(encoder) == 4
+    assert len(gallery.descriptors(encoder)) == 4 * len(gallery.places)
+    assert verify_gallery(folder) == []
+    mixed = add_index(gallery_dir, second, looks=4)
+    assert (mixed.looks(encoder), mixed.looks(second)) == (1, 4)
+    assert verify_gallery(gallery_dir) == []
+
+
+def test_a_gallery_from_before_there_were_looks_has_one(gallery_dir: Path) -> None:
+    manifest = json.loads((gallery_dir / "gallery.json").read_text())
+    for index in manifest["indexes"]:
+        del index["looks"]
+    (gallery_dir / "gallery.json").write_text(json.dumps(manifest))
+    assert open_gallery(gallery_dir).looks(ColourEncoder()) == 1
+
+
+def test_no_look_leaves_the_imagery(imagery: Imagery, tmp_path: Path) -> None:
+    encoder = ColourEncoder()
+    middle = build_gallery(imagery, tmp_path / "corner", encoder, spacing_m=1).location(0)
+    places = [middle, offset(middle, SPACING_M, 0)]
+    gallery = build_gallery(imagery, tmp_path / "edge", encoder, places=places, looks=4)
+    first = gallery.descriptors(encoder)[:4]
+    own = encoder.encode_aerial([imagery.chip(middle, CHIP_M, None)])[0]
+    as_itself = np.isclose(first, own, atol=1e-5).all(axis=1)
+    assert as_itself.tolist() == [
+        True,
+        True,
+        True,
+        False,
+    ]  # only south-east of the corner is there more to see
+
+
+def test_a_single_place_has_no_cell(imagery: Imagery, tmp_path: Path, built: Path) -> None:
+    alone = [open_gallery(built).location(120)]
+    with pytest.raises(ConfigurationError, match="single place"):
+        build_gallery(imagery, tmp_path / "alone", ColourEncoder(), places=alone, looks=4)
+
+
+@pytest.mark.parametrize("looks", [0, 2, 9])
+def test_other_numbers_of_looks_are_refused(imagery: Imagery, tmp_path: Path, looks: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"looks at each place are {looks}"):
+        build_gallery(imagery, tmp_path / "out", ColourEncoder(), looks=looks)
