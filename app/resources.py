@@ -220,9 +220,8 @@ def hidden_directions(
         if isinstance(place, Location):
             aerial = chosen.encode_aerial([chip(gallery_name, place, checkpoint)])[0]
         else:
-            places, looks = gallery(gallery_name).descriptors(chosen), gallery(gallery_name).looks(chosen)
-            seen = places[place * looks : (place + 1) * looks]
-            aerial = seen[(seen @ descriptors[0]).argmax()]
+            looks = gallery(gallery_name).looks_at(place, chosen)
+            aerial = looks[(looks @ descriptors[0]).argmax()]
     return score_falls(descriptors[0], descriptors[1:], aerial)
 
 

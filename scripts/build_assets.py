@@ -118,10 +118,8 @@ class Lesson:
 
 def _lessons(cities: list[City], validation: City, city: str, *attentions: str) -> dict[str, Lesson]:
     """Stems in five sittings, the networks in four on the last four of them: `configs` says what each changes."""
-    lessons, stems = (
-        {},
-        [f"{city}-stems{sitting}" for sitting in ("", "-further", "-finer", "-leaning", "-worn")],
-    )
+    sittings = ("", "-further", "-finer", "-leaning", "-worn")
+    lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in sittings]
     for before, each in zip([None, *stems], stems, strict=False):
         lessons[each] = Lesson(cities, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):

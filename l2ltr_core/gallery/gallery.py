@@ -126,6 +126,11 @@ class Gallery:
         """How many descriptors each place has in a checkpoint's index."""
         return self._record(encoder).looks
 
+    def looks_at(self, place_id: int, encoder: Checkpoint) -> Descriptors:
+        """(looks, D) float32 descriptors of one place."""
+        looks = self.looks(encoder)
+        return self.descriptors(encoder)[place_id * looks : (place_id + 1) * looks]
+
     def descriptors(self, encoder: Checkpoint) -> Descriptors:
         """(N * looks, D) float32 descriptors of all places, by place id; approximate for an ivfpq index."""
         return stored_descriptors(self._index(encoder))
@@ -213,7 +218,10 @@ def read_places(folder: Path, manifest: GalleryManifest) -> pd.DataFrame:
 def _best_look_of_each(
     scores: NDArray[np.float32], places: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The first `k` different places of each row, all rows as long as the shortest; -1 for none is a place, too."""
+    """The first `k` different places of each row, best first; all rows are as long as the shortest.
+
+    An approximate index may find fewer: its -1 for none stays, once.
+    """
     first = [np.sort(np.unique(row, return_index=True)[1])[:k] for row in places]
     columns = np.stack([each[: min(map(len, first))] for each in first])
     return np.take_along_axis(scores, columns, axis=1), np.take_along_axis(places, columns, axis=1)

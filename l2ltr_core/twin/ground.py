@@ -33,6 +33,9 @@ _PAINT = f32([0.62, 0.62, 0.60])
 _STEEL = f32([0.135, 0.12, 0.11])
 _COBBLES = ("cobblestone", "sett", "paving_stones", "unhewn_cobblestone")
 _LOOSE = ("unpaved", "fine_gravel", "gravel", "compacted", "ground", "dirt", "earth")
+_PAVEMENT_M = 3.0
+_REPAIRS = ((45.0, (8.0, 40.0), (0.7, 1.4)), (9.0, (1.0, 7.0), (0.9, 3.2)))
+"""Trenches, then patches: metres of street for each, how long and how wide they are."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ def _surface_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
             shapes.append((_band(way.line, way.width_m), stuff))
     roads = [way for way in plan.ways if _is_road(way)]
     streets = [way for way in roads if way.kind not in ("service", "track", "motorway", "motorway_link")]
-    shapes += [(_band(way.line, way.width_m + 6.0), Surface.PAVEMENT) for way in streets]
+    shapes += [(_band(way.line, way.width_m + 2 * _PAVEMENT_M), Surface.PAVEMENT) for way in streets]
     shapes += [(_band(way.line, way.width_m + 0.36), Surface.KERB) for way in streets]
     for way in roads:
         cobbled = way.surface in _COBBLES or way.kind == "pedestrian"
@@ -259,43 +262,41 @@ def _worn(plan: CityPlan, shape: tuple[int, int], cell_m: float, variant: int) -
     Each carriageway was laid in a year of its own, each pavement too; above them trenches for cables, filled
     again, and patches.
     """
-    streets = [way for way in plan.ways if _is_road(way) and way.line.length > 1]
-    random = {id(way): np.random.default_rng([600, variant, way.osm_id % 2**32]) for way in streets}
-    shapes: list[tuple[BaseGeometry, int]] = []
-    for way in streets:
+    pavements: list[tuple[BaseGeometry, int]] = []
+    carriageways: list[tuple[BaseGeometry, int]] = []
+    repairs: list[tuple[BaseGeometry, int]] = []
+    wide = _PAVEMENT_M + 0.2  # kerb and all
+    for way in plan.ways:
+        line, length, half = way.line, way.line.length, way.width_m / 2
+        if not _is_road(way) or length <= 1:
+            continue
+        random = np.random.default_rng([600, variant, way.osm_id % 2**32])
         for side in (1, -1):
-            for start, end in _stretches(random[id(way)], way.line.length, 15.0, 70.0):
-                aside = side * (way.width_m / 2 + 1.6)
-                shapes.append((_slab(way.line, start, end, aside, 3.2), _tone(random[id(way)], 0.16)))
-    for way in streets:
-        whole = _slab(way.line, 0.0, way.line.length, 0.0, way.width_m)
-        shapes.append((whole, _tone(random[id(way)], 0.16)))
-    for way in streets:
-        some, length, half = random[id(way)], way.line.length, way.width_m / 2
-        for mean_m, long_m, wide_m in ((45.0, (8.0, 40.0), (0.7, 1.4)), (9.0, (1.0, 7.0), (0.9, 3.2))):
-            for _ in range(some.poisson(length / mean_m)):
-                start, wide = some.uniform(0, length), some.uniform(*wide_m)
-                aside = some.uniform(-1, 1) * max(half - wide / 2, 0)
-                slab = _slab(way.line, start, min(start + some.uniform(*long_m), length), aside, wide)
-                fresh = some.random() < 0.6
-                shapes.append((slab, round(100 * some.uniform(*((0.5, 0.75) if fresh else (1.15, 1.4))))))
-    worn = _burn(shapes, shape, cell_m, np.uint8)
+            for start, end in _stretches(random, length):
+                pavements.append((_slab(line, start, end, side * (half + wide / 2), wide), _tone(random)))
+        carriageways.append((_slab(line, 0.0, length, 0.0, way.width_m), _tone(random)))
+        for mean_m, long_m, wide_m in _REPAIRS:
+            for _ in range(random.poisson(length / mean_m)):
+                start, across = random.uniform(0, length), random.uniform(*wide_m)
+                aside = random.uniform(-1, 1) * max(half - across / 2, 0)
+                slab = _slab(line, start, min(start + random.uniform(*long_m), length), aside, across)
+                fresh = random.random() < 0.6
+                repairs.append((slab, round(100 * random.uniform(*((0.5, 0.75) if fresh else (1.15, 1.4))))))
+    worn = _burn([*pavements, *carriageways, *repairs], shape, cell_m, np.uint8)
     worn[worn == 0] = 100
     return worn
 
 
-def _tone(random: np.random.Generator, spread: float) -> int:
-    return int(np.clip(100 * np.exp(spread * random.normal()), 45, 200))
-
-
-def _stretches(
-    random: np.random.Generator, length: float, least: float, most: float
-) -> list[tuple[float, float]]:
-    """From 0 to `length`, one after the other."""
+def _stretches(random: np.random.Generator, length: float) -> list[tuple[float, float]]:
+    """From 0 to `length` in metres, one after the other, each laid at once."""
     ends = [0.0]
     while ends[-1] < length:
-        ends.append(min(ends[-1] + random.uniform(least, most), length))
+        ends.append(min(ends[-1] + random.uniform(15, 70), length))
     return list(pairwise(ends))
+
+
+def _tone(random: np.random.Generator) -> int:
+    return int(np.clip(100 * np.exp(0.16 * random.normal()), 45, 200))
 
 
 def _slab(line: LineString, start_m: float, end_m: float, aside_m: float, width_m: float) -> BaseGeometry:

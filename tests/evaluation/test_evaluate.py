@@ -9,6 +9,7 @@ import pytest
 from l2ltr_core.datasets import Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation import evaluate, measure
+from l2ltr_core.evaluation.recall import score_blocks
 from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
 from l2ltr_core.geometry.geodesy import offset
 from l2ltr_core.imagery import Imagery, open_imagery
@@ -41,6 +42,12 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     folder = tmp_path_factory.mktemp("evaluation")
     raster = write_raster(folder / "town.tif", town())
     return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
+
+
+@pytest.fixture(scope="module")
+def looking_four_times(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    out = tmp_path_factory.mktemp("looks") / "gallery"
+    return build_gallery(gallery.imagery, out, ENCODER, spacing_m=10, looks=4)
 
 
 @pytest.fixture
@@ -182,3 +189,18 @@ def test_the_gallery_may_be_another_than_the_datasets(
     assert evaluate(named, ENCODER, gallery=opened)["gallery_size"] == 256
     unnamed = replace(dataset, gallery_name=None)
     assert evaluate(unnamed, ENCODER, protocol="places", gallery=opened)["gallery_size"] == 256
+
+
+def test_a_gallery_of_four_looks_is_ranked_place_by_place(
+    gallery: Gallery, looking_four_times: Gallery, dataset: TownDataset
+) -> None:
+    one, four = (
+        evaluate(dataset, ENCODER, protocol="places", gallery=g) for g in (gallery, looking_four_times)
+    )
+    assert one["gallery_size"] == four["gallery_size"] == 256
+    asked = ENCODER.encode_aerial([gallery.chip(place) for place in (5, 95, 185)])
+    rows, places = looking_four_times.descriptors(ENCODER), len(looking_four_times.places)
+    for _, scores in score_blocks(asked, rows, looking_four_times.looks(ENCODER)):
+        expected = [[(row @ rows[4 * n : 4 * n + 4].T).max() for n in range(places)] for row in asked]
+        np.testing.assert_allclose(scores, expected, atol=1e-6)
+    assert four["recall_at_1"] >= one["recall_at_1"]
