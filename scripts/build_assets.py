@@ -117,13 +117,13 @@ class Lesson:
 
 
 def _lessons(cities: list[City], validation: City, city: str, *attentions: str) -> dict[str, Lesson]:
-    """Stems in five sittings, the networks in four on the last four of them: `configs` says what each changes."""
-    sittings = ("", "-further", "-finer", "-leaning", "-worn")
+    """Stems in six sittings, the networks in five on the last five of them: `configs` says what each changes."""
+    sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer")
     lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in sittings]
     for before, each in zip([None, *stems], stems, strict=False):
         lessons[each] = Lesson(cities, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):
-        networks = [*(f"{name}-{sitting}" for sitting in ("first", "second", "third")), name]
+        networks = [*(f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth")), name]
         for warm, before, each in zip(stems[1:], [None, *networks], networks, strict=False):
             lessons[each] = Lesson(cities, validation, stems_of=warm, after=before)
     return lessons

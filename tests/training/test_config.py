@@ -10,8 +10,8 @@ from l2ltr_core.training.config import config_from_dict, load_config
 from tests.training.tiny_world import tiny_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-STEMS = ("", "-further", "-finer", "-leaning", "-worn")
-NETWORKS = ("-first", "-second", "-third", "")
+STEMS = ("", "-further", "-finer", "-leaning", "-worn", "-closer")
+NETWORKS = ("-first", "-second", "-third", "-fourth", "")
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
