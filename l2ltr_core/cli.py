@@ -148,12 +148,19 @@ def gallery_build(
         float | None, typer.Option(help="Width of the aerial squares in metres; by default the checkpoint's.")
     ] = None,
     index: Annotated[
-        Literal["flat", "half", "hnsw", "ivfpq"],
-        typer.Option(help="Exact, exact but for rounding at half the size, fast, or small."),
-    ] = "flat",
+        Literal["flat", "half", "byte", "hnsw", "ivfpq"] | None,
+        typer.Option(
+            help="Exact; rounded to half or a quarter of the size; fast; or small. By default as the gallery's "
+            "latest index, else flat."
+        ),
+    ] = None,
     looks: Annotated[
-        int, typer.Option(help="4 looks at each place from four points of its cell: finds more, costs more.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="4 looks at each place from four points of its cell: finds more, costs more. By default as the "
+            "gallery's latest index, else 1."
+        ),
+    ] = None,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Encode in this process, or on a Ray cluster.")
     ] = "local",
@@ -181,9 +188,9 @@ def gallery_build(
         with _progress("Places") as progress:
             built = build_gallery(
                 source, out, encoder, name=name, places=listed, spacing_m=spacing_m,
-                bbox=None if bbox is None else types.Bounds(*bbox), chip_m=chip_m, index=index,
-                looks=looks, engine=engine, attribution=attribution, licence=licence, simulated=simulated,
-                progress=progress,
+                bbox=None if bbox is None else types.Bounds(*bbox), chip_m=chip_m, index=index or "flat",
+                looks=1 if looks is None else looks, engine=engine, attribution=attribution, licence=licence,
+                simulated=simulated, progress=progress,
             )  # fmt: skip
     print(f"{built.folder}: {built.manifest.places} places, indexes of {_indexes(built)}")
 

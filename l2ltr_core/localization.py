@@ -57,7 +57,7 @@ class Calibration:
 
     The probability that a softmax at `temperature` gathers in a circle becomes a confidence by a line in its
     log odds, `slope` and `offset` (Platt). `least_score` is what the best match of most photos taken in
-    `gallery`, of `gallery_places` places, reaches; None where that was not measured.
+    `gallery`, of `gallery_places` places with `gallery_looks` each, reaches; None where that was not measured.
     """
 
     temperature: float = DEFAULT_TEMPERATURE
@@ -66,6 +66,7 @@ class Calibration:
     least_score: float | None = None
     gallery: str = ""
     gallery_places: int = 0
+    gallery_looks: int = 1
 
     @classmethod
     def of_card(cls, values: Mapping[str, Any]) -> Calibration:
@@ -76,10 +77,14 @@ class Calibration:
         """How often a photo whose circle holds `mass` of the probability was taken in it, in [0, 1]."""
         return 1 / (1 + np.exp(-(self.slope * log_odds(mass) + self.offset)))
 
-    def least_score_in(self, gallery: str, places: int) -> float | None:
-        """`least_score`, where it was measured in a gallery of that name and about that many places."""
+    def least_score_in(self, gallery: str, places: int, looks: int) -> float | None:
+        """`least_score`, where it was measured in a gallery of that name, that many looks and about as many places.
+
+        The best of more scores is higher, in the gallery and elsewhere.
+        """
         alike = self.gallery_places / ALIKE_SIZE <= places <= self.gallery_places * ALIKE_SIZE
-        return self.least_score if gallery == self.gallery and alike else None
+        same = (gallery, looks) == (self.gallery, self.gallery_looks)
+        return self.least_score if same and alike else None
 
 
 @dataclass(frozen=True)
@@ -225,7 +230,9 @@ def localize(
         panorama.location,
         view,
         tuple(notes),
-        calibration.least_score_in(gallery.name, len(gallery.places)) if told else None,
+        calibration.least_score_in(gallery.name, len(gallery.places), gallery.looks(encoder))
+        if told
+        else None,
     )
     return replace(result, notes=(*result.notes, *_doubts(result, gallery)))
 

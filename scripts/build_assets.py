@@ -139,7 +139,7 @@ ELSEWHERE = RUNS / "monaco-elsewhere"
 TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
-INDEX = "half"  # four checkpoints have an index each
+INDEX, LOOKS = "byte", 4  # four checkpoints have an index each
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
     ("senate-square", "Senate Square", 930, 590, None),
@@ -387,7 +387,7 @@ def readme() -> None:
 def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Gallery:
     if (folder / "gallery.json").exists():
         gallery = open_gallery(folder)
-        return gallery if gallery.has_index(encoder) else add_index(folder, encoder, index=INDEX)
+        return gallery if gallery.has_index(encoder) else add_index(folder, encoder, index=INDEX, looks=LOOKS)
     return build_gallery(
         open_imagery(str(city / "orthophoto.tif")),
         folder,
@@ -395,6 +395,7 @@ def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Galle
         name=name,
         places=load_places(city / "places.csv"),
         index=INDEX,
+        looks=LOOKS,
         licence=LICENCE,
         simulated=True,
     )

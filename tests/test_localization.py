@@ -142,7 +142,12 @@ def test_a_photo_that_matches_well_is_probably_in_the_gallery(gallery: Gallery) 
 
 @pytest.mark.parametrize(
     "measured_in",
-    [{}, {"gallery": "village", "gallery_places": 256}, {"gallery": "town", "gallery_places": 513}],
+    [
+        {},
+        {"gallery": "village", "gallery_places": 256},
+        {"gallery": "town", "gallery_places": 513},
+        {"gallery": "town", "gallery_places": 256, "gallery_looks": 4},
+    ],
 )
 def test_a_least_score_of_another_gallery_tells_nothing(gallery: Gallery, measured_in: dict) -> None:
     other = ColourEncoder(calibration={"least_score": 0.999, **measured_in})

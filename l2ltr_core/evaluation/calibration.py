@@ -78,7 +78,7 @@ def judge(
     return Judged(mass, holds, np.array(best_scores, np.float32))
 
 
-def calibrate(judged: Judged, gallery: Gallery) -> Calibration:
+def calibrate(judged: Judged, gallery: Gallery, encoder: Checkpoint) -> Calibration:
     """The temperature under which masses come true best, the line in their log odds that mends the rest, and
     the score that 95 % of the photos reach. Raises DatasetError with fewer than 20 photos."""
     if len(judged) < LEAST_PHOTOS:
@@ -96,6 +96,7 @@ def calibrate(judged: Judged, gallery: Gallery) -> Calibration:
         round(float(np.quantile(judged.best, FALSE_ALARMS)), 4),
         gallery.name,
         len(gallery.places),
+        gallery.looks(encoder),
     )
 
 

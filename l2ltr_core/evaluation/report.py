@@ -181,12 +181,9 @@ def _validation_photos(subject: Subject, progress: Progress | None) -> Found:
 
 def _calibration(subject: Subject, progress: Progress | None) -> Found:
     validation = subject.judged("validation", progress)
-    chosen = calibrate(validation, subject.gallery)
-    halves = across_halves(
-        validation,
-        _longitudes(subject.data("validation").queries),
-        partial(calibrate, gallery=subject.gallery),
-    )
+    fit = partial(calibrate, gallery=subject.gallery, encoder=subject.encoder)
+    chosen = fit(validation)
+    halves = across_halves(validation, _longitudes(subject.data("validation").queries), fit)
     told, came_true = _joined([confidences(*half) for half in halves])
     plain = _joined([confidences(half, replace(other, slope=1.0, offset=0.0)) for half, other in halves])
     held_out = subject.judged("held_out", progress)
@@ -202,7 +199,7 @@ def _calibration(subject: Subject, progress: Progress | None) -> Found:
 
 def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
     validation = subject.judged("validation", progress)
-    fit = partial(calibrate, gallery=subject.gallery)
+    fit = partial(calibrate, gallery=subject.gallery, encoder=subject.encoder)
     halves = across_halves(validation, _longitudes(subject.data("validation").queries), fit)
     chosen = fit(validation)
     elsewhere = subject.data("elsewhere")

@@ -104,13 +104,21 @@ def add_index(
     gallery_dir: str | Path,
     encoder: AerialEncoder,
     *,
-    index: str = "flat",
-    looks: int = 1,
+    index: str | None = None,
+    looks: int | None = None,
     engine: str = "local",
     progress: Progress | None = None,
 ) -> Gallery:
-    """Give an existing gallery the index of one more checkpoint; raises GalleryError if it has it already."""
+    """Give an existing gallery the index of one more checkpoint; raises GalleryError if it has it already.
+
+    `index` and `looks` are by default those of the gallery's latest index, so that checkpoints can be compared.
+    """
     gallery = open_gallery(gallery_dir)
+    latest = gallery.manifest.indexes[-1] if gallery.manifest.indexes else None
+    if index is None:
+        index = latest.kind if latest else "flat"
+    if looks is None:
+        looks = latest.looks if latest else 1
     _check_settings(DEFAULT_SPACING_M, None, index, looks, engine)
     if gallery.has_index(encoder):
         raise GalleryError(

@@ -24,7 +24,7 @@ from l2ltr_core.localization import Calibration, log_odds
 from tests.town import ColourEncoder, town, write_raster
 
 ENCODER = ColourEncoder()
-GALLERY: Any = SimpleNamespace(name="town", places=range(256))
+GALLERY: Any = SimpleNamespace(name="town", places=range(256), looks=lambda _: 4)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_photo_is_judged_as_localization_would_answer_it(gallery: Gallery) -> 
 
 def test_confidences_that_boast_are_brought_down_to_what_comes_true() -> None:
     judged = boasting(4000)
-    calibration = calibrate(judged, GALLERY)
+    calibration = calibrate(judged, GALLERY, ENCODER)
     assert calibration.slope == pytest.approx(0.5, abs=0.05)
     assert calibration.offset == pytest.approx(0, abs=0.1)
     before = calibration_error(judged.mass[:, 0], judged.holds[:, 0])
@@ -71,22 +71,23 @@ def test_confidences_that_boast_are_brought_down_to_what_comes_true() -> None:
 
 def test_95_of_100_photos_reach_the_least_score() -> None:
     judged = boasting(1000)
-    calibration = calibrate(judged, GALLERY)
+    calibration = calibrate(judged, GALLERY, ENCODER)
     assert calibration.least_score is not None
     assert (judged.best < calibration.least_score).mean() == pytest.approx(0.05, abs=0.002)
-    assert (calibration.gallery, calibration.gallery_places) == ("town", 256)
+    measured_in = (calibration.gallery, calibration.gallery_places, calibration.gallery_looks)
+    assert measured_in == ("town", 256, 4)
 
 
 def test_photos_that_all_came_true_leave_the_line_finite() -> None:
     judged = boasting(50)
     sure = Judged(judged.mass, np.ones_like(judged.holds), judged.best)
-    calibration = calibrate(sure, GALLERY)
+    calibration = calibrate(sure, GALLERY, ENCODER)
     assert np.isfinite([calibration.slope, calibration.offset]).all()
 
 
 def test_too_few_photos_choose_nothing() -> None:
     with pytest.raises(DatasetError, match="5 photos to calibrate on; give at least 20"):
-        calibrate(boasting(5), GALLERY)
+        calibrate(boasting(5), GALLERY, ENCODER)
 
 
 def test_each_half_is_judged_by_what_the_other_chose() -> None:

@@ -196,7 +196,7 @@ def test_large_imagery_stays_where_it_is(
         open_gallery(tmp_path / "gallery").chip(0, 16)
 
 
-@pytest.mark.parametrize("kind", ["flat", "half", "hnsw", "ivfpq"])
+@pytest.mark.parametrize("kind", ["flat", "half", "byte", "hnsw", "ivfpq"])
 def test_every_kind_of_index_finds_a_place_by_its_own_square(
     imagery: Imagery, tmp_path: Path, kind: str
 ) -> None:
@@ -208,8 +208,8 @@ def test_every_kind_of_index_finds_a_place_by_its_own_square(
     assert all(place in found for place, found in zip((0, 500, 1000), place_ids, strict=True))
     assert (np.diff(scores, axis=1) <= 1e-6).all()
     assert verify_gallery(gallery.folder) == []
-    if kind in ("flat", "half"):
-        stored, rounding = gallery.descriptors(encoder)[:1001:500], 1e-7 if kind == "flat" else 1e-3
+    if rounding := {"flat": 1e-7, "half": 1e-3, "byte": 4e-3}.get(kind):
+        stored = gallery.descriptors(encoder)[:1001:500]
         np.testing.assert_allclose(stored, encoder.encode_aerial(chips), atol=rounding)
 
 

@@ -59,6 +59,14 @@ def test_a_gallery_says_how_often_it_looks(folder: Path, gallery_dir: Path) -> N
     assert verify_gallery(gallery_dir) == []
 
 
+def test_another_index_is_by_default_like_the_latest(gallery_dir: Path) -> None:
+    second, third = ColourEncoder("greys", "c0105e0000000002"), ColourEncoder("reds", "c0105e0000000003")
+    add_index(gallery_dir, second, index="byte", looks=4)
+    record = add_index(gallery_dir, third).manifest.index_of(third.fingerprint)
+    assert record is not None
+    assert (record.kind, record.looks) == ("byte", 4)
+
+
 def test_a_gallery_from_before_there_were_looks_has_one(gallery_dir: Path) -> None:
     manifest = json.loads((gallery_dir / "gallery.json").read_text())
     for index in manifest["indexes"]:
@@ -89,3 +97,8 @@ def test_a_single_place_has_no_cell(imagery: Imagery, tmp_path: Path, built: Pat
 def test_other_numbers_of_looks_are_refused(imagery: Imagery, tmp_path: Path, looks: int) -> None:
     with pytest.raises(ConfigurationError, match=f"looks at each place are {looks}"):
         build_gallery(imagery, tmp_path / "out", ColourEncoder(), looks=looks)
+
+
+def test_none_at_all_is_refused_where_there_are_some(gallery_dir: Path) -> None:
+    with pytest.raises(ConfigurationError, match="looks at each place are 0"):
+        add_index(gallery_dir, ColourEncoder("greys", "c0105e0000000002"), looks=0)
