@@ -132,8 +132,8 @@ def add_index(
     work = gallery.folder / f"{encoder.fingerprint}.partial"
     job.prepare(work)
     encoded = _encode(gallery.imagery, encoder, points, width_m, work / "blocks", engine, progress)
-    manifest = _store_index(gallery.folder, gallery.manifest, encoder, encoded, index, width_m, looks)
-    manifest.write(gallery.folder)
+    manifest = GalleryManifest.read(gallery.folder)  # another index may have come while this one was made
+    _store_index(gallery.folder, manifest, encoder, encoded, index, width_m, looks).write(gallery.folder)
     shutil.rmtree(work)
     return open_gallery(gallery.folder)
 

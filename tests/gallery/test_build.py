@@ -229,6 +229,20 @@ def test_a_second_checkpoint_gets_its_own_index(gallery_dir: Path) -> None:
         add_index(gallery_dir, second)
 
 
+def test_indexes_that_are_made_at_the_same_time_both_stay(gallery_dir: Path) -> None:
+    second, third = ColourEncoder("greys", "c0105e0000000002"), ColourEncoder("reds", "c0105e0000000003")
+    asked: list[int] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        if not asked:
+            asked.append(done)
+            add_index(gallery_dir, third)
+
+    gallery = add_index(gallery_dir, second, progress=meanwhile)
+    assert gallery.has_index(second) and gallery.has_index(third)
+    assert verify_gallery(gallery_dir) == []
+
+
 def test_places_are_read_from_tables_and_points(tmp_path: Path) -> None:
     expected = [Location(60.1, 24.9), Location(60.2, 25.0)]
     table = pd.DataFrame({"latitude": [60.1, 60.2], "longitude": [24.9, 25.0]})
