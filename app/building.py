@@ -20,10 +20,10 @@ def offer_to_build(gallery: Gallery, card: CheckpointCard) -> None:
 
 
 def _build(gallery: Gallery, card: CheckpointCard) -> None:
-    bar = st.progress(0.0, "Encoding places …")
+    bar = st.progress(0.0, "Encoding tiles …")
 
     def show(done: int, total: int) -> None:
-        bar.progress(done / total, f"{done:,} of {total:,} places")
+        bar.progress(done / total, f"{done:,} of {total:,} tiles")
 
     with resources.inference():
         add_index(gallery.folder, resources.encoder(card.name), progress=show)

@@ -69,10 +69,10 @@ def _indexes(gallery: Gallery) -> None:
     st.markdown("**Checkpoints that can search it**")
     cards = {card.fingerprint: card for card in resources.cards()}
     rows = [
-        (index.checkpoint, index.kind, index.dimensions, index.fingerprint)
+        (index.checkpoint, index.kind, index.looks, index.dimensions, index.fingerprint)
         for index in gallery.manifest.indexes
     ]
-    columns = ["checkpoint", "index", "numbers a place", "fingerprint"]
+    columns = ["checkpoint", "index", "looks a place", "numbers a look", "fingerprint"]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
     for card in cards.values():
         if gallery.manifest.index_of(card.fingerprint) is None:
