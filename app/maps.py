@@ -33,6 +33,8 @@ MAX_ZOOM = 20
 SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
 """Of the pins of checkpoints side by side, as CSS corners."""
 NEAR_M = 5_000.0
+AROUND_M = 120.0
+"""Shown on each side of an answer that is sure."""
 CLOSE_ZOOM = 17
 """Where a hundred metres fill about a third of the map."""
 
@@ -209,10 +211,13 @@ def view_of(
     return MapView(middle, max(1, min([closest, *(math.floor(4 * zoom) / 4 for zoom in zooms)])))
 
 
-def overview(pins: Sequence[Location], truth: Location | None) -> MapView:
-    """All pins, and the true place unless it lies so far away that the pins would melt into one."""
+def overview(pins: Sequence[Location], truth: Location | None, answer: Location | None = None) -> MapView:
+    """All pins, or only what lies around the one `answer`; and the true place, unless so far that all would melt."""
+    shown = pins
+    if answer is not None:
+        shown = [offset(answer, -AROUND_M, -AROUND_M), offset(answer, AROUND_M, AROUND_M)]
     near = truth is not None and min(distance_between_m(truth, pin) for pin in pins) < NEAR_M
-    return view_of([*pins, truth] if truth is not None and near else pins)
+    return view_of([*shown, truth] if truth is not None and near else shown)
 
 
 def whole(bounds: Bounds) -> MapView:

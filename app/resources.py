@@ -38,7 +38,7 @@ from l2ltr_core.inspection import (
     score_falls,
     without_sectors,
 )
-from l2ltr_core.localization import Localization, localize
+from l2ltr_core.localization import ESTIMATE_RADIUS_M, Localization, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
@@ -161,12 +161,18 @@ def panorama(photo: Photo) -> Panorama:
 
 
 @results.keeps
-def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading) -> Localization:
-    """The ten best places for a photo, computed once. Raises what `localize` raises."""
+def localized(
+    photo: Photo, gallery_name: str, checkpoint: str, heading: Heading, neighbours: bool = False
+) -> Localization:
+    """The ten best places for a photo, computed once; without `neighbours` none within 25 m of a better one.
+
+    Raises what `localize` raises.
+    """
     with inference():
         return localize(
-            panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading
-        )
+            panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading,
+            apart_m=0.0 if neighbours else ESTIMATE_RADIUS_M,
+        )  # fmt: skip
 
 
 @results.keeps

@@ -109,6 +109,9 @@ def localize(
         str, typer.Option(help="Where the photo's centre looks: degrees from north, `exif` or `search`.")
     ] = "exif",
     top_k: Annotated[int, typer.Option(help="How many matches to list.")] = 10,
+    apart_m: Annotated[
+        float, typer.Option(help="Of matches no farther apart than so many metres list only the best.")
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Find where a panorama was taken."""
@@ -120,7 +123,9 @@ def localize(
     photo = load_panorama(panorama)  # a bad photo is refused before the model is read
     opened = open_gallery(gallery)
     encoder = _encoder(checkpoint, opened)
-    result = find(photo, encoder=encoder, gallery=opened, heading=chosen_heading, top_k=top_k)
+    result = find(
+        photo, encoder=encoder, gallery=opened, heading=chosen_heading, top_k=top_k, apart_m=apart_m
+    )
     _notes(result.notes)
     if as_json:
         print(result.to_json())
@@ -177,7 +182,7 @@ def gallery_build(
     from l2ltr_core.imagery import open_imagery
 
     if imagery is None:
-        with _progress("Places") as progress:
+        with _progress("Tiles") as progress:
             built = add_index(
                 out, _encoder(checkpoint, None), index=index, looks=looks, engine=engine, progress=progress
             )
@@ -185,7 +190,7 @@ def gallery_build(
         source = open_imagery(imagery)
         listed = None if places is None else load_places(places)
         encoder = _encoder(checkpoint, None)
-        with _progress("Places") as progress:
+        with _progress("Tiles") as progress:
             built = build_gallery(
                 source, out, encoder, name=name, places=listed, spacing_m=spacing_m,
                 bbox=None if bbox is None else types.Bounds(*bbox), chip_m=chip_m, index=index or "flat",
@@ -225,7 +230,7 @@ def gallery_info(
         print(json.dumps(values, indent=2))
         return
     values["indexes"] = ", ".join(
-        f"{i['checkpoint']} ({i['fingerprint']}, {i['kind']})" for i in values["indexes"]
+        f"{i['checkpoint']} ({i['fingerprint']}, {i['kind']}, looks: {i['looks']})" for i in values["indexes"]
     )
     box = values["bounds"]
     values["bounds"] = f"{box['west']:.5f} {box['south']:.5f} {box['east']:.5f} {box['north']:.5f} (W S E N)"
@@ -814,8 +819,8 @@ def _show_localization(result: Localization) -> None:
     )
     if result.in_gallery is not None:
         print(
-            f"taken in the gallery: {'probably' if result.in_gallery else 'probably not'} (the best match scores "
-            f"{result.matches[0].score:.2f}, the least is {result.least_score:.2f})"
+            f"taken in the gallery: {'probably' if result.in_gallery else 'probably not'} (its evidence "
+            f"is {result.evidence:.2f}, the least is {result.least_evidence:.2f})"
         )
     table = Table("rank", "place", "latitude", "longitude", "score", box=None)
     for match in values["matches"]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from l2ltr_core.errors import ConfigurationError
@@ -23,6 +24,9 @@ from l2ltr_core.types import RGB, Descriptors, HeadingSource, Location, Location
 SEARCHED_HEADINGS = 32
 """One view every 11.25 degrees."""
 ESTIMATE_PLACES = 200
+STANDING_OUT = 0.5
+"""How much it counts, beside the best score, that it stands out; chosen on validation photos whose own
+surroundings were taken out of the gallery."""
 """How many of the best places the estimate weighs."""
 ESTIMATE_RADIUS_M = 25.0
 DEFAULT_TEMPERATURE = 0.05
@@ -56,14 +60,14 @@ class Calibration:
     """What makes scores into statements that come true, chosen on validation photos (evaluation.calibration).
 
     The probability that a softmax at `temperature` gathers in a circle becomes a confidence by a line in its
-    log odds, `slope` and `offset` (Platt). `least_score` is what the best match of most photos taken in
+    log odds, `slope` and `offset` (Platt). `least_evidence` is what the `evidence` of most photos taken in
     `gallery`, of `gallery_places` places with `gallery_looks` each, reaches; None where that was not measured.
     """
 
     temperature: float = DEFAULT_TEMPERATURE
     slope: float = 1.0
     offset: float = 0.0
-    least_score: float | None = None
+    least_evidence: float | None = None
     gallery: str = ""
     gallery_places: int = 0
     gallery_looks: int = 1
@@ -77,14 +81,14 @@ class Calibration:
         """How often a photo whose circle holds `mass` of the probability was taken in it, in [0, 1]."""
         return 1 / (1 + np.exp(-(self.slope * log_odds(mass) + self.offset)))
 
-    def least_score_in(self, gallery: str, places: int, looks: int) -> float | None:
-        """`least_score`, where it was measured in a gallery of that name, that many looks and about as many places.
+    def least_evidence_in(self, gallery: str, places: int, looks: int) -> float | None:
+        """`least_evidence`, where it was measured in such a gallery: of that name, as many looks, about as many places.
 
         The best of more scores is higher, in the gallery and elsewhere.
         """
         alike = self.gallery_places / ALIKE_SIZE <= places <= self.gallery_places * ALIKE_SIZE
         same = (gallery, looks) == (self.gallery, self.gallery_looks)
-        return self.least_score if same and alike else None
+        return self.least_evidence if same and alike else None
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,9 @@ class Localization:
     """Where a photo was taken, as far as one gallery and one checkpoint can tell.
 
     `to_dict` is what every surface shows and exports; `ground_view` (what the model saw, north in the centre)
-    and `notes` (what a person should know, one sentence each) are for people. `least_score` is what the best
-    match of a photo taken in this gallery usually reaches, None where that is not known.
+    and `notes` (what a person should know, one sentence each) are for people. `evidence` says how
+    much speaks for the photo being in this gallery at all, `least_evidence` what photos taken in it usually
+    reach, None where that is not known.
     """
 
     gallery: str
@@ -104,8 +109,9 @@ class Localization:
     matches: tuple[Match, ...]
     truth: Location | None
     ground_view: RGB
+    evidence: float
     notes: tuple[str, ...] = ()
-    least_score: float | None = None
+    least_evidence: float | None = None
 
     @property
     def in_gallery(self) -> bool | None:
@@ -114,7 +120,7 @@ class Localization:
         True does not say that the answer is right, nor False that the photo is elsewhere: a known share of
         photos from the gallery is turned away, and of photos from elsewhere let through (the card's results).
         """
-        return None if self.least_score is None else self.matches[0].score >= self.least_score
+        return None if self.least_evidence is None else self.evidence >= self.least_evidence
 
     @property
     def error_m(self) -> float | None:
@@ -145,7 +151,8 @@ class Localization:
                 for match in self.matches
             ],
             "in_gallery": self.in_gallery,
-            "least_score": None if self.least_score is None else round(self.least_score, 6),
+            "evidence": round(self.evidence, 6),
+            "least_evidence": None if self.least_evidence is None else round(self.least_evidence, 6),
         }
         if self.truth is not None and self.error_m is not None:
             values |= {"truth": _position(self.truth), "error_m": round(self.error_m, 2)}
@@ -181,15 +188,19 @@ def localize(
     gallery: Gallery,
     heading: float | Literal["exif", "search"] = "exif",
     top_k: int = 10,
+    apart_m: float = 0.0,
 ) -> Localization:
     """Find where a photo was taken among the places of `gallery`.
 
     `heading` says where the photo's centre column looks: degrees clockwise from north, `exif` for what the
-    photo says (north, with a note, if it says nothing), `search` to try a whole turn. Raises ImageError,
-    MetadataError, GalleryError or ConfigurationError.
+    photo says (north, with a note, if it says nothing), `search` to try a whole turn. Of matches no farther
+    apart than `apart_m` metres only the best is listed. Raises ImageError, MetadataError, GalleryError or
+    ConfigurationError.
     """
     if top_k < 1:
         raise ConfigurationError(f"The number of matches is {top_k}; give a whole number above 0.")
+    if not (math.isfinite(apart_m) and apart_m >= 0):
+        raise ConfigurationError(f"The matches are to be {apart_m} m apart; give 0 or a number of metres.")
     panorama = photo if isinstance(photo, Panorama) else load_panorama(photo)
     notes = list(panorama.notes)
     heading_deg, source = choose_heading(panorama, heading, encoder, gallery)
@@ -200,25 +211,21 @@ def localize(
         )
     view = encoder.ground_view(panorama, heading_deg)
     descriptors = encoder.encode_ground([view], prepared=True)
-    scores, place_ids = gallery.search(descriptors, encoder, max(top_k, ESTIMATE_PLACES))
-    found = place_ids[0] >= 0  # an approximate index may find fewer
-    places = gallery.places.iloc[place_ids[0][found]]
-    latitudes, longitudes = places["latitude"].to_numpy(), places["longitude"].to_numpy()
+    found, listed = _best_places(descriptors, encoder, gallery, top_k, apart_m)
     calibration = Calibration.of_card(encoder.card.calibration)
-    weighed = slice(ESTIMATE_PLACES)
+    weighed = found[:ESTIMATE_PLACES]
+    scores = weighed["score"].to_numpy()
     estimate = estimate_location(
-        scores[0][found][weighed],
-        latitudes[weighed],
-        longitudes[weighed],
+        scores,
+        weighed["latitude"].to_numpy(),
+        weighed["longitude"].to_numpy(),
         calibration,
         circle_radius_m(gallery),
     )
     matches = tuple(
-        Match(rank, int(place_id), float(latitude), float(longitude), float(score))
-        for rank, (place_id, latitude, longitude, score) in enumerate(
-            zip(place_ids[0][found], latitudes, longitudes, scores[0][found], strict=True), 1
-        )
-    )[:top_k]
+        Match(rank, int(place.place_id), float(place.latitude), float(place.longitude), float(place.score))
+        for rank, place in enumerate(found.iloc[listed].itertuples(), 1)
+    )
     told = source in ("exif", "given")  # the best of 32 headings scores higher, and a wrong one lower
     result = Localization(
         gallery.name,
@@ -229,12 +236,53 @@ def localize(
         matches,
         panorama.location,
         view,
+        evidence(scores),
         tuple(notes),
-        calibration.least_score_in(gallery.name, len(gallery.places), gallery.looks(encoder))
+        calibration.least_evidence_in(gallery.name, len(gallery.places), gallery.looks(encoder))
         if told
         else None,
     )
     return replace(result, notes=(*result.notes, *_doubts(result, gallery)))
+
+
+def _best_places(
+    descriptors: Descriptors, encoder: GroundEncoder, gallery: Gallery, top_k: int, apart_m: float
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """The gallery's places with their `score`, best first, and which of these rows to list."""
+    wanted = max(top_k, ESTIMATE_PLACES)
+    while True:
+        scores, place_ids = gallery.search(descriptors, encoder, wanted)
+        there = place_ids[0] >= 0  # an approximate index may find fewer
+        found = gallery.places.iloc[place_ids[0][there]].assign(score=scores[0][there])
+        if not apart_m:
+            return found, np.arange(min(top_k, len(found)))
+        listed = best_apart(found["latitude"].to_numpy(), found["longitude"].to_numpy(), apart_m, top_k)
+        if len(listed) == top_k or wanted >= len(gallery.places):
+            return found, listed
+        wanted *= 4
+
+
+def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: int) -> NDArray[np.int64]:
+    """Which of (P,) places, best first, are farther than `apart_m` from every better one: the first `count`."""
+    kept: list[int] = []
+    left = np.arange(len(latitudes))
+    while len(left) and len(kept) < count:
+        best = left[0]
+        kept.append(int(best))
+        left = left[1:]
+        away_m = distance_m(latitudes[best], longitudes[best], latitudes[left], longitudes[left])
+        left = left[away_m > apart_m]
+    return np.array(kept, np.int64)
+
+
+def evidence(scores: NDArray[np.float32]) -> float:
+    """How much speaks for a photo being in the gallery at all, from its scores (K,), best first.
+
+    The best score, and half of what it stands above the mean of the `ESTIMATE_PLACES` best: a photo from
+    elsewhere is a little like many places.
+    """
+    best = float(scores[0])
+    return best + STANDING_OUT * (best - float(scores[:ESTIMATE_PLACES].mean()))
 
 
 def circle_radius_m(gallery: Gallery) -> float:
@@ -340,9 +388,9 @@ def _doubts(found: Localization, gallery: Gallery) -> list[str]:
         ]
     if found.in_gallery is False:
         return [
-            f"This photo was probably not taken in the gallery {gallery.name}: its best match scores "
-            f"{found.matches[0].score:.2f}, and 95 of 100 photos that were tried there reach "
-            f"{found.least_score:.2f}."
+            f"This photo was probably not taken in the gallery {gallery.name}: its evidence "
+            f"(the best score, and how far it stands out) is {found.evidence:.2f}, and 95 of 100 photos that "
+            f"were tried there reach {found.least_evidence:.2f}."
         ]
     if confidence < LOW_CONFIDENCE:
         return [

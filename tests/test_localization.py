@@ -11,18 +11,19 @@ import pytest
 
 from l2ltr_core.errors import ConfigurationError, GalleryError
 from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
-from l2ltr_core.geometry.geodesy import distance_between_m, offset
+from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, offset
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.localization import (
     Calibration,
     Localization,
     estimate_location,
+    evidence,
     localize,
     log_odds,
     search_heading,
 )
 from l2ltr_core.photo import write_panorama
-from l2ltr_core.types import Location, Panorama
+from l2ltr_core.types import Location, Match, Panorama
 from tests.town import CHIP_M, ColourEncoder, town, write_raster
 
 ENCODER = ColourEncoder()
@@ -96,6 +97,27 @@ def test_the_number_of_matches_is_what_was_asked_for(gallery: Gallery) -> None:
         localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery, top_k=0)
 
 
+def test_of_neighbours_only_the_best_is_listed_where_that_is_asked_for(gallery: Gallery) -> None:
+    photo = photo_of(gallery, PLACE)
+    plain = localize(photo, encoder=ENCODER, gallery=gallery, top_k=256)
+    apart = localize(photo, encoder=ENCODER, gallery=gallery, top_k=8, apart_m=25)
+    assert (apart.matches[0], apart.estimate) == (plain.matches[0], plain.estimate)
+    assert [match.rank for match in apart.matches] == list(range(1, 9))
+    kept: list[Match] = []
+    for match in plain.matches:
+        if all(away_m(match, better) > 25 for better in kept):
+            kept.append(match)
+    assert [match.place_id for match in apart.matches] == [match.place_id for match in kept[:8]]
+    every = localize(photo, encoder=ENCODER, gallery=gallery, top_k=256, apart_m=25)
+    assert len(every.matches) == len(kept)
+    with pytest.raises(ConfigurationError, match="to be -1 m apart"):
+        localize(photo, encoder=ENCODER, gallery=gallery, apart_m=-1)
+
+
+def away_m(one: Match, other: Match) -> float:
+    return float(distance_m(one.latitude, one.longitude, other.latitude, other.longitude))
+
+
 def test_the_estimate_does_not_depend_on_how_many_matches_are_listed(gallery: Gallery) -> None:
     few, many = (
         localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery, top_k=top_k)
@@ -123,7 +145,7 @@ def test_a_photo_from_elsewhere_is_told_so(gallery: Gallery) -> None:
     assert any("km from the nearest place of the gallery town" in note for note in notes)
 
 
-STRICT = ColourEncoder(calibration={"least_score": 0.9, "gallery": "town", "gallery_places": 256})
+STRICT = ColourEncoder(calibration={"least_evidence": 0.9, "gallery": "town", "gallery_places": 256})
 
 
 def test_a_photo_that_matches_badly_is_probably_not_in_the_gallery(gallery: Gallery) -> None:
@@ -131,7 +153,7 @@ def test_a_photo_that_matches_badly_is_probably_not_in_the_gallery(gallery: Gall
     result = localize(Panorama(noise, heading_deg=0.0), encoder=STRICT, gallery=gallery)
     assert result.in_gallery is False
     assert any("probably not taken in the gallery town" in note for note in result.notes)
-    assert (result.to_dict()["in_gallery"], result.to_dict()["least_score"]) == (False, 0.9)
+    assert (result.to_dict()["in_gallery"], result.to_dict()["least_evidence"]) == (False, 0.9)
 
 
 def test_a_photo_that_matches_well_is_probably_in_the_gallery(gallery: Gallery) -> None:
@@ -149,11 +171,18 @@ def test_a_photo_that_matches_well_is_probably_in_the_gallery(gallery: Gallery) 
         {"gallery": "town", "gallery_places": 256, "gallery_looks": 4},
     ],
 )
-def test_a_least_score_of_another_gallery_tells_nothing(gallery: Gallery, measured_in: dict) -> None:
-    other = ColourEncoder(calibration={"least_score": 0.999, **measured_in})
+def test_a_least_evidence_of_another_gallery_tells_nothing(gallery: Gallery, measured_in: dict) -> None:
+    other = ColourEncoder(calibration={"least_evidence": 0.999, **measured_in})
     result = localize(photo_of(gallery, PLACE, 90), encoder=other, gallery=gallery)
     assert result.in_gallery is None
-    assert result.to_dict()["in_gallery"] is result.to_dict()["least_score"] is None
+    assert result.to_dict()["in_gallery"] is result.to_dict()["least_evidence"] is None
+
+
+def test_what_is_a_little_like_every_place_speaks_less_than_what_is_like_one() -> None:
+    like_one, like_all = np.array([0.8, 0.2, 0.2, 0.2]), np.array([0.8, 0.7, 0.7, 0.7])
+    assert evidence(like_one) == pytest.approx(0.8 + 0.5 * (0.8 - 0.35))
+    assert evidence(like_all) < evidence(like_one)
+    assert evidence(np.array([0.8])) == pytest.approx(0.8)
 
 
 def test_a_heading_that_is_not_known_tells_nothing_about_the_gallery(gallery: Gallery) -> None:
@@ -229,7 +258,7 @@ def test_the_result_has_the_documented_entries(result: Localization) -> None:
     values = result.to_dict()
     assert list(values) == [
         "gallery", "checkpoint", "heading_deg", "heading_source", "estimate", "matches", "in_gallery",
-        "least_score", "truth", "error_m",
+        "evidence", "least_evidence", "truth", "error_m",
     ]  # fmt: skip
     assert list(values["estimate"]) == ["latitude", "longitude", "radius_m", "confidence"]
     assert list(values["matches"][0]) == ["rank", "place_id", "latitude", "longitude", "score"]

@@ -65,7 +65,8 @@ def _on_this_photo(cards: list[CheckpointCard], gallery_name: str) -> None:
     if photo is None:
         return
     found = {
-        card.name: resources.localized(photo, gallery_name, card.name, state.heading()) for card in cards
+        card.name: resources.localized(photo, gallery_name, card.name, state.heading(), neighbours=True)
+        for card in cards
     }
     _answers(found)
     left, right = st.columns([3, 2], gap="medium")

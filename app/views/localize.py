@@ -10,7 +10,7 @@ from streamlit_folium import st_folium
 
 from app import components, figures, maps, resources, state, widgets
 from app.building import offer_to_build
-from app.words import confidence, metres
+from app.words import PROBABLY, confidence, metres
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
@@ -122,7 +122,9 @@ def _explore(found: Localization, gallery_name: str) -> None:
 def _map(found: Localization, gallery_name: str) -> None:
     truth = found.truth
     pins = [Location(match.latitude, match.longitude) for match in found.matches]
-    view = state.map_view(_of(found), maps.overview(pins, truth))
+    estimate = found.estimate
+    answer = Location(estimate.latitude, estimate.longitude) if estimate.confidence >= PROBABLY else None
+    view = state.map_view(_of(found), maps.overview(pins, truth, answer))
     image = resources.base_image(gallery_name)
     layer = maps.match_layer(
         found.matches,
@@ -146,7 +148,7 @@ def _map(found: Localization, gallery_name: str) -> None:
     best, last = figures.rank_colour(1), figures.rank_colour(10)
     st.html(
         f"<div class='legend'><span><i style='background:{best}'></i>1 best match</span>"
-        f"<span><i style='background:{last}'></i>10 tenth</span>"
+        f"<span><i style='background:{last}'></i>10 tenth, none within 25 m of a better one</span>"
         "<span><i style='border:2px dashed #0b7285'></i>estimate and its radius</span>"
         f"<span><i style='background:{figures.ACCENT}'></i>where the photo's centre looks</span>"
         + ("<span><i class='true'></i>true position</span>" if truth else "")

@@ -23,6 +23,7 @@ from l2ltr_core.localization import (
     Calibration,
     Circles,
     circle_radius_m,
+    evidence,
     log_odds,
     match_probabilities,
 )
@@ -30,7 +31,7 @@ from l2ltr_core.types import Descriptors, Location
 
 TEMPERATURES = np.geomspace(0.005, 0.5, 41)
 FALSE_ALARMS = 0.05
-"""Share of the validation photos whose best score lies below `least_score`."""
+"""Share of the validation photos whose evidence lies below `least_evidence`."""
 LEAST_PHOTOS = 20
 BINS = 10
 RESAMPLES = 1000
@@ -43,18 +44,18 @@ class Judged:
     """What (Q,) photos got in one gallery, at each of `TEMPERATURES` (Q, T).
 
     `mass` is the probability in the heaviest circle and `holds` whether the photo was taken within its radius
-    of the estimate; `best` (Q,) are the scores of the first matches.
+    of the estimate; `evidence` (Q,) speaks for each being there at all.
     """
 
     mass: NDArray[np.float64]
     holds: NDArray[np.bool_]
-    best: NDArray[np.float32]
+    evidence: NDArray[np.float64]
 
     def __len__(self) -> int:
-        return len(self.best)
+        return len(self.evidence)
 
     def __getitem__(self, photos: NDArray) -> Judged:
-        return Judged(self.mass[photos], self.holds[photos], self.best[photos])
+        return Judged(self.mass[photos], self.holds[photos], self.evidence[photos])
 
 
 def judge(
@@ -64,23 +65,22 @@ def judge(
     latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()
     radius_m = circle_radius_m(gallery)
     mass = np.empty((len(ground), len(TEMPERATURES)))
-    holds = np.empty(mass.shape, bool)
-    best_scores = []
+    holds, speaking = np.empty(mass.shape, bool), np.empty(len(ground))
     places, looks = gallery.descriptors(encoder), gallery.looks(encoder)
     rows = (row for _, scores in score_blocks(ground, places, looks) for row in scores)
     for photo, (row, truth) in enumerate(zip(rows, locations, strict=True)):
         best = np.argsort(-row, kind="stable")[:ESTIMATE_PLACES]
-        best_scores.append(row[best[0]])
+        speaking[photo] = evidence(row[best])
         circles = Circles.around(latitudes[best], longitudes[best], radius_m)
         for column, temperature in enumerate(TEMPERATURES):
             place, mass[photo, column] = circles.heaviest(match_probabilities(row[best], temperature))
             holds[photo, column] = distance_between_m(truth, place) <= radius_m
-    return Judged(mass, holds, np.array(best_scores, np.float32))
+    return Judged(mass, holds, speaking)
 
 
 def calibrate(judged: Judged, gallery: Gallery, encoder: Checkpoint) -> Calibration:
     """The temperature under which masses come true best, the line in their log odds that mends the rest, and
-    the score that 95 % of the photos reach. Raises DatasetError with fewer than 20 photos."""
+    the evidence that 95 % of the photos reach. Raises DatasetError with fewer than 20 photos."""
     if len(judged) < LEAST_PHOTOS:
         raise DatasetError(
             f"There are {len(judged)} photos to calibrate on; give at least {LEAST_PHOTOS}, and twice as many "
@@ -93,7 +93,7 @@ def calibrate(judged: Judged, gallery: Gallery, encoder: Checkpoint) -> Calibrat
         round(float(TEMPERATURES[chosen]), 4),
         round(slope, 4),
         round(offset, 4),
-        round(float(np.quantile(judged.best, FALSE_ALARMS)), 4),
+        round(float(np.quantile(judged.evidence, FALSE_ALARMS)), 4),
         gallery.name,
         len(gallery.places),
         gallery.looks(encoder),

@@ -26,12 +26,15 @@ from l2ltr_core.evaluation.recall import (
 from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
-from l2ltr_core.localization import GroundEncoder, searched_headings, turned_views
+from l2ltr_core.localization import GroundEncoder, best_apart, searched_headings, turned_views
 from l2ltr_core.types import Descriptors, Panorama, Progress
 
 ProtocolName = Literal["paired", "places"]
 CORRECT_WITHIN_M = 25.0
 REPORTED_DISTANCES_M = (5, 10, 25, 50)
+LISTED = (5, 10)
+LISTED_OF = 1000
+"""So many best places are gone through for those to list."""
 FIELD_SEED = 0
 """Of the directions in which a limited field of view looks, so that two runs see the same."""
 
@@ -57,7 +60,8 @@ class _Ranked:
 class Evaluation:
     """What was measured: the `report` of `evaluate`, and `photos`, one row a query.
 
-    Its columns are `photo` (name), `rank` of the first right place (from 1) and `error_m` of the first match,
+    Its columns are `photo` (name), `rank` of the first right place (from 1), of the `places` protocol `rank_apart`
+    (the same where places within 25 m of a better one are left out), and `error_m` of the first match,
     NaN where positions are not known; after a search `heading_deg`, the one that was found.
     """
 
@@ -129,10 +133,14 @@ def measure(
     }
     if fov_deg is not None:
         report["fov_deg"] = fov_deg
-    ranks, errors_m = _rank(photos, ground, ranked, protocol)
+    ranks, ranks_apart, errors_m = _rank(photos, ground, ranked, protocol)
     report |= _summary(ranks, errors_m, len(ranked))
+    table = table.assign(rank=ranks + 1)
+    if ranks_apart is not None:
+        report |= {f"recall_at_{k}_apart": float((ranks_apart < k).mean()) for k in LISTED}
+        table = table.assign(rank_apart=ranks_apart + 1)
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
-    return Evaluation(report, table.assign(rank=ranks + 1, error_m=errors))
+    return Evaluation(report, table.assign(error_m=errors))
 
 
 def _check(
@@ -217,23 +225,40 @@ def load_photos(
 
 def _rank(
     queries: Iterable[Query], ground: Descriptors, ranked: _Ranked, protocol: str
-) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
-    """(Q,) ranks, from 0, of the first right place, and metres from each photo to its first match."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.float32] | None]:
+    """(Q,) ranks, from 0, of the first right place, among all and among places that lie apart, and metres from each
+    photo to its first match."""
     photos = list(queries)
     positions = _positions(photos, ranked)
     own = np.array([query.tile for query in photos])
-    ranks, first_m = [], []
+    ranks, ranks_apart, first_m = [], [], []
     for block, scores in score_blocks(ground, ranked.descriptors, ranked.looks):
         apart_m = None if positions is None else _distances_m(positions[block], ranked)
         if protocol == "paired":
             ranks.append(ranks_of_own(scores, own[block]))
         else:
             assert apart_m is not None
-            ranks.append(ranks_of_best_right(scores, apart_m <= CORRECT_WITHIN_M))
+            right = apart_m <= CORRECT_WITHIN_M
+            ranks.append(ranks_of_best_right(scores, right))
+            ranks_apart.append([_rank_apart(*each, ranked) for each in zip(scores, right, strict=True)])
         if apart_m is not None:
             first = scores >= scores.max(axis=1, keepdims=True) - TIE
             first_m.append(np.where(first, apart_m, 0).max(axis=1))  # of several first, the farthest
-    return np.concatenate(ranks), np.concatenate(first_m) if first_m else None
+    return (
+        np.concatenate(ranks),
+        np.concatenate(ranks_apart) if ranks_apart else None,
+        np.concatenate(first_m) if first_m else None,
+    )
+
+
+def _rank_apart(scores: NDArray[np.float32], right: NDArray[np.bool_], ranked: _Ranked) -> int:
+    """Rank, from 0, of the first right of the places to list, none within 25 m of a better one; beyond all if none."""
+    assert ranked.latitudes is not None and ranked.longitudes is not None
+    best = np.argpartition(-scores, min(LISTED_OF, len(scores)) - 1)[:LISTED_OF]
+    best = best[np.lexsort((right[best], -np.round(scores[best] / TIE)))]  # of equal scores the wrong first
+    listed = best_apart(ranked.latitudes[best], ranked.longitudes[best], CORRECT_WITHIN_M, max(LISTED))
+    found = np.flatnonzero(right[best[listed]])
+    return int(found[0]) if len(found) else len(scores)
 
 
 def _summary(

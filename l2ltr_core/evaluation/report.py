@@ -32,14 +32,14 @@ from l2ltr_core.evaluation.calibration import (
     judge,
 )
 from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, require_corruptions
-from l2ltr_core.evaluation.evaluate import Evaluation, encode_photos, load_photos, measure
+from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_photos, load_photos, measure
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.inspection import layer_cka, layer_similarity
-from l2ltr_core.localization import SEARCHED_HEADINGS, Calibration
+from l2ltr_core.localization import ESTIMATE_PLACES, SEARCHED_HEADINGS, Calibration, evidence
 from l2ltr_core.model.encoder import Encoder
-from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
+from l2ltr_core.types import RGB, Panorama, Progress
 
 FIELDS_DEG = (180, 90, 70)
 FIELD_PHOTOS = 300
@@ -85,10 +85,6 @@ class Subject:
             locations = [photo.location for photo in photos if photo.location is not None]
             self._judged[role] = judge(ground, locations, self.gallery, self.encoder)
         return self._judged[role]
-
-    def places(self) -> Descriptors:
-        """Descriptors of the gallery's places, (N * looks, D)."""
-        return self.gallery.descriptors(self.encoder)
 
 
 @dataclass(frozen=True)
@@ -205,15 +201,18 @@ def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
     elsewhere = subject.data("elsewhere")
     photos = spread(elsewhere.queries, ELSEWHERE_PHOTOS)
     ground = encode_photos(load_photos(photos, None, progress), subject.encoder)
-    best = (ground @ subject.places().T).max(axis=1)
-    false_alarms = np.concatenate([_turned_away(half.best, other) for half, other in halves])
+    scores, _ = subject.gallery.search(ground, subject.encoder, ESTIMATE_PLACES)
+    speaking = np.array([evidence(row) for row in scores])
+    false_alarms = np.concatenate([_turned_away(half.evidence, other) for half, other in halves])
     return Found(
         {
-            "least_score": chosen.least_score,
+            "least_evidence": chosen.least_evidence,
             "aim": FALSE_ALARMS,
             "false_alarms_validation": _share(false_alarms),
-            "false_alarms_held_out": _share(_turned_away(subject.judged("held_out", progress).best, chosen)),
-            "turned_away": {"dataset": elsewhere.name, **_share(_turned_away(best, chosen))},
+            "false_alarms_held_out": _share(
+                _turned_away(subject.judged("held_out", progress).evidence, chosen)
+            ),
+            "turned_away": {"dataset": elsewhere.name, **_share(_turned_away(speaking, chosen))},
             "in_training": _in_training(subject, elsewhere),
         }
     )
@@ -361,6 +360,8 @@ def _numbers(measured: Evaluation) -> dict[str, Any]:
     """A report's entries, and bootstrap intervals of its recalls."""
     ranks, errors_m = measured.photos["rank"].to_numpy(), measured.photos["error_m"].to_numpy()
     hits = {f"recall_at_{k}": ranks <= k for k in INTERVALS_OF}
+    if "rank_apart" in measured.photos:
+        hits |= {f"recall_at_{k}_apart": measured.photos["rank_apart"].to_numpy() <= k for k in LISTED}
     hits |= {
         name: errors_m <= float(name.removeprefix("recall_within_").removesuffix("m"))
         for name in measured.report
@@ -380,10 +381,10 @@ def _brief(measured: Evaluation) -> dict[str, Any]:
     }
 
 
-def _turned_away(best: NDArray, calibration: Calibration) -> NDArray[np.bool_]:
-    """Which of (Q,) best scores say that the photo is not in the gallery."""
-    assert calibration.least_score is not None
-    return best < calibration.least_score
+def _turned_away(speaking: NDArray, calibration: Calibration) -> NDArray[np.bool_]:
+    """For which of (Q,) photos too little speaks for being in the gallery."""
+    assert calibration.least_evidence is not None
+    return speaking < calibration.least_evidence
 
 
 def _share(hits: NDArray[np.bool_]) -> dict[str, Any]:

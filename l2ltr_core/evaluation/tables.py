@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS
-from l2ltr_core.evaluation.evaluate import REPORTED_DISTANCES_M
+from l2ltr_core.evaluation.evaluate import LISTED, REPORTED_DISTANCES_M
 from l2ltr_core.evaluation.held_out import HeldOut
 from l2ltr_core.evaluation.intervals import bootstrap_difference
 from l2ltr_core.evaluation.report import FIELDS_DEG
@@ -86,6 +86,7 @@ def _trained(cards: Cards) -> Table:
 
 def _places(cards: Cards) -> Table:
     rows: Rows = [(f"recall@{k}", _recall("places", f"recall_at_{k}")) for k in (1, 5, 10)]
+    rows += [(f"recall@{k}, places apart", _recall("places", f"recall_at_{k}_apart")) for k in LISTED]
     rows += [
         (f"first match within {m} m", _recall("places", f"recall_within_{m}m")) for m in REPORTED_DISTANCES_M
     ]
@@ -95,9 +96,9 @@ def _places(cards: Cards) -> Table:
     rows.append(("validation photos, recall@1", _recall("validation_photos", "recall_at_1")))
     about = (
         f"{_of(cards, 'places', 'queries')} photos, searched among all {_of(cards, 'places', 'gallery_size')} "
-        "places of the gallery; found is what lies within 25 m. Paired: each photo looks for its own tile among "
-        "those of all photos, as on CVUSA, where no two are as near as many here. In brackets the 95 % bootstrap "
-        "interval over photos."
+        "places of the gallery; found is what lies within 25 m. Places apart: as the page lists them, none within 25 m "
+        "of a better one. Paired: each photo looks for its own tile among those of all photos, as on CVUSA, where no "
+        "two are as near as many here. In brackets the 95 % bootstrap interval over photos."
     )
     return _table("Held-out photos", about, cards, rows)
 
@@ -175,8 +176,10 @@ def _confidence(cards: Cards) -> Table:
 
 def _not_here(cards: Cards) -> Table:
     about = (
-        "A photo whose best match scores less than 95 % of the validation photos do is said to be probably not in "
-        "the gallery. False alarms are photos of the gallery's city that are turned away."
+        "The evidence for a photo being in the gallery is its best score, and half of what that stands above the "
+        "mean of the 200 best: a photo from elsewhere is a little like many places. One with less than 95 % of the "
+        "validation photos have is said to be probably not there. False alarms are photos of the gallery's city that "
+        "are turned away."
     )
 
     def elsewhere(card: CheckpointCard) -> str:
@@ -187,7 +190,7 @@ def _not_here(cards: Cards) -> Table:
         return f"{_with_interval(found['share'], found['interval'])} of {found['photos']} of {found['dataset']}{known}"
 
     rows: Rows = [
-        ("least score", _number("not_in_gallery", "least_score")),
+        ("least evidence", _number("not_in_gallery", "least_evidence")),
         (
             "false alarms, validation photos",
             _recall("not_in_gallery", "false_alarms_validation", "share", alone="interval"),

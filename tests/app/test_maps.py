@@ -10,7 +10,7 @@ from folium.raster_layers import ImageOverlay
 
 from app import maps
 from app.offline import BaseImage
-from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, to_mercator
+from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, offset, to_mercator
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
 
 PLACE = Location(60.17, 24.94)
@@ -84,6 +84,14 @@ def test_a_true_place_in_another_country_does_not_shrink_the_pins_to_one() -> No
     pins = [Location(60.16, 24.93), Location(60.18, 24.95)]
     assert maps.overview(pins, Location(47.4, 8.5)) == maps.overview(pins, None)
     assert maps.overview(pins, Location(60.19, 24.97)) != maps.overview(pins, None)
+
+
+def test_a_sure_answer_is_shown_from_close_by_and_the_true_place_with_it() -> None:
+    pins = [Location(60.16, 24.93), Location(60.18, 24.95)]
+    near = maps.overview(pins, None, pins[0])
+    assert near.zoom > maps.overview(pins, None).zoom
+    assert near.center == pytest.approx((60.16, 24.93), abs=1e-5)
+    assert maps.overview(pins, offset(pins[0], 2000, 0), pins[0]).zoom < near.zoom
 
 
 def test_attention_lies_on_the_map_where_its_tile_is_and_as_large() -> None:

@@ -20,7 +20,7 @@ from l2ltr_core.evaluation.calibration import (
 )
 from l2ltr_core.gallery import Gallery, build_gallery
 from l2ltr_core.imagery import open_imagery
-from l2ltr_core.localization import Calibration, log_odds
+from l2ltr_core.localization import ESTIMATE_PLACES, Calibration, evidence, log_odds
 from tests.town import ColourEncoder, town, write_raster
 
 ENCODER = ColourEncoder()
@@ -51,7 +51,8 @@ def test_a_photo_is_judged_as_localization_would_answer_it(gallery: Gallery) -> 
     chosen = [3, 100, 200]
     judged = judge(places[chosen], [gallery.location(place) for place in chosen], gallery, ENCODER)
     assert judged.mass.shape == judged.holds.shape == (3, len(TEMPERATURES))
-    assert judged.best == pytest.approx(1, abs=1e-5)
+    scores, _ = gallery.search(places[chosen], ENCODER, ESTIMATE_PLACES)
+    assert judged.evidence == pytest.approx([evidence(row) for row in scores], abs=1e-5)
     assert judged.holds[:, 0].all()  # a sharp softmax believes the best match, which is right
     elsewhere = judge(places[chosen], [gallery.location(place) for place in (200, 3, 100)], gallery, ENCODER)
     assert not elsewhere.holds[:, 0].any()
@@ -69,18 +70,18 @@ def test_confidences_that_boast_are_brought_down_to_what_comes_true() -> None:
     assert before > 0.1 and after < 0.03
 
 
-def test_95_of_100_photos_reach_the_least_score() -> None:
+def test_95_of_100_photos_reach_the_least_evidence() -> None:
     judged = boasting(1000)
     calibration = calibrate(judged, GALLERY, ENCODER)
-    assert calibration.least_score is not None
-    assert (judged.best < calibration.least_score).mean() == pytest.approx(0.05, abs=0.002)
+    assert calibration.least_evidence is not None
+    assert (judged.evidence < calibration.least_evidence).mean() == pytest.approx(0.05, abs=0.002)
     measured_in = (calibration.gallery, calibration.gallery_places, calibration.gallery_looks)
     assert measured_in == ("town", 256, 4)
 
 
 def test_photos_that_all_came_true_leave_the_line_finite() -> None:
     judged = boasting(50)
-    sure = Judged(judged.mass, np.ones_like(judged.holds), judged.best)
+    sure = Judged(judged.mass, np.ones_like(judged.holds), judged.evidence)
     calibration = calibrate(sure, GALLERY, ENCODER)
     assert np.isfinite([calibration.slope, calibration.offset]).all()
 
@@ -100,10 +101,10 @@ def test_each_half_is_judged_by_what_the_other_chose() -> None:
         return Calibration(offset=float(len(seen)))
 
     (east, of_west), (west, of_east) = across_halves(judged, longitudes, fit)
-    assert np.array_equal(seen[0].best, west.best) and of_west.offset == 1
-    assert np.array_equal(seen[1].best, east.best) and of_east.offset == 2
-    assert np.array_equal(east.best, judged.best[19::-1])
-    assert sorted([*east.best, *west.best]) == sorted(judged.best)
+    assert np.array_equal(seen[0].evidence, west.evidence) and of_west.offset == 1
+    assert np.array_equal(seen[1].evidence, east.evidence) and of_east.offset == 2
+    assert np.array_equal(east.evidence, judged.evidence[19::-1])
+    assert sorted([*east.evidence, *west.evidence]) == sorted(judged.evidence)
 
 
 def test_the_calibration_error_weighs_the_gap_of_each_bin_by_its_photos() -> None:

@@ -9,10 +9,12 @@ import pytest
 from l2ltr_core.datasets import Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation import evaluate, measure
+from l2ltr_core.evaluation.evaluate import CORRECT_WITHIN_M
 from l2ltr_core.evaluation.recall import score_blocks
 from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
-from l2ltr_core.geometry.geodesy import offset
+from l2ltr_core.geometry.geodesy import distance_between_m, offset
 from l2ltr_core.imagery import Imagery, open_imagery
+from l2ltr_core.localization import localize
 from l2ltr_core.types import RGB, Location, Panorama
 from tests.town import CHIP_M, ColourEncoder, town, write_raster
 
@@ -102,6 +104,26 @@ def test_a_match_next_door_is_right_within_25_metres_only(dataset: TownDataset, 
         Query(q.name, offset(q.location, 60, 0), q.heading_deg, q.tile, q.load) for q in liars if q.location
     ]
     assert evaluate(replace(dataset, queries=tuple(farther)), ENCODER, protocol="places")["recall_at_1"] < 0.2
+
+
+def test_places_that_lie_apart_are_ranked_as_localization_lists_them(
+    dataset: TownDataset, gallery: Gallery
+) -> None:
+    moved = [replace(query, heading_deg=(query.heading_deg or 0) + 90) for query in dataset.queries]
+    measured = measure(dataset, ENCODER, protocol="places", photos=moved)
+    expected = []
+    for query in moved:
+        photo = replace(query.load(), heading_deg=query.heading_deg)
+        listed = localize(photo, encoder=ENCODER, gallery=gallery, apart_m=CORRECT_WITHIN_M).matches
+        right = [
+            distance_between_m(query.location, Location(match.latitude, match.longitude)) <= CORRECT_WITHIN_M
+            for match in listed
+        ]
+        expected.append(right.index(True) + 1 if any(right) else len(gallery.places) + 1)
+    assert measured.photos["rank_apart"].tolist() == expected
+    assert len(set(expected)) > 3
+    assert measured.report["recall_at_5_apart"] == np.mean(np.array(expected) <= 5)
+    assert "recall_at_5_apart" not in evaluate(dataset, ENCODER, protocol="paired")
 
 
 def test_headings_are_found_where_they_are_searched(dataset: TownDataset) -> None:

@@ -103,7 +103,7 @@ def test_every_section_goes_into_the_card_with_what_it_belongs_to(bench: Bench) 
     ]
     assert 0 <= heading["searched"]["heading_right"] <= 1
     assert card.calibration["measured_on"] == "validation"
-    assert card.calibration["least_score"] == card.results["not_in_gallery"]["least_score"]
+    assert card.calibration["least_evidence"] == card.results["not_in_gallery"]["least_evidence"]
     record = read_held_out(bench.card)
     assert record is not None and len(record.photos) == PHOTOS
 
