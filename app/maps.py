@@ -16,6 +16,7 @@ from app.offline import BaseImage, leaflet_assets
 from l2ltr_core.figures.style import TURQUOISE
 from l2ltr_core.geometry.geodesy import (
     distance_between_m,
+    from_mercator,
     mercator_bounds,
     mercator_units_per_m,
     offset,
@@ -32,6 +33,11 @@ SATELLITE_CREDIT = "Imagery &copy; Esri, Maxar, Earthstar Geographics"
 MAX_ZOOM = 20
 SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
 """Of the pins of checkpoints side by side, as CSS corners."""
+SIZE_PX = (580, 520)
+"""About the width and height of a map beside other columns."""
+PIXEL_AT_ZOOM_0 = 2 * math.pi * 6_378_137 / 256
+"""EPSG:3857 units a pixel."""
+MOST_MOVED_PX = 130
 NEAR_M = 5_000.0
 AROUND_M = 120.0
 """Shown on each side of an answer that is sure."""
@@ -199,16 +205,30 @@ def clicked_rank(tooltip: str | None) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def view_of(
-    places: Sequence[Location], size_px: tuple[int, int] = (560, 500), closest: float = 18
-) -> MapView:
+def view_of(places: Sequence[Location], size_px: tuple[int, int] = SIZE_PX, closest: float = 18) -> MapView:
     """The closest view that shows all `places` with a margin on a map of (width, height) pixels."""
     x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
     spans = [(max(x) - min(x), size_px[0]), (max(y) - min(y), size_px[1])]
-    world = 2 * math.pi * 6_378_137 / 256  # mercator units a pixel at zoom 0
-    zooms = [math.log2(0.85 * pixels * world / span) for span, pixels in spans if span > 0]
+    zooms = [math.log2(0.85 * pixels * PIXEL_AT_ZOOM_0 / span) for span, pixels in spans if span > 0]
     middle = (_middle([p.latitude for p in places]), _middle([p.longitude for p in places]))
     return MapView(middle, max(1, min([closest, *(math.floor(4 * zoom) / 4 for zoom in zooms)])))
+
+
+def kept_inside(view: MapView, bounds: Bounds, size_px: tuple[int, int] = SIZE_PX) -> MapView:
+    """The same view, moved so that a map of (width, height) pixels shows less of what lies beyond `bounds`.
+
+    It moves by `MOST_MOVED_PX` at most, so that its middle stays in sight on a telephone.
+    """
+    (west, east), (south, north) = to_mercator([bounds.south, bounds.north], [bounds.west, bounds.east])
+    x, y = to_mercator(*view.center)
+    pixel = PIXEL_AT_ZOOM_0 / 2**view.zoom
+    middle = []
+    for at, low, high, pixels in ((x, west, east, size_px[0]), (y, south, north, size_px[1])):
+        half, most = pixels / 2 * pixel, MOST_MOVED_PX * pixel
+        inside = min(max(at, low + half), high - half) if high - low > 2 * half else (low + high) / 2
+        middle.append(min(max(inside, at - most), at + most))
+    latitude, longitude = from_mercator(*middle)
+    return MapView((float(latitude), float(longitude)), view.zoom)
 
 
 def overview(pins: Sequence[Location], truth: Location | None, answer: Location | None = None) -> MapView:

@@ -33,6 +33,8 @@ MEAN = "mean of all"
 CLS = "the whole image (CLS)"
 TRUTH = "the true position"
 MAP_HEIGHT_PX = 440
+MAP_WIDTH_PX = 740
+"""On a wide screen."""
 HEAT_PX = 320  # of the heat on the square tile, on the page and on the map
 
 
@@ -207,10 +209,10 @@ def _map(shown: Shown, on_tile: NDArray, over_tile: str) -> None:
         _picture_downloads(shown, on_tile)
     box = maps.square_bounds(shown.where, 1.6 * card.view.chip_m)
     around = [Location(box.south, box.west), Location(box.north, box.east)]
-    view = state.map_view(
-        (shown.gallery, card.name, shown.where), maps.view_of(around, (MAP_HEIGHT_PX, MAP_HEIGHT_PX), 20)
-    )
     image = resources.base_image(shown.gallery)
+    close = maps.view_of(around, (MAP_HEIGHT_PX, MAP_HEIGHT_PX), 20)
+    close = maps.kept_inside(close, image.bounds, (MAP_WIDTH_PX, MAP_HEIGHT_PX))
+    view = state.map_view((shown.gallery, card.name, shown.where), close)
     layer = maps.attention_layer(
         shown.where, card.view.chip_m, over_tile, opacity / 100, shown.choice.azimuth_deg,
         f"the tile of {shown.label}", truth,

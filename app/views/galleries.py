@@ -19,7 +19,7 @@ def show() -> None:
     """Where the places are, whose imagery it is, and which checkpoints can search them."""
     st.title("Which places can a photo be compared with?")
     st.html(
-        "<p class='lead'>A gallery is a list of places, their aerial image, and one descriptor of every place "
+        "<p class='lead'>A gallery is a list of places, their aerial image, and descriptors of every place "
         "for each checkpoint. A photo taken anywhere else cannot be found in it.</p>"
     )
     name = state.setting(state.GALLERY) or ""
@@ -72,7 +72,7 @@ def _indexes(gallery: Gallery) -> None:
         (index.checkpoint, index.kind, index.looks, index.dimensions, index.fingerprint)
         for index in gallery.manifest.indexes
     ]
-    columns = ["checkpoint", "index", "looks a place", "numbers a look", "fingerprint"]
+    columns = ["checkpoint", "index", "looks", "numbers", "fingerprint"]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
     for card in cards.values():
         if gallery.manifest.index_of(card.fingerprint) is None:

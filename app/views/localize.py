@@ -124,8 +124,11 @@ def _map(found: Localization, gallery_name: str) -> None:
     pins = [Location(match.latitude, match.longitude) for match in found.matches]
     estimate = found.estimate
     answer = Location(estimate.latitude, estimate.longitude) if estimate.confidence >= PROBABLY else None
-    view = state.map_view(_of(found), maps.overview(pins, truth, answer))
     image = resources.base_image(gallery_name)
+    overview = maps.overview(pins, truth, answer)
+    if truth is None or image.bounds.contains(truth):
+        overview = maps.kept_inside(overview, image.bounds)
+    view = state.map_view(_of(found), overview)
     layer = maps.match_layer(
         found.matches,
         found.estimate,

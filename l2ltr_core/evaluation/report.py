@@ -203,16 +203,16 @@ def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
     ground = encode_photos(load_photos(photos, None, progress), subject.encoder)
     scores, _ = subject.gallery.search(ground, subject.encoder, ESTIMATE_PLACES)
     speaking = np.array([evidence(row) for row in scores])
+    held_out = subject.judged("held_out", progress).evidence
     false_alarms = np.concatenate([_turned_away(half.evidence, other) for half, other in halves])
     return Found(
         {
             "least_evidence": chosen.least_evidence,
             "aim": FALSE_ALARMS,
             "false_alarms_validation": _share(false_alarms),
-            "false_alarms_held_out": _share(
-                _turned_away(subject.judged("held_out", progress).evidence, chosen)
-            ),
+            "false_alarms_held_out": _share(_turned_away(held_out, chosen)),
             "turned_away": {"dataset": elsewhere.name, **_share(_turned_away(speaking, chosen))},
+            "turned_away_at_the_aim": _share(speaking < np.quantile(held_out, FALSE_ALARMS)),
             "in_training": _in_training(subject, elsewhere),
         }
     )

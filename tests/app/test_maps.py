@@ -14,6 +14,7 @@ from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, offset, 
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
 
 PLACE = Location(60.17, 24.94)
+CITY = Bounds(24.90, 60.15, 25.00, 60.20)
 MATCHES = [Match(rank, rank, 60.17 + rank / 1000, 24.94, 1 - rank / 20) for rank in range(1, 11)]
 ESTIMATE = LocationEstimate(60.17, 24.94, 25.0, 0.7)
 
@@ -92,6 +93,38 @@ def test_a_sure_answer_is_shown_from_close_by_and_the_true_place_with_it() -> No
     assert near.zoom > maps.overview(pins, None).zoom
     assert near.center == pytest.approx((60.16, 24.93), abs=1e-5)
     assert maps.overview(pins, offset(pins[0], 2000, 0), pins[0]).zoom < near.zoom
+
+
+@pytest.fixture
+def pixel() -> float:
+    """EPSG:3857 units at zoom 17."""
+    return 2 * math.pi * 6_378_137 / 256 / 2**17
+
+
+def test_a_view_near_the_edge_shows_the_map_and_not_the_paper_beyond(pixel: float) -> None:
+    (west, east), (south, north) = to_mercator([60.15, 60.20], [24.90, 25.00])
+    for place in (Location(60.1512, 24.9022), Location(60.1988, 24.9978)):  # 200 pixels from two edges
+        seen = maps.kept_inside(maps.view_of([place], closest=17), CITY, (560, 500))
+        x, y = to_mercator(*seen.center)
+        assert seen.zoom == 17
+        assert x - 280 * pixel >= west - 1e-6 and x + 280 * pixel <= east + 1e-6
+        assert y - 250 * pixel >= south - 1e-6 and y + 250 * pixel <= north + 1e-6
+    far = maps.kept_inside(maps.view_of([PLACE], closest=17), CITY)
+    assert far.center == pytest.approx((PLACE.latitude, PLACE.longitude))
+
+
+def test_a_view_at_the_edge_moves_no_farther_than_a_telephone_shows(pixel: float) -> None:
+    corner = Location(60.1501, 24.9001)
+    seen = maps.kept_inside(maps.view_of([corner], closest=17), CITY)
+    x, y = to_mercator(*seen.center)
+    at_x, at_y = to_mercator(corner.latitude, corner.longitude)
+    assert ((x - at_x) / pixel, (y - at_y) / pixel) == pytest.approx((130, 130))
+
+
+def test_a_view_larger_than_the_map_has_it_in_the_middle() -> None:
+    village = Bounds(24.94, 60.17, 24.95, 60.18)
+    seen = maps.kept_inside(maps.view_of([PLACE], closest=10), village)
+    assert seen.center == pytest.approx((60.175, 24.945), abs=1e-4)
 
 
 def test_attention_lies_on_the_map_where_its_tile_is_and_as_large() -> None:

@@ -102,6 +102,9 @@ def test_every_section_goes_into_the_card_with_what_it_belongs_to(bench: Bench) 
         "random",
     ]
     assert 0 <= heading["searched"]["heading_right"] <= 1
+    away = card.results["not_in_gallery"]
+    assert 0 <= away["turned_away_at_the_aim"]["share"] <= 1
+    assert away["turned_away_at_the_aim"]["photos"] == away["turned_away"]["photos"]
     assert card.calibration["measured_on"] == "validation"
     assert card.calibration["least_evidence"] == card.results["not_in_gallery"]["least_evidence"]
     record = read_held_out(bench.card)
