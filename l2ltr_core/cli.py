@@ -811,7 +811,7 @@ def _show_localization(result: Localization) -> None:
         truth = values["truth"]
         print(
             f"{truth['latitude']:.6f}, {truth['longitude']:.6f}  the photo's own position, "
-            f"{values['error_m']:.1f} m from the estimate"
+            f"{_distance(values['error_m'])} from the estimate"
         )
     print(
         f"heading {values['heading_deg']:.1f} degrees ({values['heading_source']}), checkpoint "
@@ -829,6 +829,10 @@ def _show_localization(result: Localization) -> None:
             f"{match['longitude']:.6f}", f"{match['score']:.4f}",
         )  # fmt: skip
     Console().print(table)
+
+
+def _distance(metres: float) -> str:
+    return f"{metres / 1000:,.1f} km" if metres >= 1000 else f"{metres:.1f} m"
 
 
 def _show_values(values: dict[str, Any]) -> None:

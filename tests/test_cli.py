@@ -146,6 +146,14 @@ def test_what_can_be_handled_is_handled_with_a_note(
     assert len(json.loads(run.out)["matches"]) == 10
 
 
+def test_a_photo_of_another_country_is_told_so_in_kilometres(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(jpeg(gps=position(48.2, 16.4)))
+    run = Run(capsys, "localize", tmp_path / "photo.jpg", "--gallery", toy.GALLERY)
+    assert "1,4" in run.out and " km from the estimate" in run.out
+
+
 REFUSED = {
     "animated": (
         encoded(Image.fromarray(pixels()), "GIF", save_all=True, append_images=[Image.new("RGB", (128, 64))]),
