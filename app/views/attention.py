@@ -33,8 +33,7 @@ MEAN = "mean of all"
 CLS = "the whole image (CLS)"
 TRUTH = "the true position"
 MAP_HEIGHT_PX = 440
-MAP_WIDTH_PX = 740
-"""On a wide screen."""
+MAP_WIDTH_PX = 740  # on a wide screen
 HEAT_PX = 320  # of the heat on the square tile, on the page and on the map
 
 

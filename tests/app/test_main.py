@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from streamlit.testing.v1 import AppTest
+
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 
@@ -21,3 +23,9 @@ def test_the_entry_finds_the_rest_when_only_its_own_folder_can_be_imported_from(
     command = [sys.executable, "-P", "-c", program, str(MAIN)]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert Path(found.strip()) == MAIN.with_name("widgets.py")
+
+
+def test_a_string_that_stands_alone_in_a_page_is_a_note_to_its_reader_and_not_shown() -> None:
+    page = AppTest.from_string('"""A page."""\nWIDTH_PX = 740\n"""On a wide screen."""\n').run()
+    assert not page.exception
+    assert [each.value for each in page.markdown] == []
