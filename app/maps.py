@@ -15,6 +15,7 @@ from app.figures import ACCENT, ink_on, rank_colour
 from app.offline import BaseImage, leaflet_assets
 from l2ltr_core.figures.style import TURQUOISE
 from l2ltr_core.geometry.geodesy import (
+    MERCATOR_RADIUS_M,
     distance_between_m,
     from_mercator,
     mercator_bounds,
@@ -35,7 +36,7 @@ SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
 """Of the pins of checkpoints side by side, as CSS corners."""
 SIZE_PX = (580, 520)
 """About the width and height of a map beside other columns."""
-PIXEL_AT_ZOOM_0 = 2 * math.pi * 6_378_137 / 256
+PIXEL_AT_ZOOM_0 = 2 * math.pi * MERCATOR_RADIUS_M / 256
 """EPSG:3857 units a pixel."""
 MOST_MOVED_PX = 130
 NEAR_M = 5_000.0

@@ -24,10 +24,10 @@ from l2ltr_core.types import RGB, Descriptors, HeadingSource, Location, Location
 SEARCHED_HEADINGS = 32
 """One view every 11.25 degrees."""
 ESTIMATE_PLACES = 200
+"""How many of the best places the estimate weighs."""
 STANDING_OUT = 0.5
 """How much it counts, beside the best score, that it stands out; chosen on validation photos whose own
 surroundings were taken out of the gallery."""
-"""How many of the best places the estimate weighs."""
 ESTIMATE_RADIUS_M = 25.0
 DEFAULT_TEMPERATURE = 0.05
 """Of the softmax over scores, for a checkpoint whose card has no measured one."""

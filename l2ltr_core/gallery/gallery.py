@@ -129,7 +129,7 @@ class Gallery:
     def looks_at(self, place_id: int, encoder: Checkpoint) -> Descriptors:
         """(looks, D) float32 descriptors of one place."""
         looks = self.looks(encoder)
-        return self.descriptors(encoder)[place_id * looks : (place_id + 1) * looks]
+        return stored_descriptors(self._index(encoder), place_id * looks, looks)
 
     def descriptors(self, encoder: Checkpoint) -> Descriptors:
         """(N * looks, D) float32 descriptors of all places, by place id; approximate for an ivfpq index."""

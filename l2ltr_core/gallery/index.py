@@ -86,11 +86,14 @@ def read_index(path: Path) -> Any:
         ) from error
 
 
-def stored_descriptors(index: Any) -> Descriptors:
-    """(N, D) float32 rows as the index keeps them: exact for flat and hnsw, rounded for half and byte, else near."""
+def stored_descriptors(index: Any, first: int = 0, count: int | None = None) -> Descriptors:
+    """(N, D) float32 rows as the index keeps them: exact for flat and hnsw, rounded for half and byte, else near.
+
+    All of them, or `count` from the `first` on.
+    """
     if isinstance(index, faiss.IndexIVF):
         index.make_direct_map()
-    return np.asarray(index.reconstruct_n(0, index.ntotal), np.float32)
+    return np.asarray(index.reconstruct_n(first, index.ntotal if count is None else count), np.float32)
 
 
 def _every(count: int) -> int:
