@@ -58,11 +58,14 @@ class City(NamedTuple):
     panoramas: int
     orthophotos: int
     rebuilt: bool = True
+    seed: int = 100
+    """Of cars, weather and cameras, together with the variant."""
 
     @property
     def folder(self) -> Path:
         """Where it is rendered to."""
-        return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}"
+        anew = "" if self.seed == 100 else f"-{self.seed}"
+        return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}{anew}"
 
 
 VALIDATION = City("helsinki", "validation", 0, 1500, 2)
@@ -96,6 +99,27 @@ FOREIGN = [
     *(City("invented", "quarter", number, 150, 1) for number in range(401, 431)),
     *(City("invented", "uniform", number, 400, 1) for number in range(501, 521)),
 ]
+ANEW = 700
+HARD_HELSINKI = [
+    City("helsinki", "train", 0, 1500, 2, seed=ANEW),
+    City("helsinki", "train", 1201, 1000, 2, seed=ANEW),
+    *(City("helsinki", "train", variant, 650, 1, seed=ANEW) for variant in range(1202, 1206)),
+]
+HARD = [  # photographed anew, and only where the networks of the fifth sitting still err: uniform streets
+    *(City("san-francisco", part, 0, 800, 2, seed=ANEW) for part in SAN_FRANCISCO),
+    *(City("astana", part, 0, 700, 2, seed=ANEW) for part in ASTANA),
+    *(
+        City("san-francisco", part, variant, 500, 1, rebuilt=False, seed=ANEW)
+        for variant, part in enumerate(SAN_FRANCISCO, 1041)
+    ),
+    *(
+        City("astana", part, variant, 500, 1, rebuilt=False, seed=ANEW)
+        for variant, part in enumerate(ASTANA, 1041)
+    ),
+    City("monaco", "west", 0, 1000, 2, seed=ANEW),
+    City("monaco", "east", 0, 600, 2, seed=ANEW),
+    *(City("invented", "uniform", number, 400, 1, seed=ANEW) for number in range(1501, 1541)),
+]
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
 SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
@@ -106,7 +130,7 @@ class Lesson:
     """What a checkpoint learns from and is watched on.
 
     The stems of another lesson, `stems_of`, take the place of its warm-up, or are where it goes on (`further`);
-    `after` is the lesson whose network it goes on with.
+    `after` is the lesson whose network it goes on with, stems included where `stems_of` names none.
     """
 
     cities: list[City]
@@ -116,22 +140,28 @@ class Lesson:
     after: str | None = None
 
 
-def _lessons(cities: list[City], validation: City, city: str, *attentions: str) -> dict[str, Lesson]:
-    """Stems in six sittings, the networks in five on the last five of them: `configs` says what each changes."""
+def _lessons(
+    cities: list[City], hard: list[City], validation: City, city: str, *attentions: str
+) -> dict[str, Lesson]:
+    """Stems in six sittings, the networks in five on the last five of them, and in a sixth with stems that move.
+
+    `configs` says what each changes.
+    """
     sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer")
     lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in sittings]
     for before, each in zip([None, *stems], stems, strict=False):
         lessons[each] = Lesson(cities, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):
-        networks = [*(f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth")), name]
+        networks = [f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth", "fifth")]
         for warm, before, each in zip(stems[1:], [None, *networks], networks, strict=False):
             lessons[each] = Lesson(cities, validation, stems_of=warm, after=before)
+        lessons[name] = Lesson(hard, validation, after=networks[-1])
     return lessons
 
 
 LESSONS = {
-    **_lessons(HELSINKI + FOREIGN, VALIDATION, "helsinki", "l2ltr", "vit"),
-    **_lessons(FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr"),
+    **_lessons(HELSINKI + FOREIGN, HARD_HELSINKI + HARD, VALIDATION, "helsinki", "l2ltr", "vit"),
+    **_lessons(FOREIGN, HARD, INVENTED_VALIDATION, "monaco", "l2ltr"),
 }
 TEST = RUNS / "helsinki-test"
 ELSEWHERE = RUNS / "monaco-elsewhere"
@@ -163,10 +193,10 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on; more than an hour on one core."""
-    for each in [VALIDATION, *HELSINKI, *FOREIGN, INVENTED_VALIDATION]:
+    for each in [VALIDATION, *HELSINKI, *FOREIGN, *HARD_HELSINKI, *HARD, INVENTED_VALIDATION]:
         if not (each.folder / "dataset.json").exists():
             build_city(
-                each.city, each.folder, seed=100 + each.variant, part=each.part, variant=each.variant,
+                each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
                 rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
                 size_px=SIZE_PX, samples=RAYS,
             )  # fmt: skip
@@ -182,18 +212,22 @@ def train(name: str) -> None:
         command += ["--dataset", each.folder]
     if (out / "state.pt").exists():
         command += ["--resume"]
-    elif lesson.stems_of:
-        stems = RUNS / lesson.stems_of / "warmup.safetensors"
-        if not stems.exists():
-            train(lesson.stems_of)
-        command += ["--warm-start", stems, *(["--warm-up-further"] if lesson.further else [])]
+    else:
+        if lesson.stems_of:
+            stems = _made(lesson.stems_of, "warmup")
+            command += ["--warm-start", stems, *(["--warm-up-further"] if lesson.further else [])]
         if lesson.after:
-            first = RUNS / lesson.after / f"{lesson.after}.safetensors"
-            if not first.exists():
-                train(lesson.after)
-            command += ["--start-from", first]
+            command += ["--start-from", _made(lesson.after, lesson.after)]
     if code := subprocess.run(list(map(str, command)), check=False).returncode:
         sys.exit(code)
+
+
+def _made(name: str, weights: str) -> Path:
+    """A file of another lesson's run, which is trained now unless it is there."""
+    path = RUNS / name / f"{weights}.safetensors"
+    if not path.exists():
+        train(name)
+    return path
 
 
 def queries() -> None:
