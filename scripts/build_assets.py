@@ -394,18 +394,20 @@ def results_block(cards: list[CheckpointCard]) -> str:
     head = (
         f"On {places['queries']} held-out photos (`l2ltr evaluate --dataset helsinki`), against all "
         f"{places['gallery_size']:,} places of the city on a 10 m grid; a hit lies within 25 m. Apart: as the page "
-        "lists them, none within 25 m of a better one. Last column: each photo looks for its own tile among those of "
-        "all photos, as on CVUSA."
+        "lists them, none within 25 m of a better one. Paired: each photo looks for its own tile among those of all "
+        f"photos, as on CVUSA; last column: of {cards[0].results['paired']['queries_apart']} photos, no two of which "
+        "lie within 25 m, as there."
     )
     rows = [
-        "| checkpoint | R@1 | R@5 | R@10 | R@5 apart | within 10 m | median error | paired R@1 |",
-        "|---|---|---|---|---|---|---|---|",
+        "| checkpoint | R@1 | R@5 | R@10 | R@5 apart | within 10 m | median error | paired R@1 | paired, apart |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for card in cards:
         p, paired = card.results["places"], card.results["paired"]
         shares = ("recall_at_1", "recall_at_5", "recall_at_10", "recall_at_5_apart", "recall_within_10m")
         cells = [f"{100 * p[share]:.1f} %" for share in shares]
-        cells += [f"{p['median_error_m']:.1f} m", f"{100 * paired['recall_at_1']:.1f} %"]
+        cells.append(f"{p['median_error_m']:.1f} m")
+        cells += [f"{100 * paired[share]:.1f} %" for share in ("recall_at_1", "recall_at_1_apart")]
         rows.append(f"| `{card.name}` | {' | '.join(cells)} |")
     return "\n".join([head, "", *rows])
 

@@ -61,7 +61,8 @@ class Evaluation:
     """What was measured: the `report` of `evaluate`, and `photos`, one row a query.
 
     Its columns are `photo` (name), `rank` of the first right place (from 1), of the `places` protocol `rank_apart`
-    (the same where places within 25 m of a better one are left out), and `error_m` of the first match,
+    (the same where places within 25 m of a better one are left out), of the `paired` one `rank_apart` among the
+    tiles of photos that lie 25 m apart (NaN for the other photos), and `error_m` of the first match,
     NaN where positions are not known; after a search `heading_deg`, the one that was found.
     """
 
@@ -137,7 +138,9 @@ def measure(
     report |= _summary(ranks, errors_m, len(ranked))
     table = table.assign(rank=ranks + 1)
     if ranks_apart is not None:
-        report |= {f"recall_at_{k}_apart": float((ranks_apart < k).mean()) for k in LISTED}
+        counted = ranks_apart[~np.isnan(ranks_apart)]
+        report |= {f"recall_at_{k}_apart": float((counted < k).mean()) for k in (1, *LISTED)}
+        report["queries_apart"] = len(counted)
         table = table.assign(rank_apart=ranks_apart + 1)
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
     return Evaluation(report, table.assign(error_m=errors))
@@ -225,22 +228,26 @@ def load_photos(
 
 def _rank(
     queries: Iterable[Query], ground: Descriptors, ranked: _Ranked, protocol: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.float32] | None]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float32] | None]:
     """(Q,) ranks, from 0, of the first right place, among all and among places that lie apart, and metres from each
     photo to its first match."""
     photos = list(queries)
     positions = _positions(photos, ranked)
     own = np.array([query.tile for query in photos])
+    alone = None if positions is None else _alone(positions)
     ranks, ranks_apart, first_m = [], [], []
     for block, scores in score_blocks(ground, ranked.descriptors, ranked.looks):
         apart_m = None if positions is None else _distances_m(positions[block], ranked)
         if protocol == "paired":
             ranks.append(ranks_of_own(scores, own[block]))
+            if alone is not None:
+                ranks_apart.append(_ranks_among(scores, own, alone, block))
         else:
             assert apart_m is not None
             right = apart_m <= CORRECT_WITHIN_M
             ranks.append(ranks_of_best_right(scores, right))
-            ranks_apart.append([_rank_apart(*each, ranked) for each in zip(scores, right, strict=True)])
+            listed = [_rank_apart(*each, ranked) for each in zip(scores, right, strict=True)]
+            ranks_apart.append(np.array(listed, np.float64))
         if apart_m is not None:
             first = scores >= scores.max(axis=1, keepdims=True) - TIE
             first_m.append(np.where(first, apart_m, 0).max(axis=1))  # of several first, the farthest
@@ -249,6 +256,24 @@ def _rank(
         np.concatenate(ranks_apart) if ranks_apart else None,
         np.concatenate(first_m) if first_m else None,
     )
+
+
+def _alone(positions: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(Q,) a choice of photos, in their order, of which no two lie within 25 m of each other."""
+    chosen = np.zeros(len(positions), bool)
+    chosen[best_apart(*positions.T, CORRECT_WITHIN_M, len(positions))] = True
+    return chosen
+
+
+def _ranks_among(
+    scores: NDArray[np.float32], own: NDArray, chosen: NDArray[np.bool_], block: slice
+) -> NDArray[np.float64]:
+    """(B,) ranks, from 0, of the own tiles of a block's chosen photos among those of all chosen, NaN for the others."""
+    ranks = np.full(len(scores), np.nan)
+    inside = chosen[block]
+    column = np.cumsum(chosen) - 1
+    ranks[inside] = ranks_of_own(scores[inside][:, own[chosen]], column[block][inside])
+    return ranks
 
 
 def _rank_apart(scores: NDArray[np.float32], right: NDArray[np.bool_], ranked: _Ranked) -> int:

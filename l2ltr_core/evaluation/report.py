@@ -361,7 +361,8 @@ def _numbers(measured: Evaluation) -> dict[str, Any]:
     ranks, errors_m = measured.photos["rank"].to_numpy(), measured.photos["error_m"].to_numpy()
     hits = {f"recall_at_{k}": ranks <= k for k in INTERVALS_OF}
     if "rank_apart" in measured.photos:
-        hits |= {f"recall_at_{k}_apart": measured.photos["rank_apart"].to_numpy() <= k for k in LISTED}
+        counted = measured.photos["rank_apart"].dropna().to_numpy()
+        hits |= {f"recall_at_{k}_apart": counted <= k for k in (1, *LISTED)}
     hits |= {
         name: errors_m <= float(name.removeprefix("recall_within_").removesuffix("m"))
         for name in measured.report

@@ -93,12 +93,15 @@ def _places(cards: Cards) -> Table:
     rows.append(("median error of the first match", _number("places", "median_error_m", unit=" m")))
     rows += [(f"paired recall@{k}", _recall("paired", f"recall_at_{k}")) for k in (1, 5, 10)]
     rows.append(("paired, first match within 25 m", _recall("paired", "recall_within_25m")))
+    rows.append(("paired, photos apart, recall@1", _recall("paired", "recall_at_1_apart")))
     rows.append(("validation photos, recall@1", _recall("validation_photos", "recall_at_1")))
     about = (
         f"{_of(cards, 'places', 'queries')} photos, searched among all {_of(cards, 'places', 'gallery_size')} "
         "places of the gallery; found is what lies within 25 m. Places apart: as the page lists them, none within 25 m "
         "of a better one. Paired: each photo looks for its own tile among those of all photos, as on CVUSA, where no "
-        "two are as near as many here. In brackets the 95 % bootstrap interval over photos."
+        "two are as near as many here; photos apart: the same for "
+        f"{_of(cards, 'paired', 'queries_apart')} of them, no two of which lie within 25 m. In brackets the 95 % "
+        "bootstrap interval over photos."
     )
     return _table("Held-out photos", about, cards, rows)
 

@@ -123,7 +123,32 @@ def test_places_that_lie_apart_are_ranked_as_localization_lists_them(
     assert measured.photos["rank_apart"].tolist() == expected
     assert len(set(expected)) > 3
     assert measured.report["recall_at_5_apart"] == np.mean(np.array(expected) <= 5)
-    assert "recall_at_5_apart" not in evaluate(dataset, ENCODER, protocol="paired")
+
+
+def test_paired_photos_that_lie_apart_are_ranked_among_their_own_tiles_alone(dataset: TownDataset) -> None:
+    first = [query.location for query in dataset.queries[::2]]
+    crowded = tuple(
+        replace(
+            query,
+            location=offset(place, 10.0 * (query.tile % 2), 0),
+            heading_deg=(query.heading_deg or 0) + 90,
+        )
+        for query, place in zip(dataset.queries, np.repeat(np.array(first, object), 2), strict=True)
+    )
+    measured = measure(replace(dataset, queries=crowded), ENCODER, protocol="paired")
+    kept = [0] + [
+        tile
+        for tile in range(2, 24, 2)
+        if all(
+            distance_between_m(crowded[tile].location, first[k]) > CORRECT_WITHIN_M for k in range(tile // 2)
+        )
+    ]
+    ranks = measured.photos["rank_apart"]
+    assert ranks.dropna().index.tolist() == kept
+    assert measured.report["queries_apart"] == len(kept) > 5
+    assert measured.report["recall_at_1_apart"] == np.mean(ranks.dropna() == 1)
+    assert (ranks.dropna() <= measured.photos["rank"][kept]).all()
+    assert (ranks.dropna() < measured.photos["rank"][kept]).any()
 
 
 def test_headings_are_found_where_they_are_searched(dataset: TownDataset) -> None:
