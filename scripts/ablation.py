@@ -48,7 +48,7 @@ def run(kind: str, seed: int) -> None:
     """Train, look at the layers on some validation photos, and write it all into one JSON file."""
     lesson, name = LESSONS["helsinki-stems-finer"], f"{kind}-{seed}"
     attention, loss = KINDS[kind]
-    config = load_config("configs/helsinki-l2ltr.toml")
+    config = load_config("configs/helsinki-l2ltr-second.toml")
     config = replace(
         config, name=name, seed=seed, snapshots={}, model=replace(config.model, attention=attention),
         objective=replace(config.objective, loss=loss),

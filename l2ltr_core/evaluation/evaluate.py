@@ -261,7 +261,7 @@ def _rank(
 def _alone(positions: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(Q,) a choice of photos, in their order, of which no two lie within 25 m of each other."""
     chosen = np.zeros(len(positions), bool)
-    chosen[best_apart(*positions.T, CORRECT_WITHIN_M, len(positions))] = True
+    chosen[best_apart(positions[:, 0], positions[:, 1], CORRECT_WITHIN_M, len(positions))] = True
     return chosen
 
 

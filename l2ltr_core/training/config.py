@@ -168,16 +168,41 @@ class TrainConfig:
 
 
 def load_config(path: str | Path) -> TrainConfig:
-    """Read a TOML file. Raises ConfigurationError for an unreadable file, an unknown or a wrong setting."""
+    """Read a TOML file. Raises ConfigurationError for an unreadable file, an unknown or a wrong setting.
+
+    A file may say what it is `based_on`, another one beside it, and then gives only the settings that differ.
+    """
+    return config_from_dict(_settings(Path(path), ()))
+
+
+def _settings(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """A file's settings and those of the files that it is based on; `above` are the files based on this one."""
+    if path in above:
+        raise ConfigurationError(f"'{path}' is based on itself; let `based_on` name another file.")
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
+        named_by = f", which '{above[-1]}' is based on," if above else ""
         raise ConfigurationError(
-            f"'{path}' cannot be read: give a TOML file such as configs/helsinki-l2ltr.toml."
+            f"'{path}'{named_by} cannot be read: give a TOML file such as configs/helsinki-l2ltr.toml."
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"'{path}' is not valid TOML: {error}.") from error
-    return config_from_dict(values)
+    base = values.pop("based_on", None)
+    if base is None:
+        return values
+    require(isinstance(base, str), f"'based_on' is {base!r}; give the name of a file beside '{path}'")
+    return _overlaid(_settings(path.parent / base, (*above, path)), values)
+
+
+def _overlaid(below: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """The settings of both; where both have one, that of `over`, and of tables each setting by itself."""
+    both = {key: _overlaid(below[key], over[key]) for key in over if _are_tables(below.get(key), over[key])}
+    return {**below, **over, **both}
+
+
+def _are_tables(*values: object) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:

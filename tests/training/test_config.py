@@ -13,6 +13,8 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 STEMS = ("", "-further", "-finer", "-leaning", "-worn", "-closer")
 ON_STEMS = ("-first", "-second", "-third", "-fourth", "-fifth")
 """Networks on stems that do not move."""
+MODEL = (CONFIGS / "my-city.toml").read_text().split("[model]")[1].split("[warmup]")[0]
+MODEL = f"[model]{MODEL}"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
@@ -103,3 +105,31 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="give a TOML file"):
         load_config(tmp_path / "none.toml")
+
+
+def test_a_file_gives_only_what_differs_from_the_one_it_is_based_on(tmp_path: Path) -> None:
+    below = "name = 'below'\nseed = 3\nmain = { steps = 9, minutes = 2 }\nwarmup = { steps = 0 }\n"
+    (tmp_path / "below.toml").write_text(f"{below}objective = {{ teacher_weight = 0.0 }}\n{MODEL}")
+    (tmp_path / "middle.toml").write_text("based_on = 'below.toml'\nname = 'middle'\n[main]\nminutes = 5\n")
+    (tmp_path / "top.toml").write_text("based_on = 'middle.toml'\nname = 'top'\n[batches]\npairs = 8\n")
+    below_it, top = load_config(tmp_path / "below.toml"), load_config(tmp_path / "top.toml")
+    assert top == replace(
+        below_it,
+        name="top",
+        main=replace(below_it.main, minutes=5.0),
+        batches=replace(below_it.batches, pairs=8),
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("'run.toml'", r"run\.toml' is based on itself"),
+        ("'none.toml'", r"none\.toml', which '.*run\.toml' is based on, cannot be read"),
+        ("3", "'based_on' is 3; give the name of a file beside"),
+    ],
+)
+def test_a_wrong_base_is_refused_in_one_sentence(tmp_path: Path, base: str, message: str) -> None:
+    (tmp_path / "run.toml").write_text(f"based_on = {base}\nname = 'run'\n")
+    with pytest.raises(ConfigurationError, match=message):
+        load_config(tmp_path / "run.toml")
