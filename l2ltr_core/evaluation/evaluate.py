@@ -139,8 +139,10 @@ def measure(
     table = table.assign(rank=ranks + 1)
     if ranks_apart is not None:
         counted = ranks_apart[~np.isnan(ranks_apart)]
-        report |= {f"recall_at_{k}_apart": float((counted < k).mean()) for k in (1, *LISTED)}
-        report["queries_apart"] = len(counted)
+        if protocol == "paired":
+            report["queries_apart"] = len(counted)
+        told = LISTED if protocol == "places" else (1, *LISTED)  # the first of the places is the first of all
+        report |= {f"recall_at_{k}_apart": float((counted < k).mean()) for k in told}
         table = table.assign(rank_apart=ranks_apart + 1)
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
     return Evaluation(report, table.assign(error_m=errors))

@@ -362,7 +362,9 @@ def _numbers(measured: Evaluation) -> dict[str, Any]:
     hits = {f"recall_at_{k}": ranks <= k for k in INTERVALS_OF}
     if "rank_apart" in measured.photos:
         counted = measured.photos["rank_apart"].dropna().to_numpy()
-        hits |= {f"recall_at_{k}_apart": counted <= k for k in (1, *LISTED)}
+        hits |= {
+            name: counted <= k for k in (1, *LISTED) if (name := f"recall_at_{k}_apart") in measured.report
+        }
     hits |= {
         name: errors_m <= float(name.removeprefix("recall_within_").removesuffix("m"))
         for name in measured.report
