@@ -181,7 +181,11 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on; more than an hour on one core."""
-    for each in [VALIDATION, *HELSINKI, *FOREIGN, *HARD, INVENTED_VALIDATION]:
+    _render([VALIDATION, *HELSINKI, *FOREIGN, INVENTED_VALIDATION])
+
+
+def _render(cities: list[City]) -> None:
+    for each in cities:
         if not (each.folder / "dataset.json").exists():
             build_city(
                 each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
@@ -192,8 +196,9 @@ def worlds() -> None:
 
 
 def train(name: str) -> None:
-    """Train stems or a checkpoint as its lesson says, or go on with it; stems that it needs come first."""
+    """Train stems or a checkpoint as its lesson says, or go on with it; worlds and stems that it needs come first."""
     lesson, out = LESSONS[name], RUNS / name
+    _render([*lesson.cities, lesson.validation])
     command = [sys.executable, "-m", "l2ltr_core", "train", "--config", f"configs/{name}.toml", "--out", out]
     command += ["--validation", lesson.validation.folder]
     for each in lesson.cities:
@@ -384,7 +389,7 @@ def results_block(cards: list[CheckpointCard]) -> str:
         f"{places['gallery_size']:,} places of the city on a 10 m grid; a hit lies within 25 m. Apart: as the page "
         "lists them, none within 25 m of a better one. Paired: each photo looks for its own tile among those of all "
         f"photos, as on CVUSA; last column: of {cards[0].results['paired']['queries_apart']} photos, no two of which "
-        "lie within 25 m, as there."
+        "lie within 25 m."
     )
     rows = [
         "| checkpoint | R@1 | R@5 | R@10 | R@5 apart | within 10 m | median error | paired R@1 | paired, apart |",

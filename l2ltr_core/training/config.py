@@ -177,7 +177,7 @@ def load_config(path: str | Path) -> TrainConfig:
 
 def _settings(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """A file's settings and those of the files that it is based on; `above` are the files based on this one."""
-    if path in above:
+    if path.resolve() in above:
         raise ConfigurationError(f"'{path}' is based on itself; let `based_on` name another file.")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -192,7 +192,7 @@ def _settings(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if base is None:
         return values
     require(isinstance(base, str), f"'based_on' is {base!r}; give the name of a file beside '{path}'")
-    return _overlaid(_settings(path.parent / base, (*above, path)), values)
+    return _overlaid(_settings(path.parent / base, (*above, path.resolve())), values)
 
 
 def _overlaid(below: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -124,11 +124,13 @@ def test_a_file_gives_only_what_differs_from_the_one_it_is_based_on(tmp_path: Pa
     ("base", "message"),
     [
         ("'run.toml'", r"run\.toml' is based on itself"),
+        ("'sub/../run.toml'", r"run\.toml' is based on itself"),
         ("'none.toml'", r"none\.toml', which '.*run\.toml' is based on, cannot be read"),
         ("3", "'based_on' is 3; give the name of a file beside"),
     ],
 )
 def test_a_wrong_base_is_refused_in_one_sentence(tmp_path: Path, base: str, message: str) -> None:
+    (tmp_path / "sub").mkdir()
     (tmp_path / "run.toml").write_text(f"based_on = {base}\nname = 'run'\n")
     with pytest.raises(ConfigurationError, match=message):
         load_config(tmp_path / "run.toml")
