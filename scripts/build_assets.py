@@ -20,8 +20,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,19 +182,26 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 
 def worlds() -> None:
-    """Render every city to learn from and to be watched on; more than an hour on one core."""
+    """Render every city to learn from and to be watched on; more than an hour on two cores."""
     _render([VALIDATION, *HELSINKI, *FOREIGN, INVENTED_VALIDATION])
 
 
 def _render(cities: list[City]) -> None:
-    for each in cities:
-        if not (each.folder / "dataset.json").exists():
-            build_city(
-                each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
-                rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
-                size_px=SIZE_PX, samples=RAYS,
-            )  # fmt: skip
-            print(each.folder, flush=True)
+    """Render those that are not there yet, one on each core."""
+    missing = [each for each in cities if not (each.folder / "dataset.json").exists()]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        rendered = [pool.submit(_render_one, each) for each in missing]
+        for done in as_completed(rendered):
+            print(done.result(), flush=True)
+
+
+def _render_one(each: City) -> Path:
+    build_city(
+        each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
+        rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
+        size_px=SIZE_PX, samples=RAYS,
+    )  # fmt: skip
+    return each.folder
 
 
 def train(name: str) -> None:
