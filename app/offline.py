@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 from xstatic.pkg import leaflet
 
+from l2ltr_core.files import whole
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import from_mercator, mercator_bounds, mercator_units_per_m, to_mercator
 from l2ltr_core.imagery import Imagery
@@ -111,10 +109,7 @@ def leaflet_assets() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """Write by renaming, so that a visitor never loads half a file."""
+    """Whole or not at all, so that a visitor never loads half a file."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".partial")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(temporary).chmod(0o644)
-    shutil.move(temporary, target)
+    with whole(target) as path:
+        path.write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,9 @@ from pathlib import Path
 def whole(path: Path) -> Iterator[Path]:
     """A new file beside `path`, of the same ending: it takes the place of `path` when the block ends well.
 
-    Where the block raises, `path` stays as it was. Each process writes to a file of its own.
+    Where the block raises, `path` stays as it was. Each process and each thread writes to a file of its own.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
         yield partial
         partial.replace(path)

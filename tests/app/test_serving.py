@@ -58,4 +58,4 @@ def test_the_picture_is_made_once_and_anew_for_another_gallery_of_that_name(
     made = file.stat().st_mtime_ns
     assert offline.base_image(gallery).url == first
     assert file.stat().st_mtime_ns == made
-    assert not list(static.rglob("*.partial"))
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
