@@ -27,6 +27,7 @@ MAP_HEIGHT_PX = 460
 TOP = 10
 MOST_APART = 6
 THUMBNAIL_PX = 88
+RUNNERS_UP = f" All answer within {CORRECT_WITHIN_M:g} m of each other: these are runners-up."
 Answers = dict[str, Localization]
 
 
@@ -171,7 +172,15 @@ def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
         pd.DataFrame(rows), hide_index=True, width="stretch", row_height=48,
         column_config={"tile": st.column_config.ImageColumn(width="small")},
     )  # fmt: skip
-    st.caption(f"The rank that each checkpoint gives to a place that one of them has among its first {TOP}.")
+    st.caption(
+        f"The rank that each checkpoint gives to a place that one of them has among its first {TOP}."
+        f"{RUNNERS_UP if _share_the_answer(found) else ''}"
+    )
+
+
+def _share_the_answer(found: Answers) -> bool:
+    places = [_location(each.estimate) for each in found.values()]
+    return all(distance_between_m(a, b) <= CORRECT_WITHIN_M for a, b in itertools.combinations(places, 2))
 
 
 def _rank_told(rank: int | None) -> str:

@@ -56,6 +56,9 @@ def test_the_page_opens_with_two_checkpoints_on_the_visitors_photo(open_app: Cal
     apart = table_with(app, "tile")
     assert {"toy-a", "toy-b", "from the true position"} <= set(apart.columns)
     assert apart["tile"].str.startswith("data:image/jpeg").all()
+    distance, unit = agreement["estimates apart"][0].split()
+    share_the_answer = unit == "m" and float(distance) <= 25
+    assert any("runners-up" in caption.value for caption in app.caption) == share_the_answer
 
 
 def test_without_a_photo_the_held_out_part_is_still_shown(
