@@ -115,6 +115,23 @@ HARD = [  # photographed anew, most of it uniform streets: where the shipped net
     City("monaco", "west", 0, 1000, 2, seed=ANEW),
     *(City("invented", "uniform", number, 400, 1, seed=ANEW) for number in range(1501, 1527)),
 ]
+LATEST_HELSINKI = [
+    *(city for city in HARD if city.city == "helsinki"),
+    *(city for city in HELSINKI if not city.rebuilt),
+]
+LATEST_FOREIGN = [  # half of the uniform ones; easy ones, too, tell a street from the rest of a city
+    *(
+        city
+        for city in HARD
+        if city.city != "helsinki" and not (city.part == "uniform" and city.variant > 1513)
+    ),
+    City("suburb", "all", 0, 500, 1),
+    City("monaco", "east", 0, 600, 2),
+    *(city for city in FOREIGN if city.city == "monaco" and city.variant in (211, 212, 234, 237)),
+    *(City("invented", "all", number, 600, 1) for number in range(201, 207)),
+    *(City("invented", "quarter", number, 150, 1) for number in range(401, 413)),
+]
+"""What the last sitting learned from: fewer photos than `HELSINKI` and `FOREIGN`, two thirds of them taken anew."""
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
 SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
@@ -135,23 +152,33 @@ class Lesson:
     after: str | None = None
 
 
-def _lessons(cities: list[City], validation: City, city: str, *attentions: str) -> dict[str, Lesson]:
-    """Stems in six sittings, the networks in five on the last five of them: `configs` says what each changes."""
-    sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer")
+def _lessons(
+    cities: list[City], latest: list[City], validation: City, city: str, *attentions: str
+) -> dict[str, Lesson]:
+    """Stems in seven sittings, the networks in six on the last six of them: `configs` says what each changes.
+
+    The last sitting of both learns from the `latest` cities.
+    """
+    sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
     lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in sittings]
     for before, each in zip([None, *stems], stems, strict=False):
-        lessons[each] = Lesson(cities, validation, stems_of=before, further=before is not None)
+        learned = latest if each == stems[-1] else cities
+        lessons[each] = Lesson(learned, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):
-        networks = [*(f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth")), name]
+        networks = [
+            *(f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth", "fifth")),
+            name,
+        ]
         for warm, before, each in zip(stems[1:], [None, *networks], networks, strict=False):
-            lessons[each] = Lesson(cities, validation, stems_of=warm, after=before)
+            learned = latest if each == name else cities
+            lessons[each] = Lesson(learned, validation, stems_of=warm, after=before)
     return lessons
 
 
 LESSONS = {
-    **_lessons(HELSINKI + FOREIGN, VALIDATION, "helsinki", "l2ltr", "vit"),
-    **_lessons(FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr"),
-    "helsinki-l2ltr-hard": Lesson(HARD, after="helsinki-l2ltr"),
+    **_lessons(HELSINKI + FOREIGN, LATEST_HELSINKI + LATEST_FOREIGN, VALIDATION, "helsinki", "l2ltr", "vit"),
+    **_lessons(FOREIGN, LATEST_FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr"),
+    "helsinki-l2ltr-hard": Lesson(HARD, after="helsinki-l2ltr-fifth"),
 }
 TEST = RUNS / "helsinki-test"
 ELSEWHERE = RUNS / "monaco-elsewhere"

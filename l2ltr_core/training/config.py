@@ -156,9 +156,9 @@ class TrainConfig:
             "objective.teacher_weight needs a teacher; give warmup.steps above 0, or weight 0",
         )
         require(
-            self.model.ground_grid == self.model.aerial_grid,
+            self.model.ground_grid[1] == self.model.aerial_grid[1],
             f"the ground grid of tokens is {self.model.ground_grid}, the aerial one {self.model.aerial_grid}; "
-            "training needs equal grids",
+            "training needs as many columns in both",
         )
         require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
 

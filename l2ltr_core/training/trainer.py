@@ -36,7 +36,13 @@ from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
 from l2ltr_core.training.validation import Validator
-from l2ltr_core.training.warmup import ColumnNetwork, new_network, take_over, with_finer_stem
+from l2ltr_core.training.warmup import (
+    ColumnNetwork,
+    new_network,
+    take_over,
+    with_finer_stem,
+    with_rows_beyond,
+)
 from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
@@ -435,7 +441,7 @@ def load_warm_up(run: Run, path: Path) -> None:
 def _at_the_size_wanted(
     weights: dict[str, Tensor], made_for: dict[str, Any], wanted: dict[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Stems of coarser pictures, cut into as many patches, go on with finer ones."""
+    """Stems of coarser pictures, cut into as many patches, go on with finer ones, and heads with rows farther off."""
     for side in SIDES:
         patch, size = f"{side}_patch_px", f"{side}_size_px"
         made_for = {patch: PATCH_PX} | made_for  # which older files do not tell
@@ -443,6 +449,11 @@ def _at_the_size_wanted(
         if factor > 1 and wanted[size] == [factor * length for length in made_for.get(size, [])]:
             weights = with_finer_stem(weights, side, factor)
             made_for |= {patch: wanted[patch], size: wanted[size]}
+    size, chip_m, patch = wanted["aerial_size_px"], wanted["view"]["chip_m"], wanted["aerial_patch_px"]
+    rows, columns = made_for.get("aerial_size_px", size)
+    if columns == size[1] and rows < size[0] and made_for["view"]["chip_m"] < chip_m:
+        weights = with_rows_beyond(weights, rows // patch, (size[0] - rows) // patch)
+        made_for |= {"aerial_size_px": size, "view": made_for["view"] | {"chip_m": chip_m}}
     return weights, made_for
 
 

@@ -31,6 +31,7 @@ COLUMN_WIDTH = 64
 AZIMUTH_WAVES = 8
 ROW_WAVES = 3
 POSITION_SEED = 3
+AERIAL_POSITIONS = "aerial.positional_embedding"
 BEFORE, AFTER = "before training", "after training"
 
 
@@ -95,10 +96,17 @@ def new_network(config: TrainConfig) -> L2LTR:
 def take_over(network: L2LTR, checkpoint: str | Path, stems: bool) -> dict[str, Any]:
     """Give the network the checkpoint's weights, its stems only where asked for; says which checkpoint that was.
 
-    Raises CheckpointError, and ConfigurationError for one of another architecture.
+    A network whose tiles reach farther, in more rows of tokens, may start from one of smaller tiles: the rows
+    beyond are placed where the farthest was. Raises CheckpointError, and ConfigurationError for one of another
+    architecture.
     """
     card = load_card(checkpoint)
     weights = load_network(checkpoint).state_dict()
+    beyond = rows_beyond(card.model, network.config)
+    if beyond:
+        cls, positions = weights[AERIAL_POSITIONS].split([1, math.prod(card.model.aerial_grid)], dim=1)
+        farthest = positions[:, : card.model.aerial_grid[1]]
+        weights[AERIAL_POSITIONS] = torch.cat([cls, farthest.repeat(1, beyond, 1), positions], dim=1)
     if not stems:
         weights = {name: value for name, value in weights.items() if ".stem." not in name}
     wanted = network.state_dict()
@@ -124,6 +132,19 @@ def with_finer_stem(
     name = next(n for n in (f"{side}_stem.root.conv.weight", f"{side}_stem.patches.weight") if n in weights)
     taps = weights[name].repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
     return weights | {name: taps / factor**2}
+
+
+def rows_beyond(before: ModelConfig, after: ModelConfig) -> int:
+    """Rows of aerial tokens that `after` has beyond those of `before`; 0 where that is not all that differs."""
+    same = before.aerial_patch_px == after.aerial_patch_px and before.aerial_grid[1] == after.aerial_grid[1]
+    return max(0, after.aerial_grid[0] - before.aerial_grid[0]) if same else 0
+
+
+def with_rows_beyond(weights: dict[str, Tensor], rows: int, beyond: int) -> dict[str, Tensor]:
+    """Weights of a `ColumnNetwork` with `beyond` more of aerial `rows`, farther off, which do not count yet."""
+    name = "aerial_head.mlp.0.weight"
+    heads = weights[name].unflatten(1, (-1, rows))  # (256, C, h), the top row being the farthest
+    return weights | {name: F.pad(heads, (beyond, 0)).flatten(1)}
 
 
 def structured_positions(grid: tuple[int, int], width: int, std: float) -> Tensor:

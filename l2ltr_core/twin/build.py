@@ -31,8 +31,8 @@ ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0
 T = TypeVar("T")
 EDGE_M = 40.0
 """Every camera and place stays so far inside the city."""
-BORDER_M = 20.0
-"""So much of the city's mirror image surrounds it in an orthophoto: a tile of 120 m around any place is whole."""
+BORDER_M = 40.0
+"""So much of the city's mirror image surrounds it in an orthophoto: a tile of 160 m around any place is whole."""
 INVENTED = "invented"
 UNIFORM = "uniform"
 INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0}

@@ -10,9 +10,9 @@ from l2ltr_core.training.config import config_from_dict, load_config
 from tests.training.tiny_world import tiny_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-STEMS = ("", "-further", "-finer", "-leaning", "-worn", "-closer")
-NETWORKS = ("-first", "-second", "-third", "-fourth", "")
-MODEL = (CONFIGS / "my-city.toml").read_text().split("[model]")[1].split("[warmup]")[0]
+STEMS = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
+NETWORKS = ("-first", "-second", "-third", "-fourth", "-fifth", "")
+MODEL = (CONFIGS / "helsinki-l2ltr.toml").read_text().split("[model]")[1].split("[warmup]")[0]
 MODEL = f"[model]{MODEL}"
 
 
@@ -70,7 +70,7 @@ def test_a_setting_may_be_left_out() -> None:
         ("model.depht", 2, "There is no setting 'model.depht'"),
         ("warmup.steps", 0, "needs a teacher"),
         ("view.polar", False, "polar aerial views only"),
-        ("model.aerial_size_px", [64, 64], "training needs equal grids"),
+        ("model.aerial_size_px", [64, 64], "training needs as many columns in both"),
         ("snapshots.early", 1.0, "between 0 and 1"),
         ("batches", 3, "give a table"),
     ],

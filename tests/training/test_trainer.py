@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -149,6 +150,23 @@ def test_stems_of_coarser_photos_go_on_with_finer_ones(world: Path, tmp_path: Pa
     narrow = replace(sharp, view=replace(sharp.view, chip_m=33.0))
     with pytest.raises(ConfigurationError, match="warmed up with another 'view'"):
         train(narrow, [world], tmp_path / "narrow", warm_start=warm_up, warm_up_further=True)
+
+
+def test_training_goes_on_with_tiles_that_reach_farther(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(2, 1, optimizer=OptimizerConfig(stem_factor=0.0))
+    train(config, [world], tmp_path / "near")
+    rows, columns = config.model.aerial_size_px
+    model = replace(config.model, aerial_size_px=(rows + 16, columns))
+    far = replace(config, model=model, view=replace(config.view, chip_m=60.0))
+    warm_up, start = (tmp_path / "near" / name for name in ("warmup.safetensors", "tiny.safetensors"))
+    train(far, [world], tmp_path / "far", warm_start=warm_up, warm_up_further=True, start_from=start)
+    before, after = (load_file(tmp_path / run / "warmup.safetensors") for run in ("near", "far"))
+    name, channels = "aerial_head.mlp.0.weight", 512
+    heads = after[name].unflatten(1, (channels, 3)) - F.pad(before[name].unflatten(1, (channels, 2)), (1, 0))
+    assert 0 < float(heads.abs().max()) < 3 * config.warmup.learning_rate
+    narrower = replace(far, view=replace(far.view, chip_m=33.0))
+    with pytest.raises(ConfigurationError, match="warmed up with another"):
+        train(narrower, [world], tmp_path / "narrower", warm_start=warm_up, warm_up_further=True)
 
 
 def test_a_checkpoint_is_trained_further(world: Path, tmp_path: Path) -> None:
