@@ -75,7 +75,7 @@ CITIES: dict[str, BundledCity] = {
         {
             "all": Part(),
             "train": Part(world=(0, 300, 600, 1664)),
-            "validation": Part(world=(0, 0, 600, 260)),
+            "validation": Part(cameras=(40, 40, 560, 220)),
             "test": Part(cameras=(680, 40, 970, 1624)),
         },
     ),
