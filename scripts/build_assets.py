@@ -210,12 +210,12 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on; more than an hour on two cores."""
-    _render([VALIDATION, *HELSINKI, *FOREIGN, INVENTED_VALIDATION])
+    _render([VALIDATION, *HELSINKI, *FOREIGN, *LATEST_HELSINKI, *LATEST_FOREIGN, INVENTED_VALIDATION])
 
 
 def _render(cities: list[City]) -> None:
     """Render those that are not there yet, one on each core."""
-    missing = [each for each in cities if not (each.folder / "dataset.json").exists()]
+    missing = [each for each in dict.fromkeys(cities) if not (each.folder / "dataset.json").exists()]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         rendered = [pool.submit(_render_one, each) for each in missing]
         for done in as_completed(rendered):

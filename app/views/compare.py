@@ -27,7 +27,6 @@ MAP_HEIGHT_PX = 460
 TOP = 10
 MOST_APART = 6
 THUMBNAIL_PX = 88
-RUNNERS_UP = f" All answer within {CORRECT_WITHIN_M:g} m of each other: these are runners-up."
 Answers = dict[str, Localization]
 
 
@@ -172,10 +171,10 @@ def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
         pd.DataFrame(rows), hide_index=True, width="stretch", row_height=48,
         column_config={"tile": st.column_config.ImageColumn(width="small")},
     )  # fmt: skip
-    st.caption(
-        f"The rank that each checkpoint gives to a place that one of them has among its first {TOP}."
-        f"{RUNNERS_UP if _share_the_answer(found) else ''}"
-    )
+    told = f"The rank that each checkpoint gives to a place that one of them has among its first {TOP}."
+    if _share_the_answer(found):
+        told += f" All answer within {CORRECT_WITHIN_M:g} m of each other: these are runners-up."
+    st.caption(told)
 
 
 def _share_the_answer(found: Answers) -> bool:

@@ -99,6 +99,14 @@ def test_an_extract_that_does_not_fit_in_memory_is_refused_with_a_way_on(
         load_city("helsinki")
 
 
+def test_validation_photos_are_taken_in_the_whole_city_as_held_out_ones_are_and_apart_from_both() -> None:
+    train, validation, test = (CITIES["helsinki"].parts[part] for part in ("train", "validation", "test"))
+    assert validation.world is None and test.world is None
+    assert train.world and validation.cameras and test.cameras
+    assert validation.cameras[3] < train.world[1]  # south of where training looks
+    assert validation.cameras[2] < test.cameras[0]  # west of the held-out photos
+
+
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
     with pytest.raises(TwinError, match="it has all, train, validation, test"):
         load_city("helsinki", "north")
