@@ -159,10 +159,10 @@ def _lessons(
 
     The last sitting of both learns from the `latest` cities.
     """
-    sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
+    sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider", "-detailed")
     lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in sittings]
     for before, each in zip([None, *stems], stems, strict=False):
-        learned = latest if each == stems[-1] else cities
+        learned = latest if each in stems[6:] else cities
         lessons[each] = Lesson(learned, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):
         networks = [

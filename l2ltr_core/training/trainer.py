@@ -19,16 +19,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
 from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.files import whole
-from l2ltr_core.model.config import PATCH_PX, CheckpointCard
-from l2ltr_core.model.encoder import Side
+from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.network import L2LTR
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig, TrainConfig
+from l2ltr_core.training.growth import grown, take_over
 from l2ltr_core.training.journal import Journal
 from l2ltr_core.training.losses import Remembered
 from l2ltr_core.training.mining import Memory
@@ -36,19 +35,12 @@ from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
 from l2ltr_core.training.validation import Validator
-from l2ltr_core.training.warmup import (
-    ColumnNetwork,
-    new_network,
-    take_over,
-    with_finer_stem,
-    with_rows_beyond,
-)
+from l2ltr_core.training.warmup import ColumnNetwork, new_network
 from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
 STATE = "state.pt"
 WARM_UP = "warmup.safetensors"
-SIDES: tuple[Side, ...] = ("ground", "aerial")
 AFTER_STEM = {"attention", "depth", "heads", "mlp_width", "dropout"}
 """Settings of the model that its stems and the heads over them know nothing of."""
 BATCH_SEED_OF_MAIN = 1_000_003
@@ -411,7 +403,10 @@ def restore_state(run: Run) -> Position:
 
 def save_warm_up(run: Run) -> None:
     """Write the warmed-up stems and their heads, whole or not at all, for runs that start from them."""
-    about = {"seconds": str(run.seconds), "made_for": json.dumps(_warmed_for(run.config))}
+    about = {
+        "seconds": str(run.seconds),
+        "made_for": json.dumps(_warmed_for(run.config.model, run.config.view)),
+    }
     with whole(run.out_dir / WARM_UP) as path:
         save_file(run.columns.state_dict(), path, about)
 
@@ -423,44 +418,29 @@ def load_warm_up(run: Run, path: Path) -> None:
             about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         seconds, made_for = float(about["seconds"]), json.loads(about["made_for"])
-        if weights.keys() != run.columns.state_dict().keys():
-            raise KeyError("stems and heads")
+        view = ViewConfig.from_dict(made_for.pop("view"))
+        layers = {name: getattr(run.config.model, name) for name in AFTER_STEM}
+        model = ModelConfig.from_dict(made_for | layers)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
-    wanted = json.loads(json.dumps(_warmed_for(run.config)))
-    weights, made_for = _at_the_size_wanted(weights, made_for, wanted)
-    changed = [name for name in wanted if wanted[name] != made_for.get(name)]
+    wanted = (run.config.model, run.config.view)
+    weights, now = grown(weights, (model, view), wanted, run.columns.state_dict())
+    mine, theirs = (_warmed_for(*each) for each in (wanted, now))
+    changed = [name for name in mine if mine[name] != theirs[name]]
     if changed:
         raise ConfigurationError(
             f"'{path}' was warmed up with another '{changed[0]}': use that configuration, or do without it."
         )
+    if weights.keys() != run.columns.state_dict().keys():
+        raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.")
     run.columns.load_state_dict(weights)
     run.seconds = seconds
 
 
-def _at_the_size_wanted(
-    weights: dict[str, Tensor], made_for: dict[str, Any], wanted: dict[str, Any]
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Stems of coarser pictures, cut into as many patches, go on with finer ones, and heads with rows farther off."""
-    for side in SIDES:
-        patch, size = f"{side}_patch_px", f"{side}_size_px"
-        made_for = {patch: PATCH_PX} | made_for  # which older files do not tell
-        factor = wanted[patch] // made_for[patch]
-        if factor > 1 and wanted[size] == [factor * length for length in made_for.get(size, [])]:
-            weights = with_finer_stem(weights, side, factor)
-            made_for |= {patch: wanted[patch], size: wanted[size]}
-    size, chip_m, patch = wanted["aerial_size_px"], wanted["view"]["chip_m"], wanted["aerial_patch_px"]
-    rows, columns = made_for.get("aerial_size_px", size)
-    if columns == size[1] and rows < size[0] and made_for["view"]["chip_m"] < chip_m:
-        weights = with_rows_beyond(weights, rows // patch, (size[0] - rows) // patch)
-        made_for |= {"aerial_size_px": size, "view": made_for["view"] | {"chip_m": chip_m}}
-    return weights, made_for
-
-
-def _warmed_for(config: TrainConfig) -> dict[str, Any]:
+def _warmed_for(model: ModelConfig, view: ViewConfig) -> dict[str, Any]:
     """What the stems and their heads depend on: the views and the sizes, not how the layers after them attend."""
-    model = {name: value for name, value in config.model.to_dict().items() if name not in AFTER_STEM}
-    return {"view": config.view.to_dict(), **model}
+    settings = {name: value for name, value in model.to_dict().items() if name not in AFTER_STEM}
+    return {"view": view.to_dict(), **settings}
 
 
 def _check_same_run(config: TrainConfig, saved: dict[str, Any], path: Path) -> None:
