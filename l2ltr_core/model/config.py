@@ -28,9 +28,6 @@ class ModelConfig:
     """Bottlenecks in each of the three stages; without meaning for the patch stem."""
     stem_width: float = 1.0
     """Factor on `STEM_CHANNELS`; without meaning for the patch stem."""
-    stem_detail: int = 0
-    """Channels at half the picture's size of a second, sharper path beside the hybrid stem's root, which joins it
-    after the first stage; 0 for none, as in the paper. For patches of 32 pixels."""
     width: int = 768
     depth: int = 12
     heads: int = 12
@@ -68,7 +65,6 @@ class ModelConfig:
                 root >= NORM_GROUPS and root % NORM_GROUPS == 0,
                 f"stem_width is {self.stem_width}; give a multiple of {NORM_GROUPS / STEM_CHANNELS[0]}",
             )
-        self._check_detail()
         for side in ("ground", "aerial"):
             patch = getattr(self, f"{side}_patch_px")
             require(
@@ -80,20 +76,6 @@ class ModelConfig:
                 len(size) == 2 and all(length >= patch and length % patch == 0 for length in size),
                 f"{side}_size_px is {size}; give a height and a width that are multiples of {patch}",
             )
-
-    def _check_detail(self) -> None:
-        if not self.stem_detail:
-            return
-        require(
-            self.stem_detail > 0 and self.stem_detail % NORM_GROUPS == 0,
-            f"stem_detail is {self.stem_detail}; give 0 or a multiple of {NORM_GROUPS}",
-        )
-        patches = (self.ground_patch_px, self.aerial_patch_px)
-        require(
-            self.stem == "hybrid" and patches == (2 * PATCH_PX, 2 * PATCH_PX),
-            f"stem_detail is {self.stem_detail} with a {self.stem} stem and patches of {patches[0]} and {patches[1]} "
-            f"pixels; it belongs to the hybrid stem and patches of {2 * PATCH_PX} pixels",
-        )
 
     @property
     def ground_grid(self) -> tuple[int, int]:

@@ -112,21 +112,11 @@ def _stem(stem: Any, image: Node) -> Node:
     if not isinstance(stem, HybridStem):
         return _convolve(stem.patches, image)
     root: Any = stem.root
-    features = opset13.relu(_group_norm(root.norm, _convolve(root.conv, image)))
-    features = opset13.max_pool(features, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
-    for index, stage in enumerate(stem.stages.children()):
-        for block in stage.blocks.children():  # type: ignore[union-attr]
-            features = _bottleneck(block, features)
-        if index == 0 and stem.detail is not None:
-            features = opset13.add(features, _detail(stem.detail, image))
-    return features
-
-
-def _detail(path: Any, image: Node) -> Node:
-    """(B, 3, H, W) -> (B, C, H/8, W/8)."""
-    for conv, norm in zip(path.convs, path.norms, strict=True):
-        image = opset13.relu(_group_norm(norm, _convolve(conv, image)))
-    return _convolve(path.join, image)
+    image = opset13.relu(_group_norm(root.norm, _convolve(root.conv, image)))
+    image = opset13.max_pool(image, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3]).output(0)
+    for block in (block for stage in stem.stages.children() for block in stage.blocks.children()):  # type: ignore[union-attr]
+        image = _bottleneck(block, image)
+    return image
 
 
 def _bottleneck(block: Any, image: Node) -> Node:

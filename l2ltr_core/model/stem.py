@@ -56,7 +56,6 @@ class HybridStem(nn.Module):
                 3, root, kernel_size=7 * finer, stride=2 * finer, padding=3 * finer, eps=1e-5
             )
         self.stages = resnet.stages
-        self.detail = DetailPath(config.stem_detail, stages[0]) if config.stem_detail else None
         for module in self.stages.modules():
             if isinstance(module, DownsampleConv) and isinstance(module.norm, GroupNormAct):
                 module.norm.num_groups, module.norm.eps = module.norm.num_channels, 1e-5
@@ -64,38 +63,7 @@ class HybridStem(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB -> (B, C, H/P, W/P), P the patch."""
-        first, *others = self.stages
-        features = first(self.root(image))
-        if self.detail is not None:
-            features = features + self.detail(image)
-        for stage in others:
-            features = stage(features)
-        return features
-
-
-class DetailPath(nn.Module):
-    """What the root's wide strides pass over: to an eighth of the picture's size in three steps of two.
-
-    Its last map begins at zero, so a stem that is given such a path sees at first what it saw without.
-    """
-
-    def __init__(self, channels: int, out: int) -> None:
-        super().__init__()
-        widths = (3, channels, 2 * channels, 4 * channels)
-        self.convs = nn.ModuleList(
-            StandardizedConv(before, after, kernel_size=size, stride=2, padding=size // 2, eps=1e-5)
-            for before, after, size in zip(widths, widths[1:], (5, 3, 3), strict=False)
-        )
-        self.norms = nn.ModuleList(GroupNormAct(width, NORM_GROUPS, eps=1e-6) for width in widths[1:])
-        self.join = nn.Conv2d(widths[-1], out, kernel_size=1)
-        nn.init.zeros_(self.join.weight)
-        nn.init.zeros_(self.join.bias)  # type: ignore[arg-type]
-
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB -> (B, out, H/8, W/8)."""
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            image = norm(conv(image))
-        return self.join(image)
+        return self.stages(self.root(image))
 
 
 class PatchStem(nn.Module):

@@ -1,4 +1,4 @@
-"""Going on from a smaller network: what a larger one takes over, and what it has besides.
+"""Going on with finer pictures and farther tiles than before.
 
 Stems and heads (the weights of a `ColumnNetwork`) see at first just what they saw before; the layers after them
 (`take_over`) know at once where a new token is.
@@ -57,11 +57,10 @@ def grown(
     weights: dict[str, Tensor],
     before: tuple[ModelConfig, ViewConfig],
     wanted: tuple[ModelConfig, ViewConfig],
-    fresh: dict[str, Tensor],
 ) -> tuple[dict[str, Tensor], tuple[ModelConfig, ViewConfig]]:
     """Weights of a `ColumnNetwork`, grown from what they were made for towards what is wanted; what they are for now.
 
-    `fresh` are those of a new network of the wanted make. What cannot grow stays, for the caller to refuse.
+    What cannot grow stays, for the caller to refuse.
     """
     (model, view), (wanted_model, wanted_view) = before, wanted
     for side in SIDES:
@@ -76,10 +75,6 @@ def grown(
         weights = with_rows_beyond(weights, model.aerial_grid[0], beyond)
         model = replace(model, aerial_size_px=wanted_model.aerial_size_px)
         view = replace(view, chip_m=wanted_view.chip_m)
-    if _may_deepen(model, wanted_model):
-        weights = with_larger_stems(weights, fresh)
-        stages, detail = wanted_model.stem_stages, wanted_model.stem_detail
-        model = replace(model, stem_stages=stages, stem_detail=detail)
     return weights, (model, view)
 
 
@@ -105,23 +100,3 @@ def with_rows_beyond(weights: dict[str, Tensor], rows: int, beyond: int) -> dict
     name = "aerial_head.mlp.0.weight"
     heads = weights[name].unflatten(1, (-1, rows))  # (256, C, h), the top row being the farthest
     return weights | {name: F.pad(heads, (beyond, 0)).flatten(1)}
-
-
-def with_larger_stems(weights: dict[str, Tensor], fresh: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a `ColumnNetwork`, with what `fresh` ones of larger stems have besides, which changes nothing yet.
-
-    A further bottleneck begins as its shortcut, its last norm's scale being zero, and a `DetailPath` at zero.
-    """
-    besides = {
-        name: torch.zeros_like(value) if name.endswith(".norm3.weight") else value
-        for name, value in fresh.items()
-        if ".detail." in name or (".blocks." in name and ".blocks.0." not in name)
-    }
-    return besides | weights
-
-
-def _may_deepen(before: ModelConfig, after: ModelConfig) -> bool:
-    """Whether the stems of `after` have no fewer bottlenecks in any stage, and a detail path where `before` has one."""
-    stages = zip(before.stem_stages, after.stem_stages, strict=True)
-    same_path = before.stem_detail in (0, after.stem_detail)
-    return before.stem == after.stem == "hybrid" and same_path and all(few <= many for few, many in stages)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from timm.layers.norm_act import GroupNormAct
 from torch import Tensor
 
-from l2ltr_core.model.stem import DetailPath, HybridStem, PatchStem, StandardizedConv
+from l2ltr_core.model.stem import HybridStem, PatchStem, StandardizedConv
 
 FEW_PIXELS = 1024
 FEW_CHANNELS = 16
@@ -28,20 +28,10 @@ def features(stem: HybridStem | PatchStem, images: Tensor) -> Tensor:
     stages: Any = stem.stages
     images = images.contiguous(memory_format=torch.channels_last)
     x = root.pool(_norm(root.norm, _conv(root.conv, images), rectify=True))
-    for index, stage in enumerate(stages):
+    for stage in stages:
         for block in stage.blocks:
             x = _bottleneck(block, x)
-        if index == 0 and stem.detail is not None:
-            x = x + _detail(stem.detail, images)
     return x
-
-
-def _detail(path: DetailPath, x: Tensor) -> Tensor:
-    convs: Any = path.convs
-    norms: Any = path.norms
-    for conv, norm in zip(convs, norms, strict=True):
-        x = _norm(norm, _conv(conv, x), rectify=True)
-    return path.join(x)
 
 
 def _bottleneck(block: Any, x: Tensor) -> Tensor:

@@ -424,7 +424,7 @@ def load_warm_up(run: Run, path: Path) -> None:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
     wanted = (run.config.model, run.config.view)
-    weights, now = grown(weights, (model, view), wanted, run.columns.state_dict())
+    weights, now = grown(weights, (model, view), wanted)
     mine, theirs = (_warmed_for(*each) for each in (wanted, now))
     changed = [name for name in mine if mine[name] != theirs[name]]
     if changed:

@@ -43,8 +43,6 @@ def test_the_default_is_the_papers_model() -> None:
         ({"dropout": 1.0}, "dropout is 1.0; give a number from 0 up to below 1."),
         ({"stem_stages": (3, 4)}, r"stem_stages is \(3, 4\); give three whole numbers above 0."),
         ({"stem_width": 0.4}, "stem_width is 0.4; give a multiple of 0.5."),
-        ({"stem_detail": 24}, "stem_detail is 24; give 0 or a multiple of 32."),
-        ({"stem_detail": 32}, "patches of 16 and 16 pixels; it belongs to the hybrid stem and patches of 32"),
         ({"ground_size_px": (100, 512)}, r"ground_size_px is \(100, 512\); .* multiples of 16."),
     ],
 )

@@ -191,19 +191,6 @@ def test_a_larger_patch_makes_as_many_tokens_of_a_finer_picture() -> None:
             replace(config, ground_patch_px=wrong)
 
 
-def test_a_detail_path_says_nothing_before_it_has_learned_and_then_sees_single_pixels() -> None:
-    torch.manual_seed(0)
-    sizes = {"ground_size_px": (64, 128), "aerial_size_px": (96, 96)}
-    config = replace(SMALL, stem_detail=32, ground_patch_px=32, aerial_patch_px=32, **sizes)
-    stem = L2LTR(config).ground.stem
-    image = torch.randn(1, 3, 64, 128)
-    added = torch.nn.functional.pad(torch.randn(1, 3, 1, 1), (63, 64, 31, 32))
-    assert stem.detail(image).shape == (1, 128, 8, 16)
-    assert not stem.detail(image).any()
-    torch.nn.init.normal_(stem.detail.join.weight)
-    assert (stem(image) - stem(image + added)).abs().max() > 0
-
-
 def test_every_parameter_learns() -> None:
     torch.manual_seed(0)
     network = L2LTR(SMALL).train()

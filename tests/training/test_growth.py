@@ -1,4 +1,4 @@
-"""Larger networks that go on from smaller ones."""
+"""Finer pictures and farther tiles than a checkpoint began with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.training.growth import grown, take_over, with_finer_stem, with_rows_beyond
+from l2ltr_core.training.growth import take_over, with_finer_stem, with_rows_beyond
 from l2ltr_core.training.warmup import ColumnNetwork, new_network
 from tests.training.tiny_world import tiny_config
 
@@ -55,30 +55,3 @@ def test_a_checkpoint_of_nearer_tiles_places_farther_rows_where_its_farthest_was
     before = near.aerial.positional_embedding[0, 1:].unflatten(0, (2, 8))
     assert torch.equal(positions, torch.cat([before[:1], before]))
     assert torch.equal(far.ground.positional_embedding, near.ground.positional_embedding)
-
-
-@pytest.mark.parametrize("changes", [{"stem_stages": (2, 1, 3)}, {"stem_detail": 32}])
-def test_larger_stems_see_at_first_what_they_saw_before(changes: dict) -> None:
-    config = tiny_config()
-    model = replace(
-        config.model,
-        ground_size_px=tuple(2 * side for side in config.model.ground_size_px),
-        aerial_size_px=tuple(2 * side for side in config.model.aerial_size_px),
-        ground_patch_px=32,
-        aerial_patch_px=32,
-    )
-    larger = replace(model, **changes)
-    small, large = (ColumnNetwork(new_network(replace(config, model=each))) for each in (model, larger))
-    weights, (now, view) = grown(
-        small.state_dict(), (model, config.view), (larger, config.view), large.state_dict()
-    )
-    assert (now, view) == (larger, config.view)
-    large.load_state_dict(weights)
-    images = torch.randn(2, 3, *model.ground_size_px, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(large.ground(images), small.ground(images))
-    large.ground(images)[:, ::3].sum().backward()
-    besides = {name for name in weights if name not in small.state_dict() and name.startswith("ground_stem")}
-    learning = {name for name, p in large.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
-    assert besides & learning, "what is new must learn"
-    back, (still, _) = grown(weights, (larger, config.view), (model, config.view), small.state_dict())
-    assert still == larger and back.keys() == weights.keys(), "stems do not shrink"

@@ -14,9 +14,6 @@ CONFIGS = [
     ModelConfig(stem_stages=(1, 1, 1), stem_width=0.5),
     ModelConfig(stem_stages=(1, 2, 1), stem_width=1.0),
     ModelConfig(stem="patch", width=48),
-    ModelConfig(
-        stem_stages=(1, 1, 1), stem_width=0.5, stem_detail=32, ground_patch_px=32, aerial_patch_px=32
-    ),
 ]
 
 
@@ -29,13 +26,11 @@ def gradients(stem: HybridStem | PatchStem, out: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("config", CONFIGS)
 def test_training_sees_the_same_features_and_gradients_as_the_stem_as_written(config: ModelConfig) -> None:
     torch.manual_seed(0)
-    stem = build_stem(config, config.ground_patch_px)
+    stem = build_stem(config)
     for module in stem.modules():
         if isinstance(module, nn.GroupNorm):
             nn.init.normal_(module.weight, 1, 0.3)
             nn.init.normal_(module.bias, 0, 0.3)
-    if config.stem_detail:
-        nn.init.normal_(stem.detail.join.weight, 0, 0.1)
     images = torch.randn(2, 3, 64, 256)
     plain, ours = stem(images), features(stem, images)
     torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)

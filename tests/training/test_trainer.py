@@ -169,23 +169,6 @@ def test_training_goes_on_with_tiles_that_reach_farther(world: Path, tmp_path: P
         train(narrower, [world], tmp_path / "narrower", warm_start=warm_up, warm_up_further=True)
 
 
-def test_stems_go_on_larger_but_not_smaller(world: Path, tmp_path: Path) -> None:
-    config = tiny_config(2, 0)
-    train(config, [world], tmp_path / "small")
-    large = replace(config, model=replace(config.model, stem_stages=(2, 1, 2)))
-    first = tmp_path / "small" / "warmup.safetensors"
-    train(large, [world], tmp_path / "large", warm_start=first, warm_up_further=True)
-    grown = tmp_path / "large" / "warmup.safetensors"
-    before, after = load_file(first), load_file(grown)
-    assert {name.rsplit(".blocks.")[0] for name in after.keys() - before.keys()} == {
-        f"{side}_stem.stages.{stage}" for side in ("ground", "aerial") for stage in (0, 2)
-    }
-    moved = [float((after[name] - before[name]).abs().max()) for name in before]
-    assert 0 < max(moved) < 3 * config.warmup.learning_rate  # two steps of Adam from there, not from chance
-    with pytest.raises(ConfigurationError, match="warmed up with another 'stem_stages'"):
-        train(config, [world], tmp_path / "back", warm_start=grown, warm_up_further=True)
-
-
 def test_a_checkpoint_is_trained_further(world: Path, tmp_path: Path) -> None:
     config = tiny_config(2, 3)
     first = train(config, [world], tmp_path / "first").cards[0]
