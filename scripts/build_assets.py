@@ -131,7 +131,7 @@ LATEST_FOREIGN = [  # half of the uniform ones; easy ones, too, tell a street fr
     *(City("invented", "all", number, 600, 1) for number in range(201, 207)),
     *(City("invented", "quarter", number, 150, 1) for number in range(401, 413)),
 ]
-"""What the last sittings learned from: fewer photos than `HELSINKI` and `FOREIGN`, two thirds of them taken anew."""
+"""What the last sitting learned from: fewer photos than `HELSINKI` and `FOREIGN`, two thirds of them taken anew."""
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
 SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
@@ -153,39 +153,31 @@ class Lesson:
 
 
 def _lessons(
-    cities: list[City], latest: list[City], validation: City, city: str, *attentions: str, sittings: int
+    cities: list[City], latest: list[City], validation: City, city: str, *attentions: str
 ) -> dict[str, Lesson]:
-    """Stems in seven sittings, the networks in so many: on each of the stems but the first, then on the last again.
+    """Stems in seven sittings, the networks in six on the last six of them: `configs` says what each changes.
 
-    From the stems with the widest tiles on, both learn from the `latest` cities. `configs` says what each changes.
+    The last sitting of both learns from the `latest` cities.
     """
-    stems = [f"{city}-stems{each}" for each in STEM_SITTINGS]
-    lessons = {
-        each: Lesson(latest if each == stems[-1] else cities, validation, before, before is not None)
-        for before, each in zip([None, *stems[:-1]], stems, strict=True)
-    }
+    sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
+    lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in sittings]
+    for before, each in zip([None, *stems], stems, strict=False):
+        learned = latest if each == stems[-1] else cities
+        lessons[each] = Lesson(learned, validation, stems_of=before, further=before is not None)
     for name in (f"{city}-{attention}" for attention in attentions):
-        networks = [*(f"{name}-{each}" for each in NETWORK_SITTINGS[: sittings - 1]), name]
-        warmed = [*stems[1:], *stems[-1:]][:sittings]
-        for warm, before, each in zip(warmed, [None, *networks[:-1]], networks, strict=True):
-            learned = latest if warm == stems[-1] else cities
+        networks = [
+            *(f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth", "fifth")),
+            name,
+        ]
+        for warm, before, each in zip(stems[1:], [None, *networks], networks, strict=False):
+            learned = latest if each == name else cities
             lessons[each] = Lesson(learned, validation, stems_of=warm, after=before)
     return lessons
 
 
-STEM_SITTINGS = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
-NETWORK_SITTINGS = ("first", "second", "third", "fourth", "fifth", "sixth")
 LESSONS = {
-    **_lessons(
-        HELSINKI + FOREIGN,
-        LATEST_HELSINKI + LATEST_FOREIGN,
-        VALIDATION,
-        "helsinki",
-        "l2ltr",
-        "vit",
-        sittings=7,
-    ),
-    **_lessons(FOREIGN, LATEST_FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr", sittings=6),
+    **_lessons(HELSINKI + FOREIGN, LATEST_HELSINKI + LATEST_FOREIGN, VALIDATION, "helsinki", "l2ltr", "vit"),
+    **_lessons(FOREIGN, LATEST_FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr"),
     "helsinki-l2ltr-hard": Lesson(HARD, after="helsinki-l2ltr-fifth"),
 }
 TEST = RUNS / "helsinki-test"

@@ -35,10 +35,6 @@ class ObjectiveConfig:
     """Of the soft-margin triplet loss."""
     teacher_weight: float = 5.0
     """Of the cosine between the descriptor, through one linear map, and the column descriptor; 0 = none."""
-    relations_weight: float = 0.0
-    """Of how far the batch's matches are from the teacher's; 0 = none."""
-    teacher_temperature: float = 0.05
-    """Of the teacher's cosines in that."""
     ignore_within_m: float = 20.0
     """Pairs of other places closer than this are no negatives."""
 
@@ -158,10 +154,6 @@ class TrainConfig:
         require(
             self.warmup.steps > 0 or self.objective.teacher_weight == 0,
             "objective.teacher_weight needs a teacher; give warmup.steps above 0, or weight 0",
-        )
-        require(
-            self.warmup.steps > 0 or self.objective.relations_weight == 0,
-            "objective.relations_weight needs a teacher; give warmup.steps above 0, or weight 0",
         )
         require(
             self.model.ground_grid[1] == self.model.aerial_grid[1],

@@ -72,19 +72,6 @@ def info_nce(
     ) / 2
 
 
-def relations(scores: Tensor, taught: Tensor) -> Tensor:
-    """How far matches are from the teacher's: two (B, B) scores, cosines over temperatures -> 0 for the same.
-
-    The Kullback-Leibler divergence of their softmax, both directions averaged: two places that the teacher finds alike
-    need not be told apart, two that it tells apart by little must be (Hinton et al. 2015, over matches for classes).
-    """
-
-    def divergence(mine: Tensor, theirs: Tensor) -> Tensor:
-        return F.kl_div(mine.log_softmax(1), theirs.log_softmax(1), reduction="batchmean", log_target=True)
-
-    return (divergence(scores, taught) + divergence(scores.t(), taught.t())) / 2
-
-
 def _negatives(size: int, kept: Tensor | None, device: torch.device) -> Tensor:
     others = ~torch.eye(size, dtype=torch.bool, device=device)
     return others if kept is None else others & kept

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
-from l2ltr_core.training.losses import Remembered, info_nce, relations, soft_margin_triplet
+from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stem import features
 from l2ltr_core.training.transformer import describe
@@ -109,42 +109,29 @@ class Main(nn.Module):
     def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
         """The contrastive loss and, with a teacher, the cosine distance to what it says."""
         rows = ranks.rows(len(batch.ground))
-        ground, ground_taught = self._encode(self.network.ground, batch.ground[rows])
-        aerial, aerial_taught = self._encode(self.network.aerial, batch.aerial[rows])
+        ground, ground_off = self._encode(self.network.ground, batch.ground[rows])
+        aerial, aerial_off = self._encode(self.network.aerial, batch.aerial[rows])
         everywhere = ranks.gather(ground), ranks.gather(aerial)
         contrastive = contrast(*everywhere, self.objective, batch.kept, remembered)
         parts = {"loss": contrastive, "contrastive": contrastive}
-        if ground_taught is not None and aerial_taught is not None:
-            off = ranks.mean(self._off(ground, ground_taught) + self._off(aerial, aerial_taught))
+        if ground_off is not None and aerial_off is not None:
+            off = ranks.mean(ground_off + aerial_off)
             parts["loss"] = contrastive + self.objective.teacher_weight * off
             parts["teacher"] = off.detach() / 2
-            if self.objective.relations_weight:
-                scores = everywhere[0] @ everywhere[1].t() / self.objective.temperature
-                taught = ranks.gather(ground_taught) @ ranks.gather(aerial_taught).t()
-                apart = relations(scores, taught / self.objective.teacher_temperature)
-                parts["loss"] = parts["loss"] + self.objective.relations_weight * apart
-                parts["relations"] = apart.detach()
         return _with_matches(parts, *everywhere)
 
     def _encode(self, branch: Branch, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Descriptors (B, D), and the teacher's (B, w * 64), where there is one."""
+        """Descriptors (B, D), and how far on average they are from foretelling the teacher's, in [0, 2]."""
         with _compute_in(self.precision):
             with torch.set_grad_enabled(self.stem_factor > 0):
                 seen = features(branch.stem, images)
             descriptors = describe(branch, seen)
-            if self.teacher is None:
+            if self.teacher is None or self.lift is None:
                 return descriptors, None
             stem, head = self.teacher.of("ground" if branch is self.network.ground else "aerial")
             with torch.no_grad():
                 taught = head(seen if self.stem_factor == 0 else features(stem, images))
-        return descriptors, taught
-
-    def _off(self, descriptors: Tensor, taught: Tensor) -> Tensor:
-        """How far on average they are from foretelling what the teacher says, in [0, 2]."""
-        assert self.lift is not None
-        with _compute_in(self.precision):
-            foretold = self.lift(descriptors)
-        return 1 - F.cosine_similarity(foretold, taught, dim=1).mean()
+        return descriptors, 1 - F.cosine_similarity(self.lift(descriptors), taught, dim=1).mean()
 
     def groups(self) -> list[dict[str, Any]]:
         """The stems, already warm, learn more slowly than the rest; with factor 0 they do not move at all."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from l2ltr_core.training.losses import Remembered, info_nce, relations, soft_margin_triplet
+from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "retrieval.npz")
 
@@ -25,19 +25,6 @@ def test_the_triplet_loss_gives_the_authors_number() -> None:
 def test_info_nce_of_a_batch_without_any_signal_is_the_logarithm_of_its_size() -> None:
     same = F.normalize(torch.ones(6, 8), dim=1)
     assert float(info_nce(same, same, 0.07)) == pytest.approx(np.log(6), abs=1e-5)
-
-
-def test_matches_like_the_teachers_cost_nothing_and_others_what_their_distributions_differ_by() -> None:
-    mine, theirs = unit_rows(0) @ unit_rows(1).t() / 0.1, unit_rows(2) @ unit_rows(3).t() / 0.2
-    assert float(relations(theirs, theirs)) == pytest.approx(0, abs=1e-6)
-    assert float(relations(theirs + 3.0, theirs)) == pytest.approx(
-        0, abs=1e-5
-    )  # it is their order that counts
-    expected = []
-    for told, taught in ((mine, theirs), (mine.t(), theirs.t())):
-        p, q = (each.double().softmax(1).numpy() for each in (taught, told))
-        expected.append((p * np.log(p / q)).sum(1).mean())
-    assert float(relations(mine, theirs)) == pytest.approx(np.mean(expected), abs=1e-5)
 
 
 def test_info_nce_picks_among_the_kept_negatives_only() -> None:

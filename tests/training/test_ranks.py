@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,6 @@ def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
     """Both stages' gradients, summed over ranks; the warm-up's loss; what the first process says."""
     torch.manual_seed(0)
     config = tiny_config()
-    config = replace(config, objective=replace(config.objective, relations_weight=2.0))
     network = new_network(config)
     columns = ColumnNetwork(network)
     found = []

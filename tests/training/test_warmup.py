@@ -113,15 +113,3 @@ def test_frozen_stems_teach_the_same_without_looking_twice() -> None:
     still["loss"].backward()
     assert all(p.grad is None for p in network.ground.stem.parameters())
     assert network.ground.positional_embedding.grad is not None
-
-
-def test_the_teacher_may_tell_its_matches_too() -> None:
-    config = tiny_config()
-    related = replace(config, objective=replace(config.objective, relations_weight=2.0))
-    torch.manual_seed(0)
-    network = new_network(config)
-    stages = [Main(network, ColumnNetwork(network), each) for each in (config, related)]
-    stages[1].load_state_dict(stages[0].state_dict())
-    without, parts = (stage.outcome(make_batch(), Ranks()).parts for stage in stages)
-    assert "relations" not in without and float(parts["relations"]) > 0
-    assert parts["loss"].item() == pytest.approx((without["loss"] + 2 * parts["relations"]).item(), abs=1e-5)
