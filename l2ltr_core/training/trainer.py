@@ -419,9 +419,10 @@ def load_warm_up(run: Run, path: Path) -> None:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         seconds, made_for = float(about["seconds"]), json.loads(about["made_for"])
         view = ViewConfig.from_dict(made_for.pop("view"))
-        layers = {name: getattr(run.config.model, name) for name in AFTER_STEM}
-        model = ModelConfig.from_dict(made_for | layers)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        model = ModelConfig.from_dict(made_for | {"heads": 1})  # not told, no matter here, and fits any width
+        if weights.keys() != run.columns.state_dict().keys():
+            raise KeyError("stems and heads")
+    except (OSError, SafetensorError, KeyError, ValueError, ConfigurationError) as error:
         raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
     wanted = (run.config.model, run.config.view)
     weights, now = grown(weights, (model, view), wanted)
@@ -431,8 +432,6 @@ def load_warm_up(run: Run, path: Path) -> None:
         raise ConfigurationError(
             f"'{path}' was warmed up with another '{changed[0]}': use that configuration, or do without it."
         )
-    if weights.keys() != run.columns.state_dict().keys():
-        raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.")
     run.columns.load_state_dict(weights)
     run.seconds = seconds
 
