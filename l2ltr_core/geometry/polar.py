@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 Floats = NDArray[np.float32]
 
@@ -20,8 +21,7 @@ def to_polar(aerial: NDArray, size_px: tuple[int, int]) -> Floats:
     side = aerial.shape[0]
     if aerial.ndim != 3 or aerial.shape[1] != side:
         raise ValueError(f"expected an aerial square (S, S, C), found {aerial.shape}")
-    indices, weights = _polar_plan(side, size_px)
-    return _gather(np.pad(aerial, ((0, 1), (0, 1), (0, 0))), indices, weights, size_px)
+    return _resampled(_polar_plan(side, size_px), np.pad(aerial, ((0, 1), (0, 1), (0, 0))), size_px)
 
 
 def from_polar(polar: NDArray, side_px: int) -> Floats:
@@ -31,14 +31,13 @@ def from_polar(polar: NDArray, side_px: int) -> Floats:
     goes there and back keeps its layout and loses detail.
     """
     height, width = polar.shape[:2]
-    indices, weights = _aerial_plan(side_px, (height, width))
     wrapped = np.pad(polar, ((0, 1), (0, 0), (0, 0)))
     wrapped = np.concatenate([wrapped, wrapped[:, :1]], axis=1)  # heading goes round
-    return _gather(wrapped, indices, weights, (side_px, side_px))
+    return _resampled(_aerial_plan(side_px, (height, width)), wrapped, (side_px, side_px))
 
 
 @lru_cache(maxsize=8)
-def _polar_plan(side: int, size_px: tuple[int, int]) -> tuple[NDArray[np.intp], Floats]:
+def _polar_plan(side: int, size_px: tuple[int, int]) -> csr_array:
     height, width = size_px
     radius = side / 2 / height * (height - 1 - np.arange(height))[:, None]  # pixels from the camera
     angle = 2 * np.pi / width * np.arange(width)  # radians from south by west
@@ -46,7 +45,7 @@ def _polar_plan(side: int, size_px: tuple[int, int]) -> tuple[NDArray[np.intp], 
 
 
 @lru_cache(maxsize=8)
-def _aerial_plan(side: int, size_px: tuple[int, int]) -> tuple[NDArray[np.intp], Floats]:
+def _aerial_plan(side: int, size_px: tuple[int, int]) -> csr_array:
     height, width = size_px
     south = np.arange(side)[:, None] - side / 2
     west = side / 2 - np.arange(side)
@@ -55,10 +54,12 @@ def _aerial_plan(side: int, size_px: tuple[int, int]) -> tuple[NDArray[np.intp],
     return _plan(row, column, (height, width))
 
 
-def _plan(row: NDArray, column: NDArray, size_px: tuple[int, int]) -> tuple[NDArray[np.intp], Floats]:
+def _plan(row: NDArray, column: NDArray, size_px: tuple[int, int]) -> csr_array:
     """Where to look, in an array padded by one row below and one column to the right, and how much to take.
 
-    Returns (4, N) flat indices and (4, N) weights; a neighbour outside the array has weight zero.
+    Returns the linear map from the pixels of the padded array to the points asked for, (N, (H + 1)(W + 1)), four
+    entries a row; a neighbour outside the array has weight zero. SciPy applies it in one pass, several times faster
+    than NumPy gathers the four neighbours.
     """
     height, width = size_px
     row, column = np.broadcast_arrays(row, column)
@@ -69,15 +70,13 @@ def _plan(row: NDArray, column: NDArray, size_px: tuple[int, int]) -> tuple[NDAr
             r, c = top + down, left + right
             weight = (1 - np.abs(row - r)) * (1 - np.abs(column - c))
             inside = (r >= 0) & (r <= height) & (c >= 0) & (c <= width)
-            indices.append(np.where(inside, r * (width + 1) + c, 0).astype(np.intp).ravel())
+            indices.append(np.where(inside, r * (width + 1) + c, 0).astype(np.int32).ravel())
             weights.append(np.where(inside, weight, 0).astype(np.float32).ravel())
-    return np.stack(indices), np.stack(weights)
+    entries = np.stack(weights, axis=1).ravel(), np.stack(indices, axis=1).ravel()
+    first_of_row = 4 * np.arange(row.size + 1, dtype=np.int32)
+    return csr_array((*entries, first_of_row), shape=(row.size, (height + 1) * (width + 1)))
 
 
-def _gather(padded: NDArray, indices: NDArray[np.intp], weights: Floats, size_px: tuple[int, int]) -> Floats:
+def _resampled(plan: csr_array, padded: NDArray, size_px: tuple[int, int]) -> Floats:
     channels = padded.shape[2]
-    flat = padded.reshape(-1, channels)
-    result = np.zeros((indices.shape[1], channels), np.float32)
-    for index, weight in zip(indices, weights, strict=True):
-        result += flat[index] * weight[:, None]
-    return result.reshape(*size_px, channels)
+    return (plan @ padded.reshape(-1, channels).astype(np.float32)).reshape(*size_px, channels)
