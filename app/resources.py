@@ -27,6 +27,7 @@ from l2ltr_core.evaluation import HeldOut, read_held_out, searched_fingerprint
 from l2ltr_core.figures import STRIP_PX
 from l2ltr_core.figures.style import grey
 from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.gallery.agreement import split
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.inspection import (
@@ -229,6 +230,21 @@ def hidden_directions(
             looks = gallery(gallery_name).looks_at(place, chosen)
             aerial = looks[(looks @ descriptors[0]).argmax()]
     return score_falls(descriptors[0], descriptors[1:], aerial)
+
+
+@results.keeps
+def agreeing_directions(
+    photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place_id: int
+) -> NDArray[np.float32] | None:
+    """(w,): how far photo and tile agree in each direction, south first, by west; None for one without columns."""
+    chosen = encoder(checkpoint)
+    if chosen.columns is None:
+        return None
+    view = chosen.ground_view(panorama(photo), heading_deg)
+    with inference():
+        _, columns = split(chosen.encode_ground([view], prepared=True, columns=True), chosen.columns)
+    assert columns is not None
+    return gallery(gallery_name).agreement_by_direction(columns[0], place_id, chosen)
 
 
 @results.keeps

@@ -21,6 +21,7 @@ from l2ltr_core.assets import ASSETS, list_galleries
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 from l2ltr_core.errors import GalleryError
 from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.gallery.agreement import SHORTLIST, split
 from l2ltr_core.localization import SEARCHED_HEADINGS, localize, turned_views
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
@@ -52,6 +53,8 @@ def measure(checkpoint: str | Path, gallery: str | Path, photo: Path, repeats: i
     yield Row("first localization, all loaded from disk", "ms", first_ms)
     yield from whole_road(encoder, places, photo, repeats)
     yield from encoding(encoder, places, photo, repeats)
+    if encoder.columns is not None:
+        yield reranking(encoder, places, photo, repeats)
     yield searching(encoder, places, repeats)
 
 
@@ -85,6 +88,15 @@ def encoding(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> I
     aerial_ms, _ = timed(lambda: encoder.encode_aerial(chips), repeats)
     per_chip_ms = aerial_ms / len(chips)
     yield Row("encode aerial chips in a batch", "ms a chip", per_chip_ms, note="polar transform included")
+
+
+def reranking(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> Row:
+    """The best places of one photo, compared with it direction by direction."""
+    descriptors, columns = split(encoder.encode_ground([photo], columns=True), encoder.columns)
+    assert columns is not None
+    _, found = gallery.search(descriptors, encoder, SHORTLIST)
+    spent_ms, _ = timed(lambda: gallery.agreement(columns[0], found[0], encoder), repeats)
+    return Row("compare the best places direction by direction", "ms", spent_ms, note=f"{found.size} places")
 
 
 def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> Row:

@@ -311,6 +311,10 @@ def evaluate(
         float | None, typer.Option(help="Leave each photo so many degrees of the circle.")
     ] = None,
     gallery: Annotated[str | None, typer.Option(help="Another gallery than the dataset names.")] = None,
+    rerank: Annotated[
+        bool,
+        typer.Option(help="Compare the best places direction by direction, where the checkpoint can."),
+    ] = True,
     write_card: Annotated[
         bool, typer.Option("--write-card", help="Keep the result on the checkpoint's card.")
     ] = False,
@@ -329,12 +333,12 @@ def evaluate(
     with _progress("Photos") as progress:
         measured = measure(
             opened, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=searched,
-            progress=progress,
+            rerank=rerank, progress=progress,
         )  # fmt: skip
     report = measured.report
     if write_card:
         _write_card(checkpoint or encoder.name, report)
-        if report["protocol"] == "places" and report["heading"] == "exif" and fov_deg is None:
+        if report["protocol"] == "places" and report["heading"] == "exif" and fov_deg is None and rerank:
             _write_photos(checkpoint or encoder.name, measured, encoder, searched)
     if as_json:
         print(json.dumps(report, indent=2))
@@ -766,6 +770,7 @@ def _write_card(checkpoint: str, report: dict[str, Any]) -> None:
         [report["dataset"], report["protocol"]]
         + (["search"] if report["heading"] == "search" else [])
         + ([f"{report['fov_deg']:g} degrees"] if "fov_deg" in report else [])
+        + (["by CLS"] if report.get("reranked") is False else [])
     )
     update_card(checkpoint, results={**load_card(checkpoint).results, key: measured})
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.gallery.agreement import SHORTLIST, Columns, split
 from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, local_m, offset
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import RGB, Descriptors, HeadingSource, Location, LocationEstimate, Match, Panorama
@@ -51,8 +52,8 @@ class GroundEncoder(Checkpoint, Protocol):
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         """The north-centred view that the model sees."""
 
-    def encode_ground(self, images: Iterable[RGB], *, prepared: bool) -> Descriptors:
-        """Views to (N, D) float32 unit rows."""
+    def encode_ground(self, images: Iterable[RGB], *, prepared: bool, columns: bool = False) -> Descriptors:
+        """Views to (N, D) float32 unit rows; with `columns` (N, D + C), as `split` takes them apart."""
 
 
 @dataclass(frozen=True)
@@ -210,8 +211,8 @@ def localize(
             "turn it (--heading DEG) or let the program try a whole turn (--heading search)."
         )
     view = encoder.ground_view(panorama, heading_deg)
-    descriptors = encoder.encode_ground([view], prepared=True)
-    found, listed = _best_places(descriptors, encoder, gallery, top_k, apart_m)
+    seen = encoder.encode_ground([view], prepared=True, columns=encoder.columns is not None)
+    found, listed, speaking = _best_places(seen, encoder, gallery, top_k, apart_m)
     calibration = Calibration.of_card(encoder.card.calibration)
     weighed = found[:ESTIMATE_PLACES]
     scores = weighed["score"].to_numpy()
@@ -236,7 +237,7 @@ def localize(
         matches,
         panorama.location,
         view,
-        evidence(scores),
+        speaking,
         tuple(notes),
         calibration.least_evidence_in(gallery.name, len(gallery.places), gallery.looks(encoder))
         if told
@@ -246,20 +247,38 @@ def localize(
 
 
 def _best_places(
-    descriptors: Descriptors, encoder: GroundEncoder, gallery: Gallery, top_k: int, apart_m: float
-) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """The gallery's places with their `score`, best first, and which of these rows to list."""
-    wanted = max(top_k, ESTIMATE_PLACES)
+    seen: Descriptors, encoder: GroundEncoder, gallery: Gallery, top_k: int, apart_m: float
+) -> tuple[pd.DataFrame, NDArray[np.int64], float]:
+    """The gallery's places with their `score`, best first, which of these rows to list, and the photo's evidence."""
+    descriptors, columns = split(seen, encoder.columns)
+    wanted = max(top_k, ESTIMATE_PLACES, SHORTLIST)
     while True:
         scores, place_ids = gallery.search(descriptors, encoder, wanted)
         there = place_ids[0] >= 0  # an approximate index may find fewer
-        found = gallery.places.iloc[place_ids[0][there]].assign(score=scores[0][there])
+        ids, alike = place_ids[0][there], scores[0][there]
+        speaking = evidence(alike)
+        if columns is not None:
+            ids, alike = rerank(ids, columns[0], encoder, gallery)
+        found = gallery.places.iloc[ids].assign(score=alike)
         if not apart_m:
-            return found, np.arange(min(top_k, len(found)))
+            return found, np.arange(min(top_k, len(found))), speaking
         listed = best_apart(found["latitude"].to_numpy(), found["longitude"].to_numpy(), apart_m, top_k)
         if len(listed) == top_k or wanted >= len(gallery.places):
-            return found, listed
+            return found, listed, speaking
         wanted *= 4
+
+
+def rerank(
+    place_ids: NDArray[np.int64], columns: Columns, encoder: Checkpoint, gallery: Gallery
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(K,) places, best by CLS first, in the order in which they agree direction by direction, and their agreement.
+
+    `columns` (w, d) is what the photo shows in each direction. Only the first `SHORTLIST` change their order.
+    """
+    agreeing = gallery.agreement(columns, place_ids, encoder)
+    order = np.argsort(-agreeing[:SHORTLIST], kind="stable")
+    order = np.concatenate([order, np.arange(len(order), len(place_ids))])
+    return place_ids[order], agreeing[order]
 
 
 def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: int) -> NDArray[np.int64]:
@@ -366,7 +385,7 @@ class Circles:
 
 
 def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float64]:
-    """Softmax of (K,) cosine similarities."""
+    """Softmax of (K,) scores."""
     weights = np.exp((scores.astype(np.float64) - scores.max()) / temperature)
     return weights / weights.sum()
 

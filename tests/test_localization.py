@@ -24,7 +24,7 @@ from l2ltr_core.localization import (
 )
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import Location, Match, Panorama
-from tests.town import CHIP_M, ColourEncoder, town, write_raster
+from tests.town import CHIP_M, ColourEncoder, DirectionEncoder, town, write_raster
 
 ENCODER = ColourEncoder()
 PLACE = 100
@@ -53,6 +53,26 @@ def test_a_photo_finds_its_place(gallery: Gallery) -> None:
     assert scores == sorted(scores, reverse=True)
     assert (result.gallery, result.checkpoint) == ("town", "colours")
     assert result.notes == ()
+
+
+def test_the_best_places_are_put_in_the_order_in_which_they_agree_direction_by_direction(
+    tmp_path: Path,
+) -> None:
+    streets = town()
+    streets[:, 200:] = np.roll(streets[:, :200], 16, axis=1)  # the same blocks again, one further east
+    raster = write_raster(tmp_path / "town.tif", streets)
+    encoder = DirectionEncoder()
+    twice = build_gallery(open_imagery(raster), tmp_path / "gallery", encoder, spacing_m=10)
+    photos = [photo_of(twice, place) for place in range(0, len(twice.places), 5)]
+    found = [localize(photo, encoder=encoder, gallery=twice) for photo in photos]
+    alone = [localize(photo, encoder=DirectionEncoder(columns=None), gallery=twice) for photo in photos]
+    right = [result.error_m is not None and result.error_m < 25 for result in found]
+    right_alone = [result.error_m is not None and result.error_m < 25 for result in alone]
+    assert np.mean(right) > np.mean(right_alone)
+    for result, other in zip(found, alone, strict=True):
+        scores = [match.score for match in result.matches]
+        assert scores == sorted(scores, reverse=True)
+        assert result.evidence == other.evidence  # whether it is there at all is said by CLS
 
 
 def test_the_known_heading_is_used(gallery: Gallery) -> None:

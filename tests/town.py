@@ -22,6 +22,7 @@ SIDE_M = 200.0
 PIXEL_M = 0.5
 CHIP_M = 32.0
 VIEW_PX = (8, 16)
+DIRECTIONS = (VIEW_PX[1], 3 * VIEW_PX[0])
 
 
 def town(side_px: int = round(SIDE_M / PIXEL_M), seed: int = 0) -> RGB:
@@ -76,6 +77,7 @@ class ColourEncoder:
     chip_m: float = CHIP_M
     calibration: dict[str, float] = field(default_factory=dict)
     encoded: int = 0
+    columns: tuple[int, int] | None = None
 
     @property
     def card(self) -> Any:
@@ -84,15 +86,36 @@ class ColourEncoder:
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         return _small(align(panorama, heading_deg).pixels)
 
-    def encode_ground(self, images: Iterable[RGB], *, prepared: bool = False) -> Descriptors:
+    def encode_ground(
+        self, images: Iterable[RGB], *, prepared: bool = False, columns: bool = False
+    ) -> Descriptors:
         assert prepared
-        return self.encode_aerial(images)
+        return self.encode_aerial(images, columns=columns)
 
-    def encode_aerial(self, images: Iterable[RGB]) -> Descriptors:
+    def encode_aerial(self, images: Iterable[RGB], *, columns: bool = False) -> Descriptors:
+        assert not columns or self.columns
         rows = np.stack([_small(image).ravel() for image in images]).astype(np.float32)
         self.encoded += len(rows)
         rows -= rows.mean(axis=1, keepdims=True)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@dataclass
+class DirectionEncoder(ColourEncoder):
+    """CLS is the row of mean colours, column by column and then sorted, so that it does not know any direction;
+    the columns do."""
+
+    name: str = "directions"
+    fingerprint: str = "c0105e00000000c0"
+    columns: tuple[int, int] | None = DIRECTIONS
+
+    def encode_aerial(self, images: Iterable[RGB], *, columns: bool = False) -> Descriptors:
+        rows = super().encode_aerial(images)
+        each = rows.reshape(-1, *VIEW_PX, 3).transpose(0, 2, 1, 3).reshape(len(rows), *DIRECTIONS)
+        undirected = np.sort(each.mean(axis=2), axis=1)
+        undirected -= undirected.mean(axis=1, keepdims=True)
+        cls = undirected / np.linalg.norm(undirected, axis=1, keepdims=True)
+        return np.concatenate([cls, each.reshape(len(rows), -1)], axis=1) if columns else cls
 
 
 def _small(image: RGB) -> RGB:

@@ -202,6 +202,24 @@ def hiding(
     )
 
 
+def directions(parts: NDArray[np.float32]) -> None:
+    """Below a polar picture: how far photo and tile agree in each of (w,) directions, south first, by west.
+
+    A bar is full where a direction agrees half as much again as each would in a perfect match.
+    """
+    step = 360 / len(parts)
+    bars = "".join(
+        f"<i style='--part:{min(1.0, max(0.0, float(part)) * len(parts) / 1.5):.2f}' "
+        f"title='{figures.wind(180 + step * (number + 0.5))}: {float(part):+.3f}'></i>"
+        for number, part in enumerate(parts)
+    )
+    best = figures.wind(180 + step * (int(parts.argmax()) + 0.5))
+    st.html(
+        f"<div class='directions' role='img' aria-label='How far photo and tile agree in each direction, south first, "
+        f"by west; most in the {best}'>{bars}</div>"
+    )
+
+
 def _cell(each: Head) -> dict[str, Any]:
     mean = each.head is None
     return {

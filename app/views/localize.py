@@ -193,11 +193,22 @@ def _selected_place(found: Localization, gallery_name: str) -> None:
     st.markdown(
         f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}"
     )
-    st.caption(f"{match.latitude:.5f}, {match.longitude:.5f} · similarity {match.score:.3f} · north is up")
+    score = "similarity" if resources.card(found.checkpoint).model.columns is None else "agreement"
+    st.caption(f"{match.latitude:.5f}, {match.longitude:.5f} · {score} {match.score:.3f} · north is up")
     polar = resources.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
-    if polar is not None:
-        st.image(polar, width="stretch", alt="The tile unrolled around its centre, north in the middle")
-        st.caption("The same tile as the model sees it: unrolled around its centre, like the photo above.")
+    if polar is None:
+        return
+    st.image(polar, width="stretch", alt="The tile unrolled around its centre, north in the middle")
+    photo = state.photo()
+    parts = photo and resources.agreeing_directions(
+        photo, found.heading_deg, found.checkpoint, gallery_name, match.place_id
+    )
+    if parts is not None:
+        components.directions(parts)
+    st.caption(
+        "The same tile as the model sees it: unrolled around its centre, like the photo above."
+        + (" The bars say how far photo and tile agree in each direction." if parts is not None else "")
+    )
 
 
 def _of(found: Localization) -> tuple[object, ...]:

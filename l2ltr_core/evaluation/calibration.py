@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.recall import score_blocks
 from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.gallery.agreement import split
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.localization import (
     ESTIMATE_PLACES,
@@ -26,6 +27,7 @@ from l2ltr_core.localization import (
     evidence,
     log_odds,
     match_probabilities,
+    rerank,
 )
 from l2ltr_core.types import Descriptors, Location
 
@@ -58,10 +60,10 @@ class Judged:
         return Judged(self.mass[photos], self.holds[photos], self.evidence[photos])
 
 
-def judge(
-    ground: Descriptors, locations: Sequence[Location], gallery: Gallery, encoder: Checkpoint
-) -> Judged:
-    """Estimate where each photo (Q, D) was taken among the places of `gallery`, as localization does."""
+def judge(seen: Descriptors, locations: Sequence[Location], gallery: Gallery, encoder: Checkpoint) -> Judged:
+    """Estimate where each photo was taken among the places of `gallery`, as localization does; `seen` is (Q, D), or
+    (Q, D + C) of a checkpoint with columns."""
+    ground, columns = split(seen, encoder.columns)
     latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()
     radius_m = circle_radius_m(gallery)
     mass = np.empty((len(ground), len(TEMPERATURES)))
@@ -70,10 +72,13 @@ def judge(
     rows = (row for _, scores in score_blocks(ground, places, looks) for row in scores)
     for photo, (row, truth) in enumerate(zip(rows, locations, strict=True)):
         best = np.argsort(-row, kind="stable")[:ESTIMATE_PLACES]
-        speaking[photo] = evidence(row[best])
+        scores = row[best]
+        speaking[photo] = evidence(scores)
+        if columns is not None:
+            best, scores = rerank(best, columns[photo], encoder, gallery)
         circles = Circles.around(latitudes[best], longitudes[best], radius_m)
         for column, temperature in enumerate(TEMPERATURES):
-            place, mass[photo, column] = circles.heaviest(match_probabilities(row[best], temperature))
+            place, mass[photo, column] = circles.heaviest(match_probabilities(scores, temperature))
             holds[photo, column] = distance_between_m(truth, place) <= radius_m
     return Judged(mass, holds, speaking)
 

@@ -6,8 +6,9 @@ as it is, right is every place within 25 m of where the photo was taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,12 +19,14 @@ from l2ltr_core.datasets import PairedDataset, Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation.recall import (
     TIE,
+    Again,
     ranks_of_best_right,
     ranks_of_own,
     recalls_of_ranks,
     score_blocks,
 )
 from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
+from l2ltr_core.gallery.agreement import Columns, agreement, split
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
 from l2ltr_core.localization import GroundEncoder, best_apart, searched_headings, turned_views
@@ -45,12 +48,23 @@ class EvaluatedEncoder(GroundEncoder, AerialEncoder, Protocol):
 
 @dataclass(frozen=True)
 class _Ranked:
-    """What a protocol ranks: descriptors (N * looks, D), and where the N places are (None if unknown)."""
+    """What a protocol ranks: descriptors (N * looks, D), and where the N places are (None if unknown).
+
+    `agreement` compares a photo's columns (w, d) with those of K places, for a checkpoint that has any.
+    """
 
     descriptors: Descriptors
     latitudes: NDArray | None
     longitudes: NDArray | None
     looks: int = 1
+    agreement: Callable[[Columns, NDArray[np.int64]], NDArray[np.float32]] | None = None
+
+    def again(self, columns: Columns | None) -> Again | None:
+        """How photos with these columns (Q, w, d) are looked at again, None where they are not."""
+        compare = self.agreement
+        if columns is None or compare is None:
+            return None
+        return lambda photo, places: compare(columns[photo], places)
 
     def __len__(self) -> int:
         return len(self.descriptors) // self.looks
@@ -78,17 +92,18 @@ def evaluate(
     heading: Literal["exif", "search"] = "exif",
     fov_deg: float | None = None,
     gallery: Gallery | None = None,
+    rerank: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Recalls (fractions) and, where positions are known, distances of the first match in metres.
 
     The protocol defaults to `places` where the dataset names a gallery. `search` finds each photo's heading
-    in the gallery instead of being told; `fov_deg` leaves each photo a random part of the circle. Raises
-    ConfigurationError, DatasetError or GalleryError.
+    in the gallery instead of being told; `fov_deg` leaves each photo a random part of the circle. Without `rerank`
+    CLS alone decides, as in the paper. Raises ConfigurationError, DatasetError or GalleryError.
     """
     return measure(
         dataset, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=gallery,
-        progress=progress,
+        rerank=rerank, progress=progress,
     ).report  # fmt: skip
 
 
@@ -101,6 +116,7 @@ def measure(
     fov_deg: float | None = None,
     gallery: Gallery | None = None,
     photos: Sequence[Query] | None = None,
+    rerank: bool = True,
     progress: Progress | None = None,
 ) -> Evaluation:
     """`evaluate` with what became of each photo; `photos` are some of the dataset's own, perhaps altered."""
@@ -114,15 +130,16 @@ def measure(
             gallery.places["latitude"].to_numpy(),
             gallery.places["longitude"].to_numpy(),
             gallery.looks(encoder),
+            partial(gallery.agreement, encoder=encoder),
         )
     else:
         ranked = _tiles(dataset, encoder)
     panoramas = load_photos(photos, fov_deg, progress)
     if heading == "exif":
-        ground = encode_photos(panoramas, encoder)
+        seen = encode_photos(panoramas, encoder)
         table = pd.DataFrame({"photo": [photo.name for photo in photos]})
     else:
-        ground, headings_deg = _under_best_heading(panoramas, encoder, ranked.descriptors)
+        seen, headings_deg = _under_best_heading(panoramas, encoder, ranked.descriptors)
         table = pd.DataFrame({"photo": [photo.name for photo in photos], "heading_deg": headings_deg})
     report: dict[str, Any] = {
         "dataset": dataset.name,
@@ -134,7 +151,11 @@ def measure(
     }
     if fov_deg is not None:
         report["fov_deg"] = fov_deg
-    ranks, ranks_apart, errors_m = _rank(photos, ground, ranked, protocol)
+    ground, columns = split(seen, encoder.columns)
+    again = ranked.again(columns) if rerank else None
+    if columns is not None:
+        report["reranked"] = rerank
+    ranks, ranks_apart, errors_m = _rank(photos, ground, ranked, again, protocol)
     report |= _summary(ranks, errors_m, len(ranked))
     table = table.assign(rank=ranks + 1)
     if ranks_apart is not None:
@@ -185,31 +206,35 @@ def _check(
 def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder) -> _Ranked:
     """The dataset's own squares; where each belongs to one photo they are where the photo is."""
     chip_m = encoder.card.view.chip_m
-    descriptors = encoder.encode_aerial(dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
+    tiles = (dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
+    seen = encoder.encode_aerial(tiles, columns=encoder.columns is not None)
+    descriptors, columns = split(seen, encoder.columns)
+    compare = None if columns is None else lambda photo, places: agreement(photo, columns[places])
     if dataset.tile_count != len(dataset.queries) or any(q.location is None for q in dataset.queries):
-        return _Ranked(descriptors, None, None)
+        return _Ranked(descriptors, None, None, agreement=compare)
     latitudes, longitudes = np.empty(len(descriptors)), np.empty(len(descriptors))
     for query in dataset.queries:
         assert query.location is not None
         latitudes[query.tile], longitudes[query.tile] = query.location.latitude, query.location.longitude
-    return _Ranked(descriptors, latitudes, longitudes)
+    return _Ranked(descriptors, latitudes, longitudes, agreement=compare)
 
 
 def encode_photos(panoramas: Iterable[Panorama], encoder: EvaluatedEncoder) -> Descriptors:
-    """(Q, D) descriptors of photos under the headings they know."""
+    """(Q, D) descriptors of photos under the headings they know; (Q, D + C) for a checkpoint with columns."""
     views = (encoder.ground_view(panorama, panorama.heading_deg or 0.0) for panorama in panoramas)
-    return encoder.encode_ground(views, prepared=True)
+    return encoder.encode_ground(views, prepared=True, columns=encoder.columns is not None)
 
 
 def _under_best_heading(
     panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, gallery: Descriptors
 ) -> tuple[Descriptors, list[float]]:
-    """(Q, D) descriptors of photos under the heading that finds the best match, and those headings."""
+    """What `encode_photos` gives under the heading that finds the best match, and those headings."""
     headings_deg = searched_headings()
     turned = (view for panorama in panoramas for view in turned_views(panorama, encoder))
-    every = encoder.encode_ground(turned, prepared=True)
+    every = encoder.encode_ground(turned, prepared=True, columns=encoder.columns is not None)
     every = every.reshape(-1, len(headings_deg), every.shape[1])
-    best = [int((views @ gallery.T).max(axis=1).argmax()) for views in every]
+    dimensions = gallery.shape[1]
+    best = [int((views[:, :dimensions] @ gallery.T).max(axis=1).argmax()) for views in every]
     return every[np.arange(len(best)), best], [headings_deg[turn] for turn in best]
 
 
@@ -229,7 +254,7 @@ def load_photos(
 
 
 def _rank(
-    queries: Iterable[Query], ground: Descriptors, ranked: _Ranked, protocol: str
+    queries: Iterable[Query], ground: Descriptors, ranked: _Ranked, again: Again | None, protocol: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float32] | None]:
     """(Q,) ranks, from 0, of the first right place, among all and among places that lie apart, and metres from each
     photo to its first match."""
@@ -238,7 +263,7 @@ def _rank(
     own = np.array([query.tile for query in photos])
     alone = None if positions is None else _alone(positions)
     ranks, ranks_apart, first_m = [], [], []
-    for block, scores in score_blocks(ground, ranked.descriptors, ranked.looks):
+    for block, scores in score_blocks(ground, ranked.descriptors, ranked.looks, again):
         apart_m = None if positions is None else _distances_m(positions[block], ranked)
         if protocol == "paired":
             ranks.append(ranks_of_own(scores, own[block]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.errors import CheckpointError
+from l2ltr_core.gallery.agreement import SHORTLIST
 from l2ltr_core.types import Descriptors
 
 TIE = 1e-6
@@ -39,12 +41,17 @@ def one_percent(gallery_size: int) -> int:
     return max(1, gallery_size // 100)
 
 
-def score_blocks(
-    ground: Descriptors, aerial: Descriptors, looks: int = 1
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Cosine similarities of a block of photos at a time: (rows, (B, N)); refuses what is not a number.
+Again: TypeAlias = Callable[[int, NDArray[np.int64]], NDArray[np.float32]]
+"""How far a photo, given by its row, agrees with K places direction by direction, each at least 0."""
 
-    With several `looks` at each place, (N * looks, D), that of the best.
+
+def score_blocks(
+    ground: Descriptors, aerial: Descriptors, looks: int = 1, again: Again | None = None
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Scores of a block of photos at a time: (rows, (B, N)); refuses what is not a number.
+
+    Cosine similarities, with several `looks` at each place, (N * looks, D), that of the best. With `again` the
+    first `SHORTLIST` places of each photo score their agreement instead, and all others below 0.
     """
     for name, descriptors in (("ground", ground), ("aerial", aerial)):
         if not np.isfinite(descriptors).all():
@@ -55,7 +62,17 @@ def score_blocks(
     for first in range(0, len(ground), BLOCK_QUERIES):
         block = slice(first, min(first + BLOCK_QUERIES, len(ground)))
         scores = ground[block] @ aerial.T
-        yield block, scores if looks == 1 else scores.reshape(len(scores), -1, looks).max(axis=2)
+        scores = scores if looks == 1 else scores.reshape(len(scores), -1, looks).max(axis=2)
+        yield block, scores if again is None else _reranked(scores, first, again)
+
+
+def _reranked(scores: NDArray[np.float32], first: int, again: Again) -> NDArray[np.float32]:
+    """(B, N) cosines of the photos from `first` on -> what they score when the best are looked at again."""
+    reranked = scores - 2  # a cosine is at most 1
+    for row, mine in enumerate(scores):
+        best = np.argpartition(-mine, min(SHORTLIST, len(mine)) - 1)[:SHORTLIST]
+        reranked[row, best] = again(first + row, best)
+    return reranked
 
 
 def ranks_of_best_right(scores: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.int64]:

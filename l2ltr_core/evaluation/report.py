@@ -36,6 +36,7 @@ from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_photos, lo
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
 from l2ltr_core.gallery import Gallery
+from l2ltr_core.gallery.agreement import split
 from l2ltr_core.inspection import layer_cka, layer_similarity
 from l2ltr_core.localization import ESTIMATE_PLACES, SEARCHED_HEADINGS, Calibration, evidence
 from l2ltr_core.model.encoder import Encoder
@@ -157,14 +158,19 @@ def spread(photos: Sequence[T], count: int) -> list[T]:
 
 
 def _places(subject: Subject, progress: Progress | None) -> Found:
-    measured = measure(
-        subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery, progress=progress
-    )
-    return Found(_numbers(measured), photos=measured)
+    run = partial(measure, subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery)
+    measured = run(progress=progress)
+    return Found({**_numbers(measured), **_by_cls(subject, run)}, photos=measured)
 
 
 def _paired(subject: Subject, progress: Progress | None) -> Found:
-    return Found(_numbers(measure(subject.held_out, subject.encoder, protocol="paired", progress=progress)))
+    run = partial(measure, subject.held_out, subject.encoder, protocol="paired")
+    return Found({**_numbers(run(progress=progress)), **_by_cls(subject, run)})
+
+
+def _by_cls(subject: Subject, run: Callable[..., Evaluation]) -> dict[str, Any]:
+    """What CLS finds alone, for a checkpoint whose places are otherwise re-ranked."""
+    return {} if subject.encoder.columns is None else {"by_cls": _brief(run(rerank=False))}
 
 
 def _validation_photos(subject: Subject, progress: Progress | None) -> Found:
@@ -200,7 +206,8 @@ def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
     chosen = fit(validation)
     elsewhere = subject.data("elsewhere")
     photos = spread(elsewhere.queries, ELSEWHERE_PHOTOS)
-    ground = encode_photos(load_photos(photos, None, progress), subject.encoder)
+    seen = encode_photos(load_photos(photos, None, progress), subject.encoder)
+    ground, _ = split(seen, subject.encoder.columns)
     scores, _ = subject.gallery.search(ground, subject.encoder, ESTIMATE_PLACES)
     speaking = np.array([evidence(row) for row in scores])
     held_out = subject.judged("held_out", progress).evidence
@@ -379,7 +386,7 @@ def _brief(measured: Evaluation) -> dict[str, Any]:
     numbers = _numbers(measured)
     kept = (*(f"recall_at_{k}" for k in INTERVALS_OF), "median_error_m")
     return {
-        **{name: numbers[name] for name in kept},
+        **{name: numbers[name] for name in kept if name in numbers},
         "intervals": {"recall_at_1": numbers["intervals"]["recall_at_1"]},
     }
 

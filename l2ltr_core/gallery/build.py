@@ -17,7 +17,7 @@ from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError,
 from l2ltr_core.files import whole
 from l2ltr_core.gallery.engines import ENGINES, AerialEncoder, BlockEncoder
 from l2ltr_core.gallery.gallery import Gallery, open_gallery
-from l2ltr_core.gallery.index import KINDS, make_index, write_index
+from l2ltr_core.gallery.index import KINDS, make_columns_index, make_index, write_index
 from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
 from l2ltr_core.geometry.geodesy import apart_m, grid, grid_size, offset
 from l2ltr_core.imagery import Imagery
@@ -295,12 +295,16 @@ def _store_index(
     looks: int,
 ) -> GalleryManifest:
     """The index and its record in `folder`, and the manifest that knows them; the caller writes that."""
-    places, dimensions = sum(map(len, blocks)) // looks, blocks[0].shape[1]
-    record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, places, chip_m, looks)
+    places, shape = sum(map(len, blocks)) // looks, encoder.columns
+    dimensions = blocks[0].shape[1] - (math.prod(shape) if shape else 0)
+    record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, places, chip_m, looks, shape)
     (folder / DESCRIPTORS).mkdir(exist_ok=True)
-    write_index(make_index(blocks, kind), folder / record.file)
+    write_index(make_index([block[:, :dimensions] for block in blocks], kind), folder / record.file)
+    if shape:
+        columns = [block[:, dimensions:] for block in blocks]
+        write_index(make_columns_index(columns), folder / record.columns_file)
     (folder / record.card_file).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
-    files = {file: FileRecord.of(folder / file) for file in (record.file, record.card_file)}
+    files = {file: FileRecord.of(folder / file) for file in (*record.contents, record.card_file)}
     return manifest.with_index(record, files)
 
 

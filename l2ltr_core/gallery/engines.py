@@ -28,8 +28,8 @@ class AerialEncoder(Checkpoint, Protocol):
     def card(self) -> Any:
         """With `view.chip_m`, the width in metres of the squares it was trained on."""
 
-    def encode_aerial(self, images: Iterable[RGB]) -> Descriptors:
-        """North-up squares to (N, D) float32 unit rows."""
+    def encode_aerial(self, images: Iterable[RGB], *, columns: bool) -> Descriptors:
+        """North-up squares to (N, D) float32 unit rows; with `columns` (N, D + C), as `split` takes them apart."""
 
 
 @dataclass
@@ -42,11 +42,12 @@ class BlockEncoder:
     imagery: Imagery | None = None
 
     def __call__(self, places: Sequence[Location]) -> Descriptors:
-        """(N, D) descriptors of the squares around N places."""
+        """(N, D) descriptors of the squares around N places; (N, D + C) for a checkpoint with columns."""
         if self.imagery is None:
             self.imagery = open_imagery(self.source)
         imagery = self.imagery
-        return self.encoder.encode_aerial(imagery.chip(place, self.chip_m, None) for place in places)
+        chips = (imagery.chip(place, self.chip_m, None) for place in places)
+        return self.encoder.encode_aerial(chips, columns=self.encoder.columns is not None)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the imagery; a path that another process can follow from wherever it works."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from l2ltr_core.assets import find_gallery, list_galleries
 from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
-from l2ltr_core.gallery.index import read_index, stored_descriptors
+from l2ltr_core.gallery.agreement import Columns, agreement, agreement_by_direction
+from l2ltr_core.gallery.index import chosen_descriptors, read_index, stored_descriptors
 from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
 from l2ltr_core.geometry.geodesy import apart_m
 from l2ltr_core.imagery import Imagery, open_imagery
@@ -35,6 +37,10 @@ class Checkpoint(Protocol):
     def fingerprint(self) -> str:
         """Which weights exactly."""
 
+    @property
+    def columns(self) -> tuple[int, int] | None:
+        """Azimuths of a column descriptor and the numbers of each, None without."""
+
 
 class Gallery:
     """An opened gallery. Safe to share between threads; indexes and imagery are read when first needed."""
@@ -44,6 +50,7 @@ class Gallery:
         self.folder = folder
         self.manifest = manifest
         self._indexes: dict[str, Any] = {}
+        """By file."""
         self._lock = threading.Lock()
 
     @property
@@ -135,6 +142,34 @@ class Gallery:
         """(N * looks, D) float32 descriptors of all places, by place id; approximate for an ivfpq index."""
         return stored_descriptors(self._index(encoder))
 
+    def agreement(
+        self, ground: Columns, place_ids: NDArray[np.int64], encoder: Checkpoint
+    ) -> NDArray[np.float32]:
+        """(K,) how far a photo (w, d) agrees with K places, direction by direction: that of each place's best look.
+
+        Raises GalleryError when the gallery does not keep the columns of the checkpoint.
+        """
+        looks = self._columns_of(place_ids, encoder)
+        return agreement(ground, looks.reshape(-1, *ground.shape)).reshape(looks.shape[:2]).max(axis=1)
+
+    def agreement_by_direction(
+        self, ground: Columns, place_id: int, encoder: Checkpoint
+    ) -> NDArray[np.float32]:
+        """(w,) the parts of the cosine similarity of a photo (w, d) and that look at a place that agrees best."""
+        looks = self._columns_of(np.array([place_id]), encoder)[0]
+        return agreement_by_direction(ground, looks)[agreement(ground, looks).argmax()]
+
+    def _columns_of(self, place_ids: NDArray[np.int64], encoder: Checkpoint) -> Columns:
+        """(K, looks, w, d)."""
+        record = self._record(encoder)
+        if not record.columns:
+            raise GalleryError(
+                f"The gallery {self.name} keeps no columns of the checkpoint {encoder.name}; build it anew."
+            )
+        index = self._read(record, record.columns_file, math.prod(record.columns))
+        rows = (place_ids[:, None] * record.looks + np.arange(record.looks)).ravel()
+        return chosen_descriptors(index, rows).reshape(-1, record.looks, *record.columns)
+
     def _record(self, encoder: Checkpoint) -> IndexRecord:
         record = self.manifest.index_of(encoder.fingerprint)
         if record is None:
@@ -143,10 +178,13 @@ class Gallery:
 
     def _index(self, encoder: Checkpoint) -> Any:
         record = self._record(encoder)
+        return self._read(record, record.file, record.dimensions)
+
+    def _read(self, record: IndexRecord, file: str, dimensions: int) -> Any:
         with self._lock:
-            if record.fingerprint not in self._indexes:
-                self._indexes[record.fingerprint] = _checked_index(self.folder, record)
-            return self._indexes[record.fingerprint]
+            if file not in self._indexes:
+                self._indexes[file] = _checked_index(self.folder / file, record, dimensions)
+            return self._indexes[file]
 
 
 def open_gallery(name_or_path: str | Path) -> Gallery:
@@ -188,7 +226,11 @@ def verify_gallery(folder: str | Path) -> list[str]:
         return problems
     gallery = Gallery(path, manifest)
     checks: list[Any] = [lambda: read_places(path, manifest), lambda: gallery.imagery]
-    checks += [lambda index=index: _checked_index(path, index) for index in manifest.indexes]
+    checks += [
+        lambda index=index, file=file, dimensions=dimensions: _checked_index(path / file, index, dimensions)
+        for index in manifest.indexes
+        for file, dimensions in index.contents.items()
+    ]
     for check in checks:
         try:
             check()
@@ -227,12 +269,12 @@ def _best_look_of_each(
     return np.take_along_axis(scores, columns, axis=1), np.take_along_axis(places, columns, axis=1)
 
 
-def _checked_index(folder: Path, record: IndexRecord) -> Any:
-    index = read_index(folder / record.file)
-    if index.ntotal != record.places * record.looks or index.d != record.dimensions:
+def _checked_index(path: Path, record: IndexRecord, dimensions: int) -> Any:
+    index = read_index(path)
+    if index.ntotal != record.places * record.looks or index.d != dimensions:
         raise GalleryError(
-            f"The index {folder / record.file} holds {index.ntotal} descriptors of {index.d} numbers, "
-            f"the gallery says {record.places * record.looks} of {record.dimensions}; build it anew."
+            f"The index {path} holds {index.ntotal} descriptors of {index.d} numbers, "
+            f"the gallery says {record.places * record.looks} of {dimensions}; build it anew."
         )
     return index
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from l2ltr_core.errors import ConfigurationError, GalleryError
 from l2ltr_core.types import Descriptors
@@ -18,6 +19,11 @@ KINDS = ("flat", "half", "byte", "hnsw", "ivfpq")
 HNSW_LINKS = 32
 IVFPQ_LEAST_PLACES = 1000
 """Below this a product quantiser has too little to learn from."""
+COLUMN_DIRECTIONS = 128
+"""Of a column descriptor's 1,024 numbers; more found no more of the validation photos."""
+LEAST_PER_DIRECTION = 8
+"""With fewer descriptors for each, principal directions are more chance than truth."""
+MOST_TRAINED_COLUMNS = 50_000
 MOST_TRAINED = 200_000
 """Above this a quantiser learns from every second, third ... row."""
 
@@ -71,6 +77,23 @@ def make_index(blocks: Sequence[Descriptors], kind: str) -> Any:
     return index
 
 
+def make_columns_index(blocks: Sequence[Descriptors]) -> Any:
+    """What is kept of blocks of (N, C) column descriptors, to be read back by row: their principal directions, a
+    byte each; of few descriptors, which say too little of those, all numbers in 16 bits."""
+    count, dimensions = sum(map(len, blocks)), blocks[0].shape[1]
+    few = count < LEAST_PER_DIRECTION * COLUMN_DIRECTIONS or dimensions <= COLUMN_DIRECTIONS
+    every = math.ceil(count / MOST_TRAINED_COLUMNS)
+    some = np.concatenate([np.asarray(block[::every], np.float32) for block in blocks])
+    kept, form = (dimensions, "SQfp16") if few else (COLUMN_DIRECTIONS, "SQ8")
+    index: Any = faiss.index_factory(kept, form, faiss.METRIC_INNER_PRODUCT)
+    if not few:
+        index = faiss.IndexPreTransform(_principal(some), index)
+    index.train(some)
+    for block in blocks:
+        index.add(np.ascontiguousarray(block, np.float32))
+    return index
+
+
 def write_index(index: Any, path: Path) -> None:
     """To a file that `read_index` reads."""
     faiss.write_index(index, str(path))
@@ -94,6 +117,26 @@ def stored_descriptors(index: Any, first: int = 0, count: int | None = None) -> 
     if isinstance(index, faiss.IndexIVF):
         index.make_direct_map()
     return np.asarray(index.reconstruct_n(first, index.ntotal if count is None else count), np.float32)
+
+
+def _principal(rows: Descriptors) -> Any:
+    """The map onto the principal directions of (N, C) rows, without the others, which FAISS would keep, too."""
+    pca = faiss.PCAMatrix(rows.shape[1], COLUMN_DIRECTIONS)
+    pca.train(rows)
+    narrow = faiss.LinearTransform(rows.shape[1], COLUMN_DIRECTIONS, True)
+    faiss.copy_array_to_vector(faiss.vector_to_array(pca.A), narrow.A)
+    faiss.copy_array_to_vector(faiss.vector_to_array(pca.b), narrow.b)
+    narrow.set_is_orthonormal()
+    narrow.is_trained = True
+    return narrow
+
+
+def chosen_descriptors(index: Any, rows: NDArray[np.int64]) -> Descriptors:
+    """(K, D) float32 of those rows, as `stored_descriptors` gives all."""
+    if not isinstance(index, faiss.IndexPreTransform):
+        return index.reconstruct_batch(rows)
+    kept = faiss.downcast_index(index.index).reconstruct_batch(rows)
+    return index.chain.at(0).reverse_transform(kept)  # type: ignore[attr-defined]
 
 
 def _every(count: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -62,6 +63,25 @@ class IndexRecord:
     places: int
     chip_m: float
     looks: int = 1
+    columns: tuple[int, int] | None = None
+    """Azimuths of the column descriptors that are kept beside it, and the numbers of each; None without."""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> IndexRecord:
+        """What `asdict` gave, back from JSON."""
+        columns = values.get("columns")
+        return cls(**values | {"columns": None if columns is None else tuple(columns)})
+
+    @property
+    def contents(self) -> dict[str, int]:
+        """The files, relative to the gallery, and how many numbers a row has in each."""
+        kept = {self.columns_file: math.prod(self.columns)} if self.columns else {}
+        return {self.file: self.dimensions, **kept}
+
+    @property
+    def columns_file(self) -> str:
+        """The column descriptors, relative to the gallery."""
+        return f"{DESCRIPTORS}/{self.fingerprint}.columns.faiss"
 
     @property
     def file(self) -> str:
@@ -130,7 +150,7 @@ class GalleryManifest:
         if unknown:
             raise ValueError(f"unknown entries {sorted(unknown)}")
         values["bounds"] = Bounds(**values["bounds"])
-        values["indexes"] = tuple(IndexRecord(**index) for index in values["indexes"])
+        values["indexes"] = tuple(IndexRecord.from_dict(index) for index in values["indexes"])
         values["files"] = {name: FileRecord(**record) for name, record in values["files"].items()}
         outside = [name for name in values["files"] if Path(name).is_absolute() or ".." in Path(name).parts]
         if outside:

@@ -41,6 +41,8 @@ class ModelConfig:
     costs hardly more than a coarse one."""
     aerial_patch_px: int = PATCH_PX
     """Side of the square behind an aerial token."""
+    column_width: int = 0
+    """Numbers that each column of tokens says of its azimuth, beside CLS: what re-ranking compares; 0 = no columns."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
@@ -76,6 +78,18 @@ class ModelConfig:
                 len(size) == 2 and all(length >= patch and length % patch == 0 for length in size),
                 f"{side}_size_px is {size}; give a height and a width that are multiples of {patch}",
             )
+
+        require(self.column_width >= 0, f"column_width is {self.column_width}; give 0 or more")
+        require(
+            self.column_width == 0 or self.ground_grid[1] == self.aerial_grid[1],
+            f"column_width is {self.column_width}, and the ground grid has {self.ground_grid[1]} columns, the aerial "
+            f"one {self.aerial_grid[1]}; give 0, or as many columns in both",
+        )
+
+    @property
+    def columns(self) -> tuple[int, int] | None:
+        """Columns of tokens and the numbers that each says, None without."""
+        return (self.ground_grid[1], self.column_width) if self.column_width else None
 
     @property
     def ground_grid(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -105,6 +106,11 @@ class Encoder:
         return self._openvino or describe_torch(self._dtype)
 
     @property
+    def columns(self) -> tuple[int, int] | None:
+        """Azimuths of a column descriptor and the numbers of each, None for a checkpoint without."""
+        return self.card.model.columns
+
+    @property
     def network(self) -> L2LTR:
         """Both branches, in evaluation mode: for reading only."""
         with torch.device("meta"):
@@ -150,10 +156,11 @@ class Encoder:
         *,
         heading_deg: float | Sequence[float] | None = None,
         prepared: bool = False,
+        columns: bool = False,
         batch_size: int = 32,
         progress: Progress | None = None,
     ) -> Descriptors:
-        """Photos -> (N, D) float32, unit rows.
+        """Photos -> (N, D) float32, unit rows; with `columns` the column descriptor of each, too, (N, D + C).
 
         `heading_deg` is where the centre column looks, degrees clockwise from north, one for all or one a
         photo; without it each photo's own counts, and north for a photo that does not say. `prepared`
@@ -164,23 +171,24 @@ class Encoder:
         headings: Any = repeat(heading_deg) if one_for_all else heading_deg
         pairs: Iterator[tuple[GroundInput, float | None]] = zip(images, headings, strict=not one_for_all)
         views = (self._ground_input(image, heading, prepared) for image, heading in pairs)
-        return self._encode("ground", views, operator.length_hint(images), batch_size, progress)
+        return self._encode("ground", views, operator.length_hint(images), columns, batch_size, progress)
 
     def encode_aerial(
         self,
         images: Iterable[AerialInput],
         *,
         prepared: bool = False,
+        columns: bool = False,
         batch_size: int = 32,
         progress: Progress | None = None,
     ) -> Descriptors:
-        """North-up squares of any size -> (N, D) float32, unit rows.
+        """North-up squares of any size -> (N, D) float32, unit rows; with `columns` as for photos, (N, D + C).
 
         The squares should show `card.view.chip_m` metres. `prepared` images are in the model's (polar)
         view and size already. `progress` is given 0 as the total if it is unknown. Raises ImageError.
         """
         views = (self._aerial_input(image, prepared) for image in images)
-        return self._encode("aerial", views, operator.length_hint(images), batch_size, progress)
+        return self._encode("aerial", views, operator.length_hint(images), columns, batch_size, progress)
 
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         """What the ground branch looks at: north in the centre, (H, W, 3) uint8.
@@ -235,8 +243,8 @@ class Encoder:
         self._require_layers(layers)
         view = self._one(image, branch, heading_deg, prepared)[:1]
         with torch.inference_mode():
-            descriptors, rows = self._inference(branch).look(view, layers)
-        return descriptors[0].cpu().numpy(), rows[0].float().cpu().numpy()
+            said, rows = self._inference(branch).look(view, layers)
+        return said[0, : self.card.model.width].cpu().numpy(), rows[0].float().cpu().numpy()
 
     def layer_tokens(
         self,
@@ -308,15 +316,26 @@ class Encoder:
         return self.aerial_view(pixels)
 
     def _encode(
-        self, side: Side, views: Iterator[RGB], total: int, batch_size: int, progress: Progress | None
+        self,
+        side: Side,
+        views: Iterator[RGB],
+        total: int,
+        columns: bool,
+        batch_size: int,
+        progress: Progress | None,
     ) -> Descriptors:
         if batch_size < 1:
             raise ConfigurationError(f"The batch size is {batch_size}; give a whole number above 0.")
         describe = self._describer(side)
-        parts, done = [np.empty((0, self.card.model.width), np.float32)], 0
+        if columns and not self.columns:
+            raise ConfigurationError(
+                f"The checkpoint {self.name} has no columns to compare; ask for its descriptors alone."
+            )
+        width = self.card.model.width + (math.prod(self.columns) if columns and self.columns else 0)
+        parts, done = [np.empty((0, width), np.float32)], 0
         for batch in _ahead(_batches(views, batch_size)):
             with torch.inference_mode():
-                parts.append(describe(self._normalize(batch)).cpu().numpy())
+                parts.append(describe(self._normalize(batch))[:, :width].cpu().numpy())
             done += len(batch)
             if progress is not None:
                 progress(done, total)

@@ -14,6 +14,7 @@ import torch
 from openvino import Model, opset13
 from torch import Tensor, nn
 
+from l2ltr_core.model.columns import ColumnHead, TokenColumns
 from l2ltr_core.model.inference import FoldedMlp, InferenceBranch, InnerLayer, LastLayer, Linear, PixelLinear
 from l2ltr_core.model.stem import HybridStem
 from l2ltr_core.model.transformer import LAYER_NORM_EPS
@@ -26,9 +27,10 @@ Node: TypeAlias = Any
 
 
 def build_graph(branch: InferenceBranch, size_px: tuple[int, int], images: int) -> Model:
-    """The graph of an unpacked float32 branch: (images, 3, H, W) normalised RGB -> (images, D) unit rows."""
+    """The graph of an unpacked float32 branch: (images, 3, H, W) normalised RGB -> what its `forward` gives."""
     image = opset13.parameter([images, 3, *size_px], np.float32)
-    tokens = _embed(branch, image, images)
+    features = _stem(branch.stem, image)
+    tokens = _embed(branch, features, images)
     normed = previous_normed = _normalize(tokens)
     keys: dict[int, Node] = {}
     for index, layer in enumerate(branch.layers):
@@ -38,12 +40,38 @@ def build_graph(branch: InferenceBranch, size_px: tuple[int, int], images: int) 
         normed, previous_normed = _normalize(tokens), normed
     cls = _last_layer(branch.last, tokens, normed, previous_normed if branch.crossed else normed)
     cls = _add(opset13.multiply(_normalize(cls), _constant(branch.norm.weight)), branch.norm.bias)
-    return Model([opset13.normalize_l2(cls, _whole(1), SMALLEST_LENGTH, "max")], [image])
+    said = _unit_rows(cls)
+    if branch.columns is not None:
+        said = opset13.concat([said, _columns(branch.columns, features, normed)], 1)
+    return Model([said], [image])
 
 
-def _embed(branch: InferenceBranch, image: Node, images: int) -> Node:
-    """(B, 3, H, W) -> (B, T, D), CLS first."""
-    features = _stem(branch.stem, image)
+def _columns(head: TokenColumns, features: Node, normed: Node) -> Node:
+    """(B, C, h, w) from the stem and (B, 1 + N, D) normalised tokens -> (B, w * width) unit rows."""
+    rows, columns = head.grid
+    width = normed.get_output_shape(0)[2]
+    behind_cls = opset13.slice(normed, _whole(1), _whole(1 + rows * columns), _whole(1), _whole(1))
+    tokens = opset13.transpose(_reshape(behind_cls, 0, rows, columns, width), _whole(0, 2, 3, 1))
+    seen = opset13.transpose(features, _whole(0, 3, 1, 2))
+    said = opset13.add(_column_head(head.of_stem, seen), _column_head(head.of_tokens, tokens))
+    return _unit_rows(_reshape(said, 0, -1))
+
+
+def _column_head(head: ColumnHead, columns: Node) -> Node:
+    """(B, w, C, h) -> (B, w, width)."""
+    said = _reshape(columns, 0, 0, -1)
+    for layer in head.mlp:
+        linear = isinstance(layer, nn.Linear)
+        said = _linear(said, Linear(layer.weight, layer.bias)) if linear else opset13.gelu(said, "erf")  # type: ignore[arg-type]
+    return said
+
+
+def _unit_rows(rows: Node) -> Node:
+    return opset13.normalize_l2(rows, _whole(1), SMALLEST_LENGTH, "max")
+
+
+def _embed(branch: InferenceBranch, features: Node, images: int) -> Node:
+    """(B, C, h, w) from the stem -> (B, T, D), CLS first."""
     if not isinstance(branch.projection, nn.Identity):
         features = _convolve(branch.projection, features)
     width = branch.cls_token.shape[2]

@@ -58,6 +58,7 @@ class InferenceBranch(nn.Module):
         )
         self.last = LastLayer(layers[-1])
         self.norm = deepcopy(branch.norm)
+        self.columns = deepcopy(branch.columns)
         self.images_at_once = max(1, TOKENS_AT_ONCE // branch.positional_embedding.shape[1])
         self.dtype = dtype
         self.eval().requires_grad_(False).to(device)
@@ -70,11 +71,11 @@ class InferenceBranch(nn.Module):
                     module.pack(tokens if name.startswith("layers.") else None)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32."""
+        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32; with columns (B, D + C), both parts unit rows."""
         return self.look(image, ())[0]
 
     def look(self, image: Tensor, layers: Collection[int]) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> (B, D) unit rows, and the CLS rows of attention (B, layers, heads, T keys)."""
+        """(B, 3, H, W) -> what `forward` gives, and the CLS rows of attention (B, layers, heads, T keys)."""
         image = image.contiguous(memory_format=torch.channels_last)
         at_once = self.images_at_once if image.device.type == "cpu" else max(1, len(image))
         parts = [self._look(part, layers) for part in image.split(at_once)]
@@ -82,7 +83,8 @@ class InferenceBranch(nn.Module):
         return torch.cat(descriptors), torch.cat(rows)
 
     def _look(self, image: Tensor, chosen: Collection[int]) -> tuple[Tensor, Tensor]:
-        tokens = self._embed(image)
+        features = self.stem(image.to(self.dtype))
+        tokens = self._embed(features)
         normed = previous_normed = _normalize(tokens)
         keys: dict[int, Tensor] = {}
         rows: dict[int, Tensor] = {}
@@ -97,13 +99,15 @@ class InferenceBranch(nn.Module):
         keys_from = previous_normed if self.crossed else normed
         cls, rows[len(self.layers)] = self.last(tokens[:, 0], normed, keys_from)
         descriptors = F.normalize(self.norm(cls).float(), dim=1)
+        if self.columns is not None:
+            descriptors = torch.cat([descriptors, self.columns(features.float(), normed)], dim=1)
         empty = descriptors.new_empty(len(image), 0, *rows[len(self.layers)].shape[1:])
         return descriptors, torch.stack([rows[i] for i in chosen], dim=1) if chosen else empty
 
-    def _embed(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, T, D), CLS first."""
-        patches = self.projection(self.stem(image.to(self.dtype))).flatten(2).transpose(1, 2).float()
-        cls = self.cls_token.expand(len(image), -1, -1)
+    def _embed(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) from the stem -> (B, T, D), CLS first."""
+        patches = self.projection(features).flatten(2).transpose(1, 2).float()
+        cls = self.cls_token.expand(len(features), -1, -1)
         return torch.cat([cls, patches], dim=1) + self.positional_embedding
 
     def _key_source(self, layer: int) -> int:

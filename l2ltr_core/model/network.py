@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from l2ltr_core.model.columns import TokenColumns
 from l2ltr_core.model.config import PATCH_PX, ModelConfig
 from l2ltr_core.model.stem import PatchStem, build_stem
 from l2ltr_core.model.transformer import LAYER_NORM_EPS, Layer
@@ -17,7 +18,10 @@ EMBEDDING_STD = 0.02
 
 
 class Branch(nn.Module):
-    """Stem, CLS token, positional embeddings, layers, LayerNorm; the CLS token is the descriptor."""
+    """Stem, CLS token, positional embeddings, layers, LayerNorm; the CLS token is the descriptor.
+
+    Where the configuration has columns, a column descriptor follows it.
+    """
 
     def __init__(self, config: ModelConfig, size_px: tuple[int, int], patch_px: int = PATCH_PX) -> None:
         super().__init__()
@@ -37,10 +41,21 @@ class Branch(nn.Module):
         self.layers = nn.ModuleList([Layer(config) for _ in range(config.depth)])
         self.norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
         self._initialize()
+        self.columns = (
+            TokenColumns(int(self.stem.channels), config.width, self.grid, config.column_width)
+            if config.column_width
+            else None
+        )
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32."""
-        return self.describe(self.tokens(image))
+        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32; with columns (B, D + C), both parts unit rows."""
+        features = self.features(image)
+        *_, last_input, tokens = self._through_layers(features)
+        descriptors = self.describe(self.norm(tokens))
+        if self.columns is None:
+            return descriptors
+        normed = F.layer_norm(last_input, last_input.shape[-1:], eps=LAYER_NORM_EPS)
+        return torch.cat([descriptors, self.columns(features, normed)], dim=1)
 
     def tokens(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB -> (B, 1 + N, D) after the last LayerNorm, CLS first."""
@@ -58,11 +73,7 @@ class Branch(nn.Module):
 
     def tokens_from_features(self, features: Tensor) -> Tensor:
         """(B, C, h, w) from the stem -> (B, 1 + N, D) after the last LayerNorm, CLS first."""
-        tokens = previous_tokens = self.embed(features)
-        for layer in self.layers:
-            keys_from = previous_tokens if self.config.attention == "self-cross" else tokens
-            tokens, previous_tokens = layer(tokens, keys_from), tokens
-        return self.norm(tokens)
+        return self.norm(self._through_layers(features)[-1])
 
     def describe(self, tokens: Tensor) -> Tensor:
         """(B, 1 + N, D) from `tokens` -> (B, D) unit rows, float32."""
@@ -70,7 +81,11 @@ class Branch(nn.Module):
 
     def layer_tokens(self, image: Tensor) -> list[Tensor]:
         """What each layer is given, then what the last one gives: depth + 1 tensors (B, 1 + N, D)."""
-        inputs = [self.embed(self.features(image))]
+        return self._through_layers(self.features(image))
+
+    def _through_layers(self, features: Tensor) -> list[Tensor]:
+        """(B, C, h, w) from the stem -> what `layer_tokens` gives."""
+        inputs = [self.embed(features)]
         for index, layer in enumerate(self.layers):
             inputs.append(layer(inputs[-1], self._keys_from(inputs, index)))
         return inputs
@@ -117,5 +132,5 @@ class L2LTR(nn.Module):
         self.aerial = build_branch(config, "aerial")
 
     def forward(self, ground: Tensor, aerial: Tensor) -> tuple[Tensor, Tensor]:
-        """Two normalised batches (B, 3, H, W) -> two (B, D) float32 batches of unit rows."""
+        """Two normalised batches (B, 3, H, W) -> two float32 batches of rows as `Branch.forward` gives them."""
         return self.ground(ground), self.aerial(aerial)

@@ -26,7 +26,7 @@ from l2ltr_core.model.network import Branch
 
 TOKENS_AT_ONCE = 512
 """Images of few tokens go through together, up to so many; large ones gain nothing by company."""
-RECIPE = 1
+RECIPE = 2
 """Counts the changes of `graph`: what an earlier one was converted to is not used again."""
 
 
@@ -69,7 +69,7 @@ class CompiledBranch:
         self._lock = Lock()
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32. Raises what the shelf raises."""
+        """(B, 3, H, W) normalised RGB -> what `InferenceBranch.forward` gives. Raises what the shelf raises."""
         batch, parts = images.contiguous().numpy(), []
         with self._lock:
             while len(batch):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -91,7 +92,9 @@ class WarmUp(nn.Module):
 class Main(nn.Module):
     """The network, its CLS descriptor also asked to foretell the frozen column descriptor.
 
-    One linear map for both branches carries the descriptor over, so both must say the same thing.
+    One linear map for both branches carries the descriptor over, so both must say the same thing. A network with
+    columns of its own learns them beside it; then it is they that are remembered, and CLS is compared within the
+    batch.
     """
 
     name: StageName = "main"
@@ -99,39 +102,45 @@ class Main(nn.Module):
     def __init__(self, network: L2LTR, teacher: ColumnNetwork | None, config: TrainConfig) -> None:
         super().__init__()
         self.network = network
-        self.width = config.model.width
         self.teacher = None if teacher is None else deepcopy(teacher).requires_grad_(False)
         self.lift = None if teacher is None else nn.Linear(config.model.width, teacher.width)
+        columns = config.model.columns
+        self.width = config.model.width if columns is None else math.prod(columns)
         self.objective = config.objective
         self.precision = config.run.precision
         self.stem_factor = config.optimizer.stem_factor
 
     def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
-        """The contrastive loss and, with a teacher, the cosine distance to what it says."""
+        """The contrastive losses and, with a teacher, the cosine distance to what it says."""
         rows = ranks.rows(len(batch.ground))
-        ground, ground_off = self._encode(self.network.ground, batch.ground[rows])
-        aerial, aerial_off = self._encode(self.network.aerial, batch.aerial[rows])
-        everywhere = ranks.gather(ground), ranks.gather(aerial)
-        contrastive = contrast(*everywhere, self.objective, batch.kept, remembered)
-        parts = {"loss": contrastive, "contrastive": contrastive}
-        if ground_off is not None and aerial_off is not None:
-            off = ranks.mean(ground_off + aerial_off)
-            parts["loss"] = contrastive + self.objective.teacher_weight * off
+        ground = self._encode(self.network.ground, batch.ground[rows])
+        aerial = self._encode(self.network.aerial, batch.aerial[rows])
+        everywhere = ranks.gather(ground.cls), ranks.gather(aerial.cls)
+        in_columns = ground.columns is not None and aerial.columns is not None
+        contrastive = contrast(*everywhere, self.objective, batch.kept, None if in_columns else remembered)
+        parts = {"loss": contrastive, "contrastive": contrastive.detach()}
+        if ground.columns is not None and aerial.columns is not None:
+            everywhere = ranks.gather(ground.columns), ranks.gather(aerial.columns)
+            by_direction = contrast(*everywhere, self.objective, batch.kept, remembered)
+            parts |= {"loss": contrastive + by_direction, "columns": by_direction.detach()}
+        if ground.off is not None and aerial.off is not None:
+            off = ranks.mean(ground.off + aerial.off)
+            parts["loss"] = parts["loss"] + self.objective.teacher_weight * off
             parts["teacher"] = off.detach() / 2
         return _with_matches(parts, *everywhere)
 
-    def _encode(self, branch: Branch, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Descriptors (B, D), and how far on average they are from foretelling the teacher's, in [0, 2]."""
+    def _encode(self, branch: Branch, images: Tensor) -> _Said:
         with _compute_in(self.precision):
             with torch.set_grad_enabled(self.stem_factor > 0):
                 seen = features(branch.stem, images)
-            descriptors = describe(branch, seen)
+            descriptors, columns = describe(branch, seen)
             if self.teacher is None or self.lift is None:
-                return descriptors, None
+                return _Said(descriptors, columns, None)
             stem, head = self.teacher.of("ground" if branch is self.network.ground else "aerial")
             with torch.no_grad():
                 taught = head(seen if self.stem_factor == 0 else features(stem, images))
-        return descriptors, 1 - F.cosine_similarity(self.lift(descriptors), taught, dim=1).mean()
+        off = 1 - F.cosine_similarity(self.lift(descriptors), taught, dim=1).mean()
+        return _Said(descriptors, columns, off)
 
     def groups(self) -> list[dict[str, Any]]:
         """The stems, already warm, learn more slowly than the rest; with factor 0 they do not move at all."""
@@ -142,14 +151,26 @@ class Main(nn.Module):
         return [*moving, {"params": stems, "factor": self.stem_factor}] if self.stem_factor else moving
 
     def ground(self, images: Tensor) -> Tensor:
-        """The descriptor of ground views."""
-        with _compute_in(self.precision):
-            return describe(self.network.ground, features(self.network.ground.stem, images))
+        """What is remembered of ground views: their descriptors, or their columns where the network has any."""
+        return self._describe(self.network.ground, images)
 
     def aerial(self, images: Tensor) -> Tensor:
-        """The descriptor of aerial views."""
+        """The same of aerial views."""
+        return self._describe(self.network.aerial, images)
+
+    def _describe(self, branch: Branch, images: Tensor) -> Tensor:
         with _compute_in(self.precision):
-            return describe(self.network.aerial, features(self.network.aerial.stem, images))
+            descriptors, columns = describe(branch, features(branch.stem, images))
+        return descriptors if columns is None else columns
+
+
+class _Said(NamedTuple):
+    """Of one branch: descriptors (B, D), columns (B, C) where it has any, and how far on average the descriptors
+    are from foretelling the teacher's, in [0, 2], where there is one."""
+
+    cls: Tensor
+    columns: Tensor | None
+    off: Tensor | None
 
 
 def new_optimizer(stage: Stage, settings: OptimizerConfig) -> torch.optim.AdamW:

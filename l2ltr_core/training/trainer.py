@@ -35,7 +35,7 @@ from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
 from l2ltr_core.training.validation import Validator
-from l2ltr_core.training.warmup import ColumnNetwork, new_network
+from l2ltr_core.training.warmup import ColumnNetwork, column_width, new_network
 from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
@@ -331,7 +331,14 @@ def _begin(run: Run, warm_start: str | Path | None, warm_up_further: bool) -> Po
 
 
 def _main_stage(run: Run) -> Main:
-    return Main(run.network, run.columns if run.config.warmup.steps else None, run.config)
+    """With the warmed-up stems as the teacher; columns that have learned nothing yet begin with what it says."""
+    if not run.config.warmup.steps:
+        return Main(run.network, None, run.config)
+    heads = (run.columns.ground_head, run.columns.aerial_head)
+    for branch, head in zip((run.network.ground, run.network.aerial), heads, strict=True):
+        if branch.columns is not None and not branch.columns.trained:
+            branch.columns.of_stem.begin_with(head)
+    return Main(run.network, run.columns, run.config)
 
 
 def _at_start(run: Run, stage: WarmUp | Main) -> Position:
@@ -439,7 +446,7 @@ def load_warm_up(run: Run, path: Path) -> None:
 def _warmed_for(model: ModelConfig, view: ViewConfig) -> dict[str, Any]:
     """What the stems and their heads depend on: the views and the sizes, not how the layers after them attend."""
     settings = {name: value for name, value in model.to_dict().items() if name not in AFTER_STEM}
-    return {"view": view.to_dict(), **settings}
+    return {"view": view.to_dict(), **settings, "column_width": column_width(model)}
 
 
 def _check_same_run(config: TrainConfig, saved: dict[str, Any], path: Path) -> None:

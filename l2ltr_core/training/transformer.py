@@ -17,8 +17,9 @@ from l2ltr_core.model.network import Branch
 from l2ltr_core.model.transformer import FEW_TOKENS, LAYER_NORM_EPS, Layer, split_heads
 
 
-def describe(branch: Branch, seen: Tensor) -> Tensor:
-    """(B, C, h, w) from the stem -> (B, D) unit rows float32: what the branch says, and its gradients."""
+def describe(branch: Branch, seen: Tensor) -> tuple[Tensor, Tensor | None]:
+    """(B, C, h, w) from the stem -> what the branch says, (B, D) and the columns of one that has any (B, C), both unit
+    rows float32, and its gradients."""
     *inner, last = (cast(Layer, layer) for layer in branch.layers)
     crossed = branch.config.attention == "self-cross"
     tokens = branch.embed(seen)
@@ -40,7 +41,8 @@ def describe(branch: Branch, seen: Tensor) -> Tensor:
         tokens = tokens + layer.mlp(layer.mlp_norm(tokens))
         normal, previous_normal = _normalize(tokens), normal
     cls = _last(last, tokens[:, 0], normal, previous_normal if crossed else normal)
-    return F.normalize(branch.norm(cls).float(), dim=1)
+    columns = None if branch.columns is None else branch.columns(seen, normal)
+    return F.normalize(branch.norm(cls).float(), dim=1), columns
 
 
 def _last(layer: Layer, cls: Tensor, normal: Tensor, keys_from: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.model.columns import ColumnHead
 from l2ltr_core.model.config import CheckpointCard, ModelConfig
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.model.network import L2LTR, Branch
@@ -24,27 +24,12 @@ from l2ltr_core.model.stem import HybridStem, PatchStem
 from l2ltr_core.training.config import TrainConfig
 from l2ltr_core.training.stem import features
 
-HIDDEN = 256
 COLUMN_WIDTH = 64
+"""Of the warm-up's heads where the network itself has no columns."""
 AZIMUTH_WAVES = 8
 ROW_WAVES = 3
 POSITION_SEED = 3
 BEFORE, AFTER = "before training", "after training"
-
-
-class ColumnHead(nn.Module):
-    """A descriptor that keeps direction: each column of the feature grid becomes 64 numbers, in order."""
-
-    def __init__(self, channels: int, rows: int) -> None:
-        super().__init__()
-        self.mlp = nn.Sequential(
-            nn.Linear(channels * rows, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, COLUMN_WIDTH)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, h, w) from a stem -> (B, w * 64) unit rows, float32."""
-        columns = features.permute(0, 3, 1, 2).flatten(2)  # (B, w, C * h)
-        return F.normalize(self.mlp(columns).flatten(1).float(), dim=1)
 
 
 class ColumnNetwork(nn.Module):
@@ -53,6 +38,7 @@ class ColumnNetwork(nn.Module):
     def __init__(self, network: L2LTR) -> None:
         super().__init__()
         self.ground_stem, self.aerial_stem = network.ground.stem, network.aerial.stem
+        self.config = network.config
         self.columns = network.ground.grid[1]
         self.ground_head = _head(network.ground)
         self.aerial_head = _head(network.aerial)
@@ -60,7 +46,7 @@ class ColumnNetwork(nn.Module):
     @property
     def width(self) -> int:
         """Numbers in a column descriptor."""
-        return self.columns * COLUMN_WIDTH
+        return self.columns * column_width(self.config)
 
     def of(self, side: Literal["ground", "aerial"]) -> tuple[HybridStem | PatchStem, nn.Module]:
         """The stem and the head of one side."""
@@ -68,11 +54,11 @@ class ColumnNetwork(nn.Module):
         return ground if side == "ground" else aerial
 
     def ground(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised -> (B, w * 64) unit rows."""
+        """(B, 3, H, W) normalised -> (B, w * width) unit rows."""
         return self.ground_head(features(self.ground_stem, images))
 
     def aerial(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised -> (B, w * 64) unit rows."""
+        """(B, 3, H, W) normalised -> (B, w * width) unit rows."""
         return self.aerial_head(features(self.aerial_stem, images))
 
 
@@ -83,7 +69,8 @@ def new_network(config: TrainConfig) -> L2LTR:
         for branch in (network.ground, network.aerial):
             positions = structured_positions(branch.grid, config.model.width, config.position_std)
             branch.positional_embedding.data[0, 1:] = positions
-    start = {k: v for k, v in network.ground.state_dict().items() if not k.startswith("stem.")}
+    own = ("stem.", "columns.")
+    start = {k: v for k, v in network.ground.state_dict().items() if not k.startswith(own)}
     if network.ground.grid != network.aerial.grid:
         del start["positional_embedding"]
     network.aerial.load_state_dict(start, strict=False)
@@ -143,6 +130,10 @@ def positions_before_and_after(
     return ({} if start is None else {BEFORE: start}) | {AFTER: encoder.positional_embedding(side)}
 
 
+def column_width(config: ModelConfig) -> int:
+    """Numbers that each column of a `ColumnNetwork` becomes."""
+    return config.column_width or COLUMN_WIDTH
+
+
 def _head(branch: Branch) -> ColumnHead:
-    channels = branch.stem.channels
-    return ColumnHead(int(channels), branch.grid[0])
+    return ColumnHead(int(branch.stem.channels), branch.grid[0], column_width(branch.config))

@@ -88,6 +88,20 @@ def test_a_framed_patch_is_given_in_parts_of_the_picture(mounted: dict[str, Any]
     assert mounted["data"]["strips"][0]["patch"] == [2 / 8, 1 / 4, 1 / 8, 1 / 4]
 
 
+def test_directions_that_agree_are_bars_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(st, "html", written.append)
+    components.directions(np.array([0.5, -0.1, 0.0, 0.2], np.float32))
+    assert "most in the SW" in written[0]
+    assert [part.split("'")[0] for part in written[0].split("--part:")[1:]] == [
+        "1.00",
+        "0.00",
+        "0.00",
+        "0.53",
+    ]
+    assert "title='NW: -0.100'" in written[0]
+
+
 def test_each_hidden_direction_is_put_into_words(mounted: dict[str, Any]) -> None:
     falls, shares = np.array([0.1, -0.2, 0, 0], np.float32), np.array([0.7, 0.1, 0.1, 0.1], np.float32)
     components.hiding("k", "", JPEG, falls, shares, "layer 1")

@@ -19,7 +19,14 @@ from l2ltr_core.model.network import L2LTR
 SIZE_PX = 300
 SIDE_M = 240
 CONFIG = ModelConfig(
-    stem="patch", width=32, depth=2, heads=2, mlp_width=32, ground_size_px=(16, 64), aerial_size_px=(16, 64)
+    stem="patch",
+    width=32,
+    depth=2,
+    heads=2,
+    mlp_width=32,
+    ground_size_px=(16, 64),
+    aerial_size_px=(16, 64),
+    column_width=8,
 )
 
 

@@ -16,7 +16,7 @@ from l2ltr_core.geometry.geodesy import distance_between_m, offset
 from l2ltr_core.imagery import Imagery, open_imagery
 from l2ltr_core.localization import localize
 from l2ltr_core.types import RGB, Location, Panorama
-from tests.town import CHIP_M, ColourEncoder, town, write_raster
+from tests.town import CHIP_M, ColourEncoder, DirectionEncoder, town, write_raster
 
 ENCODER = ColourEncoder()
 
@@ -78,6 +78,23 @@ def test_the_paired_protocol_ranks_each_photos_own_square(dataset: TownDataset) 
     assert (report["queries"], report["gallery_size"]) == (24, 24)
     assert report["recall_at_1"] == report["recall_at_1_percent"] == 1
     assert report["median_error_m"] == 0
+
+
+def test_columns_put_the_right_place_first_where_cls_alone_does_not(
+    dataset: TownDataset, tmp_path: Path
+) -> None:
+    encoder = DirectionEncoder()
+    known = build_gallery(dataset.imagery, tmp_path / "gallery", encoder, spacing_m=10, looks=4)
+    for protocol in ("places", "paired"):
+        by_direction, by_cls = (
+            evaluate(dataset, encoder, protocol=protocol, gallery=known, rerank=rerank)  # type: ignore[arg-type]
+            for rerank in (True, False)
+        )
+        assert (by_direction["reranked"], by_cls["reranked"]) == (True, False)
+        assert by_direction["recall_at_1"] >= by_cls["recall_at_1"]
+    plain = evaluate(dataset, replace(encoder, columns=None), protocol="places", gallery=known)
+    by_cls = evaluate(dataset, encoder, protocol="places", gallery=known, rerank=False)
+    assert plain == {key: value for key, value in by_cls.items() if key != "reranked"}
 
 
 def test_the_places_protocol_searches_the_gallery_and_counts_25_metres(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from l2ltr_core.gallery import build_gallery
-from l2ltr_core.imagery import open_imagery
+from l2ltr_core.imagery import Imagery, open_imagery
 from tests.town import ColourEncoder, town, write_raster
 
 
@@ -23,3 +23,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def gallery_dir(built: Path, tmp_path: Path) -> Path:
     """A copy of the gallery that a test may damage."""
     return Path(shutil.copytree(built, tmp_path / "copy"))
+
+
+@pytest.fixture
+def imagery(tmp_path: Path) -> Imagery:
+    return open_imagery(write_raster(tmp_path / "town.tif", town(), tags={"ATTRIBUTION": "The town"}))

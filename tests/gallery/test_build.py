@@ -16,12 +16,7 @@ from l2ltr_core.gallery.engines import BlockEncoder
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.imagery import Imagery, open_imagery
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
-from tests.town import CENTRE, CHIP_M, ColourEncoder, at, town, write_raster
-
-
-@pytest.fixture
-def imagery(tmp_path: Path) -> Imagery:
-    return open_imagery(write_raster(tmp_path / "town.tif", town(), tags={"ATTRIBUTION": "The town"}))
+from tests.town import CENTRE, CHIP_M, ColourEncoder, at
 
 
 def test_a_grid_fills_what_the_imagery_covers(built: Path) -> None:
@@ -139,7 +134,7 @@ def test_a_gallery_is_never_overwritten(imagery: Imagery, built: Path, tmp_path:
 class Interrupted(ColourEncoder):
     """Stops after so many squares, as a person would."""
 
-    def encode_aerial(self, images):  # type: ignore[no-untyped-def]
+    def encode_aerial(self, images, *, columns=False):  # type: ignore[no-untyped-def]
         if self.encoded >= 100:
             raise KeyboardInterrupt
         return super().encode_aerial(images)
@@ -174,7 +169,7 @@ def test_what_another_job_left_behind_is_not_mixed_in(
 
 def test_descriptors_that_are_not_numbers_make_no_gallery(imagery: Imagery, tmp_path: Path) -> None:
     class Broken(ColourEncoder):
-        def encode_aerial(self, images: object) -> Descriptors:
+        def encode_aerial(self, images: object, *, columns: bool = False) -> Descriptors:
             return np.full((len(list(images)), 4), np.nan, np.float32)  # type: ignore[call-overload]
 
     with pytest.raises(CheckpointError, match="not numbers"):

@@ -36,6 +36,7 @@ HYBRID = ModelConfig(
 VARIANTS = {
     "hybrid stem": HYBRID,
     "plain ViT": replace(HYBRID, stem="patch"),
+    "columns": replace(HYBRID, column_width=8),
     "self-attention": replace(HYBRID, attention="self"),
     "one layer": replace(HYBRID, depth=1),
 }

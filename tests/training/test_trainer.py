@@ -57,6 +57,26 @@ def test_eighty_steps_learn_a_small_world_and_leave_everything_a_run_should(
     assert load_encoder(out / "tiny.safetensors").encode_ground([view], prepared=True).shape == (1, 64)
 
 
+def test_a_run_with_columns_ships_them_and_goes_on_with_them_after_a_stop(
+    world: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(4, 3, optimizer=OptimizerConfig(stem_factor=0.0))
+    config = replace(config, model=replace(config.model, column_width=8))
+    out = tmp_path / "run"
+    assert train(config, [world], out).finished
+    encoder = load_encoder(out / "tiny.safetensors")
+    view = np.zeros((*config.model.ground_size_px, 3), np.uint8)
+    columns, width = encoder.columns or (0, 0)
+    rows_with_columns = encoder.encode_ground([view], prepared=True, columns=True)
+    assert rows_with_columns.shape == (1, config.model.width + columns * width)
+    assert np.array_equal(
+        rows_with_columns[:, : config.model.width], encoder.encode_ground([view], prepared=True)
+    )
+    assert {row["columns"] for row in rows(out / "train.csv") if row["stage"] == "main"} != {""}
+    longer = replace(config, main=replace(config.main, steps=5))
+    assert train(longer, [world], out, resume=True).finished
+
+
 def test_a_run_that_learns_nothing_ships_the_positions_that_its_card_says_it_began_with(
     world: Path, tmp_path: Path
 ) -> None:

@@ -15,17 +15,23 @@ from tests.training.tiny_world import MODEL, VIEW_PX
 
 @pytest.mark.parametrize("attention", ["self-cross", "self"])
 @pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("column_width", [0, 8])
 def test_training_gives_the_same_descriptors_and_gradients_as_the_branch_as_written(
-    attention: str, depth: int
+    attention: str, depth: int, column_width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    branch = Branch(replace(MODEL, attention=attention, depth=depth), VIEW_PX)  # type: ignore[arg-type]
+    config = replace(MODEL, attention=attention, depth=depth, column_width=column_width)  # type: ignore[arg-type]
+    branch = Branch(config, VIEW_PX)
     for parameter in branch.parameters():
         if parameter.dim() == 1:  # norms and biases, which start as ones and zeros
             nn.init.normal_(parameter, float(parameter.detach().mean()), 0.3)
     seen = torch.randn(3, branch.stem.channels, *branch.grid)
-    weights = torch.randn(3, MODEL.width)
-    plain, ours = branch.describe(branch.tokens_from_features(seen)), describe(branch, seen)
+    monkeypatch.setattr(branch, "features", lambda _: seen)
+    plain, ours = (
+        branch(seen),
+        torch.cat([part for part in describe(branch, seen) if part is not None], dim=1),
+    )
+    weights = torch.randn_like(plain)
     torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-5)
     moved = {name: p for name, p in branch.named_parameters() if not name.startswith("stem.")}
     expected, mine = (

@@ -7,12 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from l2ltr_core.model.columns import ColumnHead
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stages import Main
 from l2ltr_core.training.warmup import (
     COLUMN_WIDTH,
-    ColumnHead,
     ColumnNetwork,
     initial_positions,
     new_network,
@@ -79,7 +79,7 @@ def test_both_branches_start_equal_but_for_their_stems() -> None:
 
 
 def test_a_turned_view_turns_the_column_descriptor() -> None:
-    head = ColumnHead(8, 2)
+    head = ColumnHead(8, 2, COLUMN_WIDTH)
     features = torch.randn(1, 8, 2, 6, generator=torch.Generator().manual_seed(0))
     straight, turned = head(features), head(features.roll(2, 3))
     assert torch.allclose(straight.roll(2 * COLUMN_WIDTH, 1), turned, atol=1e-6)
@@ -98,6 +98,36 @@ def test_the_teacher_never_changes() -> None:
     after = stage.teacher.state_dict()  # type: ignore[union-attr]
     assert all(torch.equal(before[k], after[k]) for k in before)
     assert not torch.equal(before["ground_stem.root.conv.weight"], network.ground.stem.root.conv.weight)
+
+
+def test_columns_begin_nearly_as_the_head_that_the_stems_were_warmed_up_under() -> None:
+    torch.manual_seed(0)
+    config = tiny_config()
+    network = new_network(replace(config, model=replace(config.model, column_width=COLUMN_WIDTH)))
+    branch, head = network.ground, ColumnNetwork(network).ground_head
+    assert branch.columns is not None and not branch.columns.trained
+    head.mlp[0].weight.data = torch.randn(256, 20) @ torch.randn(20, head.mlp[0].weight.shape[1]) / 20  # type: ignore[union-attr]
+    branch.columns.of_stem.begin_with(head)
+    seen = torch.randn(2, int(branch.stem.channels), *branch.grid)
+    tokens = torch.randn(2, 1 + branch.grid[0] * branch.grid[1], config.model.width)
+    torch.testing.assert_close(branch.columns(seen, tokens), head(seen), rtol=1e-3, atol=1e-4)
+
+
+def test_columns_learn_beside_cls_and_are_what_is_remembered() -> None:
+    config = tiny_config()
+    config = replace(config, model=replace(config.model, column_width=8))
+    network = new_network(config)
+    stage = Main(network, ColumnNetwork(network), config)
+    outcome = stage.outcome(make_batch(), Ranks())
+    assert {"loss", "contrastive", "columns", "teacher"} < set(outcome.parts)
+    columns, width = config.model.columns  # type: ignore[misc]
+    assert outcome.ground.shape[1] == outcome.aerial.shape[1] == stage.width == columns * width
+    outcome.parts["loss"].backward()
+    last = network.aerial.columns.of_tokens.mlp[-1]  # type: ignore[union-attr]
+    assert float(last.weight.grad.norm()) > 0  # type: ignore[union-attr, arg-type]
+    assert not network.aerial.columns.trained  # type: ignore[union-attr]
+    torch.optim.SGD(network.parameters(), lr=0.1).step()
+    assert network.aerial.columns.trained  # type: ignore[union-attr]
 
 
 def test_frozen_stems_teach_the_same_without_looking_twice() -> None:

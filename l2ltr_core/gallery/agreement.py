@@ -1,0 +1,41 @@
+"""Re-ranking: how far a photo and a tile agree, direction by direction.
+
+Of the places whose CLS descriptors are most alike, those are put first whose columns are. A bus or a tree in
+one direction hides what the tile shows there, but should not speak against the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2ltr_core.types import Descriptors
+
+SHORTLIST = 200
+"""So many of the best places are compared direction by direction."""
+LEAST_AGREEMENT = 0.02
+"""A direction that agrees less counts as hidden. All directions of a column descriptor with itself sum to 1; chosen on
+validation photos."""
+
+Columns: TypeAlias = NDArray[np.float32]
+"""(..., w, d): what is seen in each of w azimuths, south first, by west; as one row of length 1."""
+
+
+def agreement_by_direction(ground: Columns, aerial: Columns) -> NDArray[np.float32]:
+    """(w, d) of a photo and (N, w, d) of tiles -> (N, w): the parts of their cosine similarity."""
+    return np.einsum("wd,nwd->nw", ground, aerial, optimize=True)
+
+
+def agreement(ground: Columns, aerial: Columns) -> NDArray[np.float32]:
+    """(w, d) of a photo and (N, w, d) of tiles -> (N,) in [0, 1): what exceeds the least, over all directions."""
+    return np.maximum(agreement_by_direction(ground, aerial) - LEAST_AGREEMENT, 0).sum(axis=1)
+
+
+def split(rows: Descriptors, columns: tuple[int, int] | None) -> tuple[Descriptors, Columns | None]:
+    """(N, D + w * d) as an encoder gives them with columns -> (N, D) CLS descriptors and (N, w, d) columns."""
+    if columns is None:
+        return rows, None
+    numbers = columns[0] * columns[1]
+    return rows[:, :-numbers], rows[:, -numbers:].reshape(-1, *columns)
