@@ -328,9 +328,14 @@ def choose_heading(
 
 
 def search_heading(panorama: Panorama, encoder: GroundEncoder, gallery: Gallery) -> float:
-    """The heading, of a whole turn in 32 steps, under which the best match in the gallery scores highest."""
+    """The heading, of a whole turn in 32 steps, under which the best match in the gallery scores highest, or agrees
+    most with a checkpoint that has columns."""
     views = turned_views(panorama, encoder)
-    scores, _ = gallery.search(encoder.encode_ground(views, prepared=True), encoder, 1)
+    seen = encoder.encode_ground(views, prepared=True, columns=encoder.columns is not None)
+    descriptors, columns = split(seen, encoder.columns)
+    scores, places = gallery.search(descriptors, encoder, 1)
+    if columns is not None:
+        scores = np.array([gallery.agreement(*view, encoder) for view in zip(columns, places, strict=True)])
     return searched_headings()[int(scores[:, 0].argmax())]
 
 

@@ -61,7 +61,8 @@ class Panorama:
 
 @dataclass(frozen=True)
 class Match:
-    """One place of the gallery, `rank` counted from 1, `score` the cosine similarity in [-1, 1]."""
+    """One place of the gallery, `rank` counted from 1, `score` the cosine similarity in [-1, 1], of a checkpoint with
+    columns the agreement in [0, 1)."""
 
     rank: int
     place_id: int

@@ -103,6 +103,14 @@ def test_a_search_finds_the_heading(gallery: Gallery) -> None:
     assert result.notes == ()
 
 
+def test_columns_find_a_heading_that_cls_knows_nothing_of(gallery: Gallery, tmp_path: Path) -> None:
+    encoder = DirectionEncoder()
+    known = build_gallery(gallery.imagery, tmp_path / "gallery", encoder, spacing_m=10)
+    for place in (PLACE, PLACE + 33):
+        unknown = replace(photo_of(known, place, 225), heading_deg=None)
+        assert search_heading(unknown, encoder, known) == 225
+
+
 @pytest.mark.parametrize("heading", [float("nan"), float("inf"), "north"])
 def test_a_heading_that_is_none_is_refused(gallery: Gallery, heading: float) -> None:
     with pytest.raises(ConfigurationError, match="The heading is"):

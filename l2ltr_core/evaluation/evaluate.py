@@ -139,7 +139,7 @@ def measure(
         seen = encode_photos(panoramas, encoder)
         table = pd.DataFrame({"photo": [photo.name for photo in photos]})
     else:
-        seen, headings_deg = _under_best_heading(panoramas, encoder, ranked.descriptors)
+        seen, headings_deg = _under_best_heading(panoramas, encoder, ranked, rerank)
         table = pd.DataFrame({"photo": [photo.name for photo in photos], "heading_deg": headings_deg})
     report: dict[str, Any] = {
         "dataset": dataset.name,
@@ -226,15 +226,23 @@ def encode_photos(panoramas: Iterable[Panorama], encoder: EvaluatedEncoder) -> D
 
 
 def _under_best_heading(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, gallery: Descriptors
+    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, ranked: _Ranked, rerank: bool
 ) -> tuple[Descriptors, list[float]]:
-    """What `encode_photos` gives under the heading that finds the best match, and those headings."""
+    """What `encode_photos` gives under the heading that `search_heading` would find, and those headings."""
     headings_deg = searched_headings()
     turned = (view for panorama in panoramas for view in turned_views(panorama, encoder))
     every = encoder.encode_ground(turned, prepared=True, columns=encoder.columns is not None)
     every = every.reshape(-1, len(headings_deg), every.shape[1])
-    dimensions = gallery.shape[1]
-    best = [int((views[:, :dimensions] @ gallery.T).max(axis=1).argmax()) for views in every]
+    best = []
+    for views in every:
+        descriptors, columns = split(views, encoder.columns)
+        scores = descriptors @ ranked.descriptors.T
+        again = ranked.again(columns) if rerank else None
+        if again is None:
+            best.append(int(scores.max(axis=1).argmax()))
+        else:
+            places = scores.argmax(axis=1)[:, None] // ranked.looks
+            best.append(int(np.argmax([again(turn, place) for turn, place in enumerate(places)])))
     return every[np.arange(len(best)), best], [headings_deg[turn] for turn in best]
 
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from l2ltr_core.errors import CheckpointError
 from l2ltr_core.types import Descriptors
 
 SHORTLIST = 200
@@ -24,8 +25,17 @@ Columns: TypeAlias = NDArray[np.float32]
 
 
 def agreement_by_direction(ground: Columns, aerial: Columns) -> NDArray[np.float32]:
-    """(w, d) of a photo and (N, w, d) of tiles -> (N, w): the parts of their cosine similarity."""
-    return np.einsum("wd,nwd->nw", ground, aerial, optimize=True)
+    """(w, d) of a photo and (N, w, d) of tiles -> (N, w): the parts of their cosine similarity.
+
+    Raises CheckpointError for columns that are not numbers.
+    """
+    parts = np.einsum("wd,nwd->nw", ground, aerial, optimize=True)
+    if not np.isfinite(parts).all():
+        raise CheckpointError(
+            "The columns hold values that are not numbers, so nothing can be compared direction by direction; the "
+            "checkpoint's weights are damaged or its training diverged."
+        )
+    return parts
 
 
 def agreement(ground: Columns, aerial: Columns) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l2ltr_core.errors import GalleryError
+from l2ltr_core.errors import CheckpointError, GalleryError
 from l2ltr_core.gallery import build_gallery, index, open_gallery, verify_gallery
 from l2ltr_core.gallery.agreement import LEAST_AGREEMENT, agreement, agreement_by_direction, split
 from l2ltr_core.imagery import Imagery
@@ -39,6 +39,13 @@ def test_a_hidden_direction_does_not_speak_against_the_others() -> None:
     hidden[3], opposed[3] = 0, -one[3]
     assert agreement(one, hidden[None]) == agreement(one, opposed[None])
     assert agreement(one, hidden[None])[0] > 0.9 * agreement(one, one[None])[0]
+
+
+def test_columns_that_are_not_numbers_compare_with_nothing() -> None:
+    one = columns(1)[0]
+    broken = np.where(one == one[3, 3], np.nan, one)
+    with pytest.raises(CheckpointError, match="not numbers"):
+        agreement(broken, one[None])
 
 
 def test_rows_are_taken_apart_into_cls_and_columns() -> None:
