@@ -232,19 +232,26 @@ def hidden_directions(
     return score_falls(descriptors[0], descriptors[1:], aerial)
 
 
-@results.keeps
 def agreeing_directions(
     photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place_id: int
 ) -> NDArray[np.float32] | None:
     """(w,): how far photo and tile agree in each direction, south first, by west; None for one without columns."""
+    seen = _photo_columns(photo, heading_deg, checkpoint)
+    if seen is None:
+        return None
+    return gallery(gallery_name).agreement_by_direction(seen, place_id, encoder(checkpoint))
+
+
+@results.keeps
+def _photo_columns(photo: Photo, heading_deg: float, checkpoint: str) -> NDArray[np.float32] | None:
+    """(w, d): what a photo shows in each direction; None for a checkpoint without columns."""
     chosen = encoder(checkpoint)
     if chosen.columns is None:
         return None
     view = chosen.ground_view(panorama(photo), heading_deg)
     with inference():
         _, columns = split(chosen.encode_ground([view], prepared=True, columns=True), chosen.columns)
-    assert columns is not None
-    return gallery(gallery_name).agreement_by_direction(columns[0], place_id, chosen)
+    return None if columns is None else columns[0]
 
 
 @results.keeps

@@ -115,19 +115,19 @@ class Main(nn.Module):
         rows = ranks.rows(len(batch.ground))
         ground = self._encode(self.network.ground, batch.ground[rows])
         aerial = self._encode(self.network.aerial, batch.aerial[rows])
-        everywhere = ranks.gather(ground.cls), ranks.gather(aerial.cls)
-        in_columns = ground.columns is not None and aerial.columns is not None
-        contrastive = contrast(*everywhere, self.objective, batch.kept, None if in_columns else remembered)
-        parts = {"loss": contrastive, "contrastive": contrastive.detach()}
+        cls, columns = (ranks.gather(ground.cls), ranks.gather(aerial.cls)), None
         if ground.columns is not None and aerial.columns is not None:
-            everywhere = ranks.gather(ground.columns), ranks.gather(aerial.columns)
-            by_direction = contrast(*everywhere, self.objective, batch.kept, remembered)
+            columns = ranks.gather(ground.columns), ranks.gather(aerial.columns)
+        contrastive = contrast(*cls, self.objective, batch.kept, None if columns else remembered)
+        parts = {"loss": contrastive, "contrastive": contrastive.detach()}
+        if columns:
+            by_direction = contrast(*columns, self.objective, batch.kept, remembered)
             parts |= {"loss": contrastive + by_direction, "columns": by_direction.detach()}
         if ground.off is not None and aerial.off is not None:
             off = ranks.mean(ground.off + aerial.off)
             parts["loss"] = parts["loss"] + self.objective.teacher_weight * off
             parts["teacher"] = off.detach() / 2
-        return _with_matches(parts, *everywhere)
+        return _with_matches(parts, *(columns or cls))
 
     def _encode(self, branch: Branch, images: Tensor) -> _Said:
         with _compute_in(self.precision):
