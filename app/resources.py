@@ -246,8 +246,6 @@ def agreeing_directions(
 def _photo_columns(photo: Photo, heading_deg: float, checkpoint: str) -> NDArray[np.float32] | None:
     """(w, d): what a photo shows in each direction; None for a checkpoint without columns."""
     chosen = encoder(checkpoint)
-    if chosen.columns is None:
-        return None
     view = chosen.ground_view(panorama(photo), heading_deg)
     with inference():
         _, columns = split(chosen.encode_ground([view], prepared=True, columns=True), chosen.columns)

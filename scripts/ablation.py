@@ -3,7 +3,8 @@
     python scripts/ablation.py run KIND SEED    one run of `STEPS` steps on warmed-up stems (runs/ablation)
     python scripts/ablation.py table            what the runs measured, written into docs/ablation.md
 
-The stems are those of `helsinki-stems-finer` and do not move: a run trains the layers alone. Validation photos judge.
+The stems are those that ship and do not move: a run trains the layers alone, from nothing, without columns and
+without memory, so that what differs is attention or loss. Validation photos judge.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ KINDS = {
 }
 """Attention and loss; only the first two are compared with each other in words."""
 SEEDS = (1, 2, 3)
-STEPS, PHOTOS = 200, 24
+STEPS, PHOTOS = 600, 24
+STEMS, CONFIG = "helsinki-stems-wider", "configs/helsinki-l2ltr.toml"
 MEASURES = {
     "validation photos found within 25 m": ("places_recall_within_25m", "{:.1%}"),
     "validation photos paired with their tile": ("paired_recall_at_1", "{:.1%}"),
@@ -46,20 +48,21 @@ MEASURES = {
 
 def run(kind: str, seed: int) -> None:
     """Train, look at the layers on some validation photos, and write it all into one JSON file."""
-    lesson, name = LESSONS["helsinki-stems-finer"], f"{kind}-{seed}"
+    lesson, name = LESSONS[STEMS], f"{kind}-{seed}"
     attention, loss = KINDS[kind]
-    config = load_config("configs/helsinki-l2ltr-second.toml")
+    config = load_config(CONFIG)
     config = replace(
-        config, name=name, seed=seed, snapshots={}, model=replace(config.model, attention=attention),
+        config, name=name, seed=seed, snapshots={},
+        model=replace(config.model, attention=attention, column_width=0),
         objective=replace(config.objective, loss=loss),
-        batches=config.batches if loss == "infonce" else replace(config.batches, memory_steps=0, memory_abroad=0),
+        batches=replace(config.batches, memory_steps=0, memory_abroad=0, mine_every=STEPS // 3),
         main=StageConfig(steps=STEPS, learning_rate=config.main.learning_rate),
     )  # fmt: skip
     out = FOLDER / name
     result = train(
         config, [each.folder for each in lesson.cities], out, (out / "state.pt").exists(),
-        warm_start=RUNS / "helsinki-stems-finer" / "warmup.safetensors", validation=VALIDATION.folder,
-        cache_dir=RUNS / "helsinki-stems-finer" / "views",
+        warm_start=RUNS / STEMS / "warmup.safetensors", validation=VALIDATION.folder,
+        cache_dir=RUNS / STEMS / "views",
     )  # fmt: skip
     if result.finished:
         measured = result.cards[0].results["validation"] | _layers(

@@ -14,6 +14,7 @@ from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, offset
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.localization import (
+    ESTIMATE_PLACES,
     Calibration,
     Localization,
     estimate_location,
@@ -64,7 +65,7 @@ def test_the_best_places_are_put_in_the_order_in_which_they_agree_direction_by_d
     encoder = DirectionEncoder()
     twice = build_gallery(open_imagery(raster), tmp_path / "gallery", encoder, spacing_m=10)
     photos = [photo_of(twice, place) for place in range(0, len(twice.places), 5)]
-    found = [localize(photo, encoder=encoder, gallery=twice) for photo in photos]
+    found = [localize(photo, encoder=encoder, gallery=twice, top_k=ESTIMATE_PLACES) for photo in photos]
     alone = [localize(photo, encoder=DirectionEncoder(columns=None), gallery=twice) for photo in photos]
     right = [result.error_m is not None and result.error_m < 25 for result in found]
     right_alone = [result.error_m is not None and result.error_m < 25 for result in alone]
@@ -72,7 +73,9 @@ def test_the_best_places_are_put_in_the_order_in_which_they_agree_direction_by_d
     for result, other in zip(found, alone, strict=True):
         scores = [match.score for match in result.matches]
         assert scores == sorted(scores, reverse=True)
-        assert result.evidence == other.evidence  # whether it is there at all is said by CLS
+        assert result.evidence == pytest.approx(
+            other.evidence + evidence(np.array(scores))
+        )  # both speak for it
 
 
 def test_the_known_heading_is_used(gallery: Gallery) -> None:

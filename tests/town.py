@@ -93,7 +93,6 @@ class ColourEncoder:
         return self.encode_aerial(images, columns=columns)
 
     def encode_aerial(self, images: Iterable[RGB], *, columns: bool = False) -> Descriptors:
-        assert not columns or self.columns
         rows = np.stack([_small(image).ravel() for image in images]).astype(np.float32)
         self.encoded += len(rows)
         rows -= rows.mean(axis=1, keepdims=True)
@@ -115,7 +114,7 @@ class DirectionEncoder(ColourEncoder):
         undirected = np.sort(each.mean(axis=2), axis=1)
         undirected -= undirected.mean(axis=1, keepdims=True)
         cls = undirected / np.linalg.norm(undirected, axis=1, keepdims=True)
-        return np.concatenate([cls, each.reshape(len(rows), -1)], axis=1) if columns else cls
+        return np.concatenate([cls, each.reshape(len(rows), -1)], axis=1) if columns and self.columns else cls
 
 
 def _small(image: RGB) -> RGB:

@@ -307,6 +307,8 @@ def _hiding(shown: Shown, ground: NDArray) -> None:
     st.markdown(
         f"Each sixteenth of the horizon is hidden in turn. The match with {shown.label} scores lower where the model "
         "really needed what was hidden; if attention tells the truth, the tall bars of both kinds stand together."
+        + " The score here is that of CLS, whose attention this is."
+        * bool(shown.card.model.columns)
     )
     falls = resources.hidden_directions(
         shown.photo, shown.found.heading_deg, shown.card.name, shown.gallery, shown.place, SECTORS

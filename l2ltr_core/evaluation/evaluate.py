@@ -207,7 +207,7 @@ def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder) -> _Ranked:
     """The dataset's own squares; where each belongs to one photo they are where the photo is."""
     chip_m = encoder.card.view.chip_m
     tiles = (dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
-    seen = encoder.encode_aerial(tiles, columns=encoder.columns is not None)
+    seen = encoder.encode_aerial(tiles, columns=True)
     descriptors, columns = split(seen, encoder.columns)
     compare = None if columns is None else lambda photo, places: agreement(photo, columns[places])
     if dataset.tile_count != len(dataset.queries) or any(q.location is None for q in dataset.queries):
@@ -222,7 +222,7 @@ def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder) -> _Ranked:
 def encode_photos(panoramas: Iterable[Panorama], encoder: EvaluatedEncoder) -> Descriptors:
     """(Q, D) descriptors of photos under the headings they know; (Q, D + C) for a checkpoint with columns."""
     views = (encoder.ground_view(panorama, panorama.heading_deg or 0.0) for panorama in panoramas)
-    return encoder.encode_ground(views, prepared=True, columns=encoder.columns is not None)
+    return encoder.encode_ground(views, prepared=True, columns=True)
 
 
 def _under_best_heading(
@@ -231,7 +231,7 @@ def _under_best_heading(
     """What `encode_photos` gives under the heading that `search_heading` would find, and those headings."""
     headings_deg = searched_headings()
     turned = (view for panorama in panoramas for view in turned_views(panorama, encoder))
-    every = encoder.encode_ground(turned, prepared=True, columns=encoder.columns is not None)
+    every = encoder.encode_ground(turned, prepared=True, columns=True)
     every = every.reshape(-1, len(headings_deg), every.shape[1])
     best = []
     for views in every:

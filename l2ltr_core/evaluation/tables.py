@@ -183,9 +183,10 @@ def _confidence(cards: Cards) -> Table:
 def _not_here(cards: Cards) -> Table:
     about = (
         "The evidence for a photo being in the gallery is its best score, and half of what that stands above the "
-        "mean of the 200 best: a photo from elsewhere is a little like many places. One with less than 95 % of the "
-        "validation photos have is said to be probably not there. False alarms are photos of the gallery's city that "
-        "are turned away. The last row says how well both kinds can be told apart; the line was not drawn there."
+        "mean of the 200 best: a photo from elsewhere is a little like many places. Where the checkpoint has columns, "
+        "the same of their agreement is added. A photo with less than 97 % of the validation photos have is said to be "
+        "probably not there. False alarms are photos of the gallery's city that are turned away. The last row says how "
+        "well both kinds can be told apart; the line was not drawn there."
     )
 
     def elsewhere(card: CheckpointCard) -> str:

@@ -29,7 +29,8 @@ class AerialEncoder(Checkpoint, Protocol):
         """With `view.chip_m`, the width in metres of the squares it was trained on."""
 
     def encode_aerial(self, images: Iterable[RGB], *, columns: bool) -> Descriptors:
-        """North-up squares to (N, D) float32 unit rows; with `columns` (N, D + C), as `split` takes them apart."""
+        """North-up squares to (N, D) float32 unit rows; with `columns`, where it has any, (N, D + C), as `split` takes
+        them apart."""
 
 
 @dataclass
@@ -47,7 +48,7 @@ class BlockEncoder:
             self.imagery = open_imagery(self.source)
         imagery = self.imagery
         chips = (imagery.chip(place, self.chip_m, None) for place in places)
-        return self.encoder.encode_aerial(chips, columns=self.encoder.columns is not None)
+        return self.encoder.encode_aerial(chips, columns=True)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the imagery; a path that another process can follow from wherever it works."""

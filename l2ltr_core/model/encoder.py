@@ -160,7 +160,7 @@ class Encoder:
         batch_size: int = 32,
         progress: Progress | None = None,
     ) -> Descriptors:
-        """Photos -> (N, D) float32, unit rows; with `columns` the column descriptor of each, too, (N, D + C).
+        """Photos -> (N, D) float32, unit rows; with `columns` what the checkpoint has of those, too, (N, D + C).
 
         `heading_deg` is where the centre column looks, degrees clockwise from north, one for all or one a
         photo; without it each photo's own counts, and north for a photo that does not say. `prepared`
@@ -327,10 +327,6 @@ class Encoder:
         if batch_size < 1:
             raise ConfigurationError(f"The batch size is {batch_size}; give a whole number above 0.")
         describe = self._describer(side)
-        if columns and not self.columns:
-            raise ConfigurationError(
-                f"The checkpoint {self.name} has no columns to compare; ask for its descriptors alone."
-            )
         width = self.card.model.width + (math.prod(self.columns) if columns and self.columns else 0)
         parts, done = [np.empty((0, width), np.float32)], 0
         for batch in _ahead(_batches(views, batch_size)):

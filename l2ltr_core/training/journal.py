@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from l2ltr_core.figures.curves import training_curves
 from l2ltr_core.files import whole
 
 Row = dict[str, str]
-CURVES = {
-    "train.csv": ("loss", "contrastive", "teacher", "in_batch_recall"),
-    "validation.csv": ("paired_recall_at_1", "places_recall_within_25m", "heading_blindness"),
-}
+TABLES = ("train.csv", "validation.csv")
 STAGES = ("warmup", "main")
 
 
@@ -47,7 +42,7 @@ class Journal:
 
     def forget_after(self, stage: str, step: int) -> None:
         """Drop what was written after the state that a run resumes from."""
-        for table in CURVES:
+        for table in TABLES:
             rows = self.read(table)
             kept = [
                 r for r in rows if (STAGES.index(r["stage"]), int(r["step"])) <= (STAGES.index(stage), step)
@@ -56,20 +51,8 @@ class Journal:
                 self._rewrite(self.folder / table, kept)
 
     def draw(self) -> None:
-        """Write `curves.png`: one panel a table, the stages one after the other."""
-        figure = Figure(figsize=(11, 8), layout="constrained")
-        FigureCanvasAgg(figure)
-        for panel, (table, names) in zip(figure.subplots(2, 1), CURVES.items(), strict=True):
-            rows = self.read(table)
-            minutes = [_minutes(row) for row in rows]
-            for name in names:
-                points = [(m, float(r[name])) for m, r in zip(minutes, rows, strict=True) if r.get(name)]
-                if points:
-                    panel.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=1)
-            panel.set(xlabel="minutes of training", title=table.removesuffix(".csv"))
-            panel.grid(alpha=0.3)
-            if panel.lines:
-                panel.legend(fontsize=8)
+        """Write `curves.png`."""
+        figure = training_curves(self.read("train.csv"), self.read("validation.csv"))
         with whole(self.folder / "curves.png") as path:
             figure.savefig(path, dpi=100)
 
@@ -83,7 +66,3 @@ class Journal:
 
 def _text(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _minutes(row: Row) -> float:
-    return float(row["seconds"]) / 60

@@ -70,11 +70,11 @@ def test_confidences_that_boast_are_brought_down_to_what_comes_true() -> None:
     assert before > 0.1 and after < 0.03
 
 
-def test_95_of_100_photos_reach_the_least_evidence() -> None:
+def test_97_of_100_photos_reach_the_least_evidence() -> None:
     judged = boasting(1000)
     calibration = calibrate(judged, GALLERY, ENCODER)
     assert calibration.least_evidence is not None
-    assert (judged.evidence < calibration.least_evidence).mean() == pytest.approx(0.05, abs=0.002)
+    assert (judged.evidence < calibration.least_evidence).mean() == pytest.approx(0.03, abs=0.002)
     measured_in = (calibration.gallery, calibration.gallery_places, calibration.gallery_looks)
     assert measured_in == ("town", 256, 4)
 
