@@ -399,7 +399,10 @@ def train(
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in OUT.")] = False,
     warm_start: Annotated[
-        Path | None, typer.Option(help="The `warmup.safetensors` of another run, in place of an own warm-up.")
+        Path | None,
+        typer.Option(
+            help="The `warmup.safetensors` of another run, or a checkpoint with columns, in place of an own warm-up."
+        ),
     ] = None,
     warm_up_further: Annotated[
         bool, typer.Option("--warm-up-further", help="Warm up on from there, not leave it at that.")

@@ -49,6 +49,15 @@ class ColumnHead(nn.Module):
         up.bias.copy_(first.bias)  # type: ignore[operator, arg-type]
         last.load_state_dict(its_last.state_dict())
 
+    @torch.no_grad()
+    def go_on_from(self, squeezed: ColumnHead) -> None:
+        """Just what a squeezed head says, said by this one, which is not: its first two maps as one."""
+        first, _, last = self.mlp
+        down, up, _, its_last = squeezed.mlp
+        first.weight.copy_(up.weight @ down.weight)  # type: ignore[operator]
+        first.bias.copy_(up.bias)  # type: ignore[operator, arg-type]
+        last.load_state_dict(its_last.state_dict())
+
 
 class TokenColumns(nn.Module):
     """What the stem sees in each column and, added to it, what the layers make of it.
@@ -61,17 +70,8 @@ class TokenColumns(nn.Module):
         self.grid = grid
         self.of_stem = ColumnHead(channels, grid[0], width, SQUEEZED)
         self.of_tokens = ColumnHead(token_width, grid[0], width)
-        for parameter in self._last.parameters():
+        for parameter in self.of_tokens.mlp[-1].parameters():
             nn.init.zeros_(parameter)
-
-    @property
-    def trained(self) -> bool:
-        """Whether the layers have a part in it."""
-        return any(bool(parameter.any()) for parameter in self._last.parameters())
-
-    @property
-    def _last(self) -> nn.Module:
-        return self.of_tokens.mlp[-1]
 
     def forward(self, seen: Tensor, normed: Tensor) -> Tensor:
         """(B, C, h, w) from the stem, and the tokens (B, 1 + N, D) that the last layer is given, normalised.

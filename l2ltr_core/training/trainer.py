@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from l2ltr_core.checkpoints import save_checkpoint
+from l2ltr_core.checkpoints import load_card, load_network, save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.files import whole
 from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
@@ -35,7 +35,7 @@ from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
 from l2ltr_core.training.validation import Validator
-from l2ltr_core.training.warmup import ColumnNetwork, column_width, new_network
+from l2ltr_core.training.warmup import ColumnNetwork, column_width, new_network, warmed_up
 from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
@@ -125,11 +125,11 @@ def train(
 
     `validation` is a geotagged dataset that is only measured. `resume` goes on from the state in `out_dir`,
     which is saved at least every `run.checkpoint_seconds` and when the process is told to end (SIGTERM,
-    Ctrl-C). `warm_start` names the `warmup.safetensors` of another run: its stems stand in for this run's own
-    warm-up, so that runs can differ in the main stage alone; with `warm_up_further` this run's warm-up goes on
-    from them, for instance over more cities. `start_from` is a checkpoint whose weights the network starts from,
-    but for its stems where `warm_start` names others. Prepared views are kept in `cache_dir`. Raises
-    ConfigurationError, CheckpointError and DatasetError.
+    Ctrl-C). `warm_start` names the `warmup.safetensors` of another run, or a checkpoint with columns: its stems
+    stand in for this run's own warm-up, so that runs can differ in the main stage alone; with `warm_up_further`
+    this run's warm-up goes on from them, for instance over more cities. `start_from` is a checkpoint whose weights
+    the network starts from, but for its stems where `warm_start` names others. Prepared views are kept in
+    `cache_dir`. Raises ConfigurationError, CheckpointError and DatasetError.
     """
     out_dir = Path(out_dir)
     cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"
@@ -331,12 +331,12 @@ def _begin(run: Run, warm_start: str | Path | None, warm_up_further: bool) -> Po
 
 
 def _main_stage(run: Run) -> Main:
-    """With the warmed-up stems as the teacher; columns that have learned nothing yet begin with what it says."""
+    """With the warmed-up stems as the teacher; what the columns say of the stems begins with what it says."""
     if not run.config.warmup.steps:
         return Main(run.network, None, run.config)
     heads = (run.columns.ground_head, run.columns.aerial_head)
     for branch, head in zip((run.network.ground, run.network.aerial), heads, strict=True):
-        if branch.columns is not None and not branch.columns.trained:
+        if branch.columns is not None:
             branch.columns.of_stem.begin_with(head)
     return Main(run.network, run.columns, run.config)
 
@@ -419,7 +419,38 @@ def save_warm_up(run: Run) -> None:
 
 
 def load_warm_up(run: Run, path: Path) -> None:
-    """Take over what `save_warm_up` wrote, and its training time. Raises ConfigurationError for one of another make."""
+    """Take over stems and heads, and their training time: what `save_warm_up` wrote, or a checkpoint with columns.
+
+    Raises ConfigurationError for one of another make.
+    """
+    of_checkpoint = path.with_suffix(".json").is_file()
+    weights, made_for, seconds = _of_checkpoint(path) if of_checkpoint else _of_warm_up(run, path)
+    wanted = (run.config.model, run.config.view)
+    weights, now = grown(weights, made_for, wanted)
+    mine, theirs = (_warmed_for(*each) for each in (wanted, now))
+    changed = [name for name in mine if mine[name] != theirs[name]]
+    if changed:
+        raise ConfigurationError(
+            f"'{path}' was warmed up with another '{changed[0]}': use that configuration, or do without it."
+        )
+    run.columns.load_state_dict(weights)
+    run.seconds = seconds
+
+
+WarmedUp = tuple[dict[str, torch.Tensor], tuple[ModelConfig, ViewConfig], float]
+"""Weights of a `ColumnNetwork`, what they were made for, and seconds of training."""
+
+
+def _of_checkpoint(path: Path) -> WarmedUp:
+    card, network = load_card(path), load_network(path)
+    if network.ground.columns is None:
+        raise ConfigurationError(
+            f"'{path}' has no columns, so no heads over its stems: give a checkpoint that has, or a {WARM_UP}."
+        )
+    return warmed_up(network).state_dict(), (card.model, card.view), 60.0 * card.training.get("minutes", 0.0)
+
+
+def _of_warm_up(run: Run, path: Path) -> WarmedUp:
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
@@ -431,16 +462,7 @@ def load_warm_up(run: Run, path: Path) -> None:
             raise KeyError("stems and heads")
     except (OSError, SafetensorError, KeyError, ValueError, ConfigurationError) as error:
         raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
-    wanted = (run.config.model, run.config.view)
-    weights, now = grown(weights, (model, view), wanted)
-    mine, theirs = (_warmed_for(*each) for each in (wanted, now))
-    changed = [name for name in mine if mine[name] != theirs[name]]
-    if changed:
-        raise ConfigurationError(
-            f"'{path}' was warmed up with another '{changed[0]}': use that configuration, or do without it."
-        )
-    run.columns.load_state_dict(weights)
-    run.seconds = seconds
+    return weights, (model, view), seconds
 
 
 def _warmed_for(model: ModelConfig, view: ViewConfig) -> dict[str, Any]:

@@ -62,6 +62,15 @@ class ColumnNetwork(nn.Module):
         return self.aerial_head(features(self.aerial_stem, images))
 
 
+def warmed_up(network: L2LTR) -> ColumnNetwork:
+    """The stems of a network that has columns, under heads that say what its columns say of them."""
+    stems = ColumnNetwork(network)
+    for branch, head in ((network.ground, stems.ground_head), (network.aerial, stems.aerial_head)):
+        assert branch.columns is not None
+        head.go_on_from(branch.columns.of_stem)
+    return stems
+
+
 def new_network(config: TrainConfig) -> L2LTR:
     """A network at its start: structured positions, and branches equal but for their stems."""
     network = L2LTR(config.model)

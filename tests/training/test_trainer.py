@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from l2ltr_core.checkpoints import load_card, load_encoder
+from l2ltr_core.checkpoints import load_card, load_encoder, load_network
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.training import Report, train
 from l2ltr_core.training.config import OptimizerConfig, RunConfig, StageConfig
-from l2ltr_core.training.warmup import initial_positions
+from l2ltr_core.training.warmup import initial_positions, warmed_up
 from tests.training.tiny_world import tiny_config, write_world
 
 
@@ -135,6 +135,24 @@ def test_a_run_can_start_from_the_stems_that_another_has_warmed_up(world: Path, 
         train(plain, [world], tmp_path / "fourth", warm_start=tmp_path / "nothing")
     with pytest.raises(ConfigurationError, match="has its stems already"):
         train(plain, [world], tmp_path / "second", resume=True, warm_start=warm_up)
+
+
+def test_a_warm_up_can_go_on_from_the_columns_of_a_checkpoint(world: Path, tmp_path: Path) -> None:
+    config = tiny_config(2, 1, optimizer=OptimizerConfig(stem_factor=0.0))
+    config = replace(config, model=replace(config.model, column_width=8))
+    train(config, [world], tmp_path / "first")
+    checkpoint = tmp_path / "first" / "tiny.safetensors"
+    alone = replace(config, name="alone", main=StageConfig(steps=0))
+    train(alone, [world], tmp_path / "on", warm_start=checkpoint, warm_up_further=True)
+    before = warmed_up(load_network(checkpoint)).state_dict()
+    after = load_file(tmp_path / "on" / "warmup.safetensors")
+    moved = [float((after[name] - before[name]).abs().max()) for name in before]
+    assert 0 < max(moved) < 3 * config.warmup.learning_rate  # two steps of Adam from there, not from chance
+
+    plain = replace(config, model=replace(config.model, column_width=0))
+    train(plain, [world], tmp_path / "plain")
+    with pytest.raises(ConfigurationError, match="has no columns, so no heads over its stems"):
+        train(config, [world], tmp_path / "no", warm_start=tmp_path / "plain" / "tiny.safetensors")
 
 
 def test_a_warm_up_can_go_on_from_the_stems_of_another_run(world: Path, tmp_path: Path) -> None:
