@@ -20,6 +20,9 @@ LEAST_AGREEMENT = 0.02
 """A direction that agrees less counts as hidden. All directions of a column descriptor with itself sum to 1; chosen on
 validation photos."""
 
+LOOKS_TEMPERATURE = 0.03
+"""At which the looks at a place have a say together, in the unit of agreement; chosen on validation photos."""
+
 Columns: TypeAlias = NDArray[np.float32]
 """(..., w, d): what is seen in each of w azimuths, south first, by west; as one row of length 1."""
 
@@ -41,6 +44,18 @@ def agreement_by_direction(ground: Columns, aerial: Columns) -> NDArray[np.float
 def agreement(ground: Columns, aerial: Columns) -> NDArray[np.float32]:
     """(w, d) of a photo and (N, w, d) of tiles -> (N,) in [0, 1): what exceeds the least, over all directions."""
     return np.maximum(agreement_by_direction(ground, aerial) - LEAST_AGREEMENT, 0).sum(axis=1)
+
+
+def agreement_of_looks(each: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, looks) agreement of a photo with each look at N places -> (N,) with the places.
+
+    The logarithm of the mean of exponentials: where in its cell a photo stands is not known, and a place with which
+    it agrees from several points is likelier than one with which it agrees from one. Between the mean and the
+    best; of one look the agreement itself.
+    """
+    best = each.max(axis=1)
+    odds = np.exp((each - best[:, None]) / LOOKS_TEMPERATURE).mean(axis=1)
+    return np.asarray(best + LOOKS_TEMPERATURE * np.log(odds), np.float32)
 
 
 def split(rows: Descriptors, columns: tuple[int, int] | None) -> tuple[Descriptors, Columns | None]:

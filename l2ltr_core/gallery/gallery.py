@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from l2ltr_core.assets import find_gallery, list_galleries
 from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
-from l2ltr_core.gallery.agreement import Columns, agreement, agreement_by_direction
+from l2ltr_core.gallery.agreement import Columns, agreement, agreement_by_direction, agreement_of_looks
 from l2ltr_core.gallery.index import chosen_descriptors, read_index, stored_descriptors
 from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
 from l2ltr_core.geometry.geodesy import apart_m
@@ -145,12 +145,14 @@ class Gallery:
     def agreement(
         self, ground: Columns, place_ids: NDArray[np.int64], encoder: Checkpoint
     ) -> NDArray[np.float32]:
-        """(K,) how far a photo (w, d) agrees with K places, direction by direction: that of each place's best look.
+        """(K,) how far a photo (w, d) agrees with K places, direction by direction, all looks at each together.
 
         Raises GalleryError when the gallery does not keep the columns of the checkpoint.
         """
         looks = self._columns_of(place_ids, encoder)
-        return agreement(ground, looks.reshape(-1, *ground.shape)).reshape(looks.shape[:2]).max(axis=1)
+        return agreement_of_looks(
+            agreement(ground, looks.reshape(-1, *ground.shape)).reshape(looks.shape[:2])
+        )
 
     def agreement_by_direction(
         self, ground: Columns, place_id: int, encoder: Checkpoint

@@ -7,7 +7,14 @@ import pytest
 
 from l2ltr_core.errors import CheckpointError, GalleryError
 from l2ltr_core.gallery import build_gallery, index, open_gallery, verify_gallery
-from l2ltr_core.gallery.agreement import LEAST_AGREEMENT, agreement, agreement_by_direction, split
+from l2ltr_core.gallery.agreement import (
+    LEAST_AGREEMENT,
+    LOOKS_TEMPERATURE,
+    agreement,
+    agreement_by_direction,
+    agreement_of_looks,
+    split,
+)
 from l2ltr_core.imagery import Imagery
 from tests.town import ColourEncoder, DirectionEncoder
 
@@ -19,6 +26,25 @@ ALL = np.arange(9)
 def columns(count: int, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(count, W * D)).astype(np.float32)
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).reshape(count, W, D)
+
+
+def test_looks_that_agree_alike_say_what_each_says_and_one_that_stands_out_nearly_decides() -> None:
+    alike = np.full((1, 4), 0.3, np.float32)
+    one_stands_out = np.array([[0.6, 0.1, 0.1, 0.1]], np.float32)
+    two_stand_out = np.array([[0.6, 0.6, 0.1, 0.1]], np.float32)
+    assert agreement_of_looks(alike)[0] == pytest.approx(0.3)
+    assert agreement_of_looks(one_stands_out)[0] == pytest.approx(
+        0.6 - LOOKS_TEMPERATURE * np.log(4), abs=1e-5
+    )
+    assert (
+        one_stands_out.mean() < agreement_of_looks(one_stands_out)[0] < agreement_of_looks(two_stand_out)[0]
+    )
+    assert agreement_of_looks(two_stand_out)[0] < 0.6
+
+
+def test_a_single_look_says_what_the_place_says() -> None:
+    single = np.array([[0.2], [0.7]], np.float32)
+    np.testing.assert_allclose(agreement_of_looks(single), [0.2, 0.7], rtol=1e-6)
 
 
 def test_what_directions_agree_is_the_cosine_shared_out_among_them() -> None:
