@@ -62,8 +62,6 @@ class City(NamedTuple):
     rebuilt: bool = True
     seed: int = 100
     """Of cars, weather and cameras, together with the variant."""
-    surveyed: bool = False
-    """Whether positions and headings are recorded without error."""
 
     @property
     def folder(self) -> Path:
@@ -134,27 +132,6 @@ LATEST_FOREIGN = [  # half of the uniform ones; easy ones, too, tell a street fr
     *(City("invented", "quarter", number, 150, 1) for number in range(401, 413)),
 ]
 """What the last sitting learned from: fewer photos than `HELSINKI` and `FOREIGN`, two thirds of them taken anew."""
-SURVEYED = 800
-
-
-def _surveyed(city: str, part: str, variant: int, panoramas: int, *, rebuilt: bool = True) -> City:
-    return City(city, part, variant, panoramas, 2, rebuilt, SURVEYED, surveyed=True)
-
-
-SURVEYED_HELSINKI = [
-    _surveyed("helsinki", "train", 0, 2500),
-    *(_surveyed("helsinki", "train", variant, 1200) for variant in (2201, 2202)),
-    *(_surveyed("helsinki", "train", variant, 1200, rebuilt=False) for variant in (2231, 2232)),
-]
-SURVEYED_FOREIGN = [
-    *(_surveyed("san-francisco", part, 0, 1600) for part in ("northeast", "southeast", "west")),
-    *(_surveyed("invented", "uniform", number, 600) for number in range(2501, 2507)),
-    *(_surveyed("astana", part, 0, 1200) for part in ("east", "south")),
-    _surveyed("monaco", "west", 0, 1500),
-    _surveyed("san-francisco", "northeast", 2041, 1200, rebuilt=False),
-    *(_surveyed("invented", "all", number, 800) for number in (2201, 2202)),
-]
-"""Fewer worlds, more photos in each; where a photo was taken, and which way it looks, is known exactly."""
 INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
 SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
@@ -164,8 +141,7 @@ SIZE_PX, RAYS = (128, 512), 1
 class Lesson:
     """What a checkpoint learns from and is watched on.
 
-    The stems of another lesson, `stems_of`, take the place of its warm-up, or are where it goes on (`further`); those
-    of a network come with the heads of its columns;
+    The stems of another lesson, `stems_of`, take the place of its warm-up, or are where it goes on (`further`);
     `after` is the lesson whose network it goes on with, stems included where `stems_of` names none.
     """
 
@@ -177,10 +153,10 @@ class Lesson:
 
 
 def _lessons(
-    cities: list[City], latest: list[City], validation: City, city: str, *attentions: str, last: str = ""
+    cities: list[City], latest: list[City], validation: City, city: str, *attentions: str
 ) -> dict[str, Lesson]:
     """Stems in seven sittings, the networks in seven, too: each but the last on the stems of the sitting after, the
-    last again on the last. `configs` says what each changes; `last` is what the seventh adds to a network's name.
+    last again on the last. `configs` says what each changes.
 
     The networks on the last stems, and these, learn from the `latest` cities.
     """
@@ -192,7 +168,7 @@ def _lessons(
     for name in (f"{city}-{attention}" for attention in attentions):
         networks = [
             *(f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth", "fifth", "sixth")),
-            name + last,
+            name,
         ]
         for warm, before, each in zip([*stems[1:], stems[-1]], [None, *networks], networks, strict=False):
             learned = latest if warm == stems[-1] else cities
@@ -200,25 +176,8 @@ def _lessons(
     return lessons
 
 
-def _eighth(stems: str, cities: list[City], *networks: str) -> dict[str, Lesson]:
-    """One more sitting on photos whose positions are exact: the stems first, then each network on them."""
-    first = {stems: Lesson(cities, stems_of=f"{networks[0]}-seventh", further=True)}
-    return first | {name: Lesson(cities, stems_of=stems, after=f"{name}-seventh") for name in networks}
-
-
 LESSONS = {
-    **_lessons(
-        HELSINKI + FOREIGN,
-        LATEST_HELSINKI + LATEST_FOREIGN,
-        VALIDATION,
-        "helsinki",
-        "l2ltr",
-        "vit",
-        last="-seventh",
-    ),
-    **_eighth(
-        "helsinki-stems-surveyed", SURVEYED_HELSINKI + SURVEYED_FOREIGN, "helsinki-l2ltr", "helsinki-vit"
-    ),
+    **_lessons(HELSINKI + FOREIGN, LATEST_HELSINKI + LATEST_FOREIGN, VALIDATION, "helsinki", "l2ltr", "vit"),
     **_lessons(FOREIGN, LATEST_FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr"),
     "helsinki-l2ltr-hard": Lesson(HARD, after="helsinki-l2ltr-fifth"),
 }
@@ -268,7 +227,7 @@ def _render_one(each: City) -> Path:
     build_city(
         each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
         rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
-        size_px=SIZE_PX, samples=RAYS, surveyed=each.surveyed,
+        size_px=SIZE_PX, samples=RAYS,
     )  # fmt: skip
     return each.folder
 
@@ -285,7 +244,7 @@ def train(name: str) -> None:
         command += ["--resume"]
     else:
         if lesson.stems_of:
-            stems = _made(lesson.stems_of, "warmup" if "-stems" in lesson.stems_of else lesson.stems_of)
+            stems = _made(lesson.stems_of, "warmup")
             command += ["--warm-start", stems, *(["--warm-up-further"] if lesson.further else [])]
         if lesson.after:
             command += ["--start-from", _made(lesson.after, lesson.after)]

@@ -160,7 +160,6 @@ def build_city(
     full_sphere: bool = False,
     moments: int = 1,
     pixel_m: float = 0.4,
-    surveyed: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
@@ -169,8 +168,7 @@ def build_city(
     plan of its own; unless `rebuilt` it is only turned, stretched and painted anew. `size_px` is the (height,
     width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays
     make one of its pixels.
-    `moments` orthophotos are taken, each with other sun, season and traffic. Positions and headings are recorded
-    with the errors of a common camera, or as they are where the city is `surveyed`. Work that is already
+    `moments` orthophotos are taken, each with other sun, season and traffic. Work that is already
     there is not done again; `dataset.json` is written last. Raises TwinError for an unusable city.
     """
     plan, chosen = load_city(city, part, variant, rebuilt)
@@ -190,9 +188,7 @@ def build_city(
             )
             write_orthophoto(out_dir / name, picture, plan, pixel_m, BORDER_M)
     spots = camera_spots(world, window, panoramas, (seed, 3, variant))
-    _take_panoramas(
-        world, spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, surveyed, progress
-    )
+    _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, progress)
     places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
     write_places(out_dir / "places.csv", places)
     imagery = [f"orthophoto_{k}.tif" for k in range(moments)] if moments > 1 else "orthophoto.tif"
@@ -203,7 +199,6 @@ def build_city(
         "seed": seed,
         "variant": variant,
         "rebuilt": rebuilt,
-        "surveyed": surveyed,
         "panoramas": len(spots),
         "places": len(places),
     }
@@ -220,7 +215,6 @@ def _take_panoramas(
     size_px: tuple[int, int],
     samples: int,
     full_sphere: bool,
-    surveyed: bool,
     progress: Progress | None,
 ) -> None:
     reach = 90.0 if full_sphere else 45.0
@@ -251,7 +245,7 @@ def _take_panoramas(
                 samples=samples,
             )
             pixels = _with_sensor_noise(pixels, light, rng)
-            error = np.zeros(3) if surveyed else np.clip(rng.normal(size=3), -2, 2)
+            error = np.clip(rng.normal(size=3), -2, 2)
             location = world.plan.frame.to_location(
                 x + error[0] * POSITION_ERROR_M, y + error[1] * POSITION_ERROR_M
             )

@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.training.config import TrainConfig, config_from_dict, load_config
+from l2ltr_core.training.config import config_from_dict, load_config
 from tests.training.tiny_world import tiny_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 STEMS = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
-NETWORKS = ("-first", "-second", "-third", "-fourth", "-fifth", "-sixth")
-LAST = {"helsinki": "-seventh", "monaco": ""}
-"""The seventh sitting, the last on the stems of the seventh, of each city's networks."""
+NETWORKS = ("-first", "-second", "-third", "-fourth", "-fifth", "-sixth", "")
 MODEL = (CONFIGS / "helsinki-l2ltr.toml").read_text().split("[model]")[1].split("[warmup]")[0]
 MODEL = f"[model]{MODEL}"
 
@@ -23,7 +21,7 @@ def test_every_shipped_configuration_is_valid_and_named_after_its_file(path: Pat
     assert load_config(path).name == path.stem
 
 
-@pytest.mark.parametrize("sitting", (*NETWORKS, "-seventh", ""))
+@pytest.mark.parametrize("sitting", NETWORKS)
 def test_the_two_helsinki_configurations_differ_in_the_attention_only(sitting: str) -> None:
     l2ltr, vit = (load_config(CONFIGS / f"helsinki-{kind}{sitting}.toml") for kind in ("l2ltr", "vit"))
     assert (l2ltr.model.attention, vit.model.attention) == ("self-cross", "self")
@@ -39,26 +37,13 @@ def test_the_two_helsinki_configurations_differ_in_the_attention_only(sitting: s
 
 @pytest.mark.parametrize("city", ["helsinki", "monaco"])
 def test_stems_are_warmed_up_as_the_checkpoint_that_starts_from_them_says(city: str) -> None:
-    sittings = (*NETWORKS, LAST[city])
-    networks = [load_config(CONFIGS / f"{city}-l2ltr{sitting}.toml") for sitting in sittings]
+    networks = [load_config(CONFIGS / f"{city}-l2ltr{sitting}.toml") for sitting in NETWORKS]
     for sitting, checkpoint in zip((*STEMS, STEMS[-1]), [networks[0], *networks], strict=True):
         stems = load_config(CONFIGS / f"{city}-stems{sitting}.toml")
+        assert stems.main.steps == 0
         assert stems.model == replace(checkpoint.model, column_width=0)
-        _assert_warmed_up_for(stems, checkpoint)
-
-
-def test_the_stems_of_the_last_sitting_are_warmed_up_as_its_networks_say() -> None:
-    stems, checkpoint = (
-        load_config(CONFIGS / f"helsinki-{name}.toml") for name in ("stems-surveyed", "l2ltr")
-    )
-    assert stems.model == checkpoint.model
-    _assert_warmed_up_for(stems, checkpoint)
-
-
-def _assert_warmed_up_for(stems: TrainConfig, checkpoint: TrainConfig) -> None:
-    assert stems.main.steps == 0
-    of_the_warm_up = ("seed", "view", "augment", "run")
-    assert all(getattr(stems, part) == getattr(checkpoint, part) for part in of_the_warm_up)
+        of_the_warm_up = ("seed", "view", "augment", "run")
+        assert all(getattr(stems, part) == getattr(checkpoint, part) for part in of_the_warm_up)
 
 
 def test_a_configuration_survives_the_way_to_plain_values_and_back() -> None:

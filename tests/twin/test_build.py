@@ -21,10 +21,8 @@ def _town_for_a_city(plan: CityPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "load_city", lambda *_: (plan, Part()))
 
 
-def _built(out: Path, *, surveyed: bool = False) -> Path:
-    build_city(
-        "town", out, seed=3, panoramas=PHOTOS, size_px=(16, 64), samples=1, pixel_m=2.0, surveyed=surveyed
-    )
+def _built(out: Path) -> Path:
+    build_city("town", out, seed=3, panoramas=PHOTOS, size_px=(16, 64), samples=1, pixel_m=2.0)
     return out
 
 
@@ -40,11 +38,7 @@ def _errors_m(folder: Path, plan: CityPlan) -> list[float]:
     ]
 
 
-def test_a_surveyed_city_records_where_each_photo_was_taken(plan: CityPlan, tmp_path: Path) -> None:
-    assert max(_errors_m(_built(tmp_path, surveyed=True), plan)) < 0.02
-
-
-def test_otherwise_recorded_positions_err_as_a_common_camera_does(plan: CityPlan, tmp_path: Path) -> None:
+def test_recorded_positions_err_as_those_of_a_common_camera_do(plan: CityPlan, tmp_path: Path) -> None:
     errors_m = _errors_m(_built(tmp_path), plan)
     assert min(errors_m) > 0.02
     assert max(errors_m) <= 2 * np.sqrt(2) * POSITION_ERROR_M + 0.02
