@@ -41,6 +41,7 @@ def panorama(
 ) -> RGB:
     """An equirectangular (H, W) photo, centre column at `heading_deg`, `samples` x `samples` rays a pixel."""
     height, width = size_px
+    world.look_from(x_m, y_m)
     rows, columns = height * samples, width * samples
     elevation = np.radians(top_deg + (np.arange(rows) + 0.5) / rows * (bottom_deg - top_deg))
     azimuth = np.radians(heading_deg) + ((np.arange(columns) + 0.5) / columns - 0.5) * 2 * np.pi
@@ -99,7 +100,7 @@ def orthophoto(
     `lean` moves what stands `h` metres high by `h * lean` to the east and north, as in a mosaic of flight
     pictures that were corrected for the terrain only; the ground stays in its place.
     """
-    plan = world.plan
+    world, plan = world.from_above(), world.plan
     rows, columns = (round((side + 2 * border_m) / pixel_m) for side in (plan.height_m, plan.width_m))
     step = pixel_m / samples
     x = (np.arange(columns * samples) + 0.5) * step - border_m

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.buildings import Styles
+from l2ltr_core.twin.closeup import CloseUp
 from l2ltr_core.twin.light import Light
 from l2ltr_core.twin.mesh import Floats, Material, f32
+from l2ltr_core.twin.paving import paved, shown
 from l2ltr_core.twin.surfaces import DRIVEABLE, Surface
 from l2ltr_core.twin.world import World
 
@@ -168,7 +170,8 @@ def _dim_nooks(hits: _Hits, rows: Rows) -> None:
 def _ground(hits: _Hits, rows: Rows) -> Rows:
     """Colour the ground; returns the rows that mirror what stands around: water and puddles."""
     x, y = hits.point[rows, 0], hits.point[rows, 1]
-    ground = hits.world.ground
+    ground, close = hits.world.ground, hits.world.close_up
+    look = noise.sample if close is None else noise.blended
     surface = ground.surface_at(x, y)
     colour = ground.albedo_at(x, y)
     near = np.clip(1 - hits.distance[rows] / 30, 0, 1)
@@ -177,14 +180,10 @@ def _ground(hits: _Hits, rows: Rows) -> Rows:
         - 0.5
         + 0.7 * (noise.sample(noise.white(3), x * 90, y * 90) - 0.5)
     )
-    colour = f32(colour * (1 + 0.28 * grain * near)[:, None])
-    stones = np.isin(surface, (Surface.COBBLE, Surface.PAVEMENT))
-    size = np.where(surface == Surface.COBBLE, 0.28, 0.9)
-    joint = (
-        (np.mod(x / size + 0.5 * np.floor(y / size % 2), 1) < 0.07) | (np.mod(y / size, 1) < 0.07)
-    ) & stones
-    tint = noise.hashed(np.floor(x / size), np.floor(y / size)) - 0.5
-    colour = colour * (1 + near * (np.where(stones, 0.14 * tint, 0) - 0.30 * joint))[:, None]
+    if close is None:
+        colour = _stony(x, y, surface, f32(colour * (1 + 0.28 * grain * near)[:, None]), near)
+    else:
+        _drawn_closely(hits, rows, close, surface, colour)
     hits.open_sky[rows] = ground.openness_at(x, y)
     water = surface == Surface.WATER
     if hits.light.snow > 0:
@@ -197,23 +196,50 @@ def _ground(hits: _Hits, rows: Rows) -> Rows:
         hard = np.isin(surface, (*DRIVEABLE, Surface.PAVEMENT, Surface.KERB, Surface.PLATFORM))
         damp = hits.light.wet * np.where(hard, 0.42, 0.2) * ~water
         colour = colour * (1 - damp)[:, None]
-        pooled = noise.sample(noise.fractal(5), x * 21, y * 21)
+        pooled = look(noise.fractal(5), x * 21, y * 21)
         puddle = hard & (pooled > 1 - 0.42 * hits.light.wet) & (hits.distance[rows] < 60)
     hits.albedo[rows] = colour
     if hits.glow is not None:
         hits.glow[rows] = colour * _LAMP * (1.5 * hits.light.dusk * ground.lamplight_at(x, y))[:, None]
     calm = rows[water | puddle]
     x, y, deep = x[water | puddle], y[water | puddle], water[water | puddle]
-    wave = (
-        noise.sample(noise.fractal(4), x * 7, y * 7) - 0.5,
-        noise.sample(noise.fractal(6), x * 11, y * 11) - 0.5,
-    )
+    wave = (look(noise.fractal(4), x * 7, y * 7) - 0.5, look(noise.fractal(6), x * 11, y * 11) - 0.5)
     rough = np.where(deep, 0.10, 0.025) * np.clip(1.2 - hits.distance[calm] / 250, 0.15, 1)
     normal = np.stack([wave[0] * rough, wave[1] * rough, np.ones(len(calm))], 1)
     hits.normal[calm] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     grazing = 1 - np.clip(-_dot(hits.direction[calm], hits.normal[calm]), 0, 1)
     hits.shine[calm] = 0.05 + 0.75 * grazing**4
     return calm
+
+
+def _stony(x: Floats, y: Floats, surface: NDArray[np.uint8], colour: Floats, near: Any) -> Any:
+    """Joints and tints of stones where there are any."""
+    stones = np.isin(surface, (Surface.COBBLE, Surface.PAVEMENT))
+    size = np.where(surface == Surface.COBBLE, 0.28, 0.9)
+    joint = (
+        (np.mod(x / size + 0.5 * np.floor(y / size % 2), 1) < 0.07) | (np.mod(y / size, 1) < 0.07)
+    ) & stones
+    tint = noise.hashed(np.floor(x / size), np.floor(y / size)) - 0.5
+    return colour * (1 + near * (np.where(stones, 0.14 * tint, 0) - 0.30 * joint))[:, None]
+
+
+def _drawn_closely(
+    hits: _Hits, rows: Rows, close: CloseUp, surface: NDArray[np.uint8], colour: Floats
+) -> None:
+    """Change `surface` and `colour` of the ground near the camera to what is to be seen from there."""
+    aside = hits.point[rows, :2] - f32([close.x_m, close.y_m])
+    distance = np.maximum(
+        hits.distance[rows], np.hypot(aside[:, 0], aside[:, 1])
+    )  # mirrors look from elsewhere
+    close_by = shown(distance)
+    near = np.flatnonzero((close_by > 0) & hits.world.holds(hits.point[rows]))
+    seen, point = close_by[near, None], hits.point[rows[near]]
+    patch = paved(close, point[:, 0], point[:, 1], distance[near])
+    surface[near] = np.where(seen[:, 0] > 0.5, patch.surface, surface[near])
+    colour[near] = colour[near] * (1 - seen) + patch.albedo * seen
+    lean = patch.tilt * seen * np.float32(1 - hits.light.snow)
+    normal = np.c_[lean, np.ones(len(near), np.float32)]
+    hits.normal[rows[near]] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
 
 def _drift(x: Floats, y: Floats, cover: Any) -> Floats:

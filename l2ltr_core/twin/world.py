@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -12,6 +13,7 @@ from shapely import prepare
 from shapely.geometry.base import BaseGeometry
 
 from l2ltr_core.twin.buildings import Styles, building_meshes, styles_of
+from l2ltr_core.twin.closeup import CloseUp, Drawings
 from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
 from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
 from l2ltr_core.twin.mesh import Floats, Mesh, flat_normals, joined, mirrored
@@ -24,15 +26,19 @@ _MIRROR_M = 280.0
 
 @dataclass(frozen=True)
 class Detail:
-    """How fine the world is: ground cells in metres, leaf clusters a tree, rays a point to find dark nooks."""
+    """How fine the world is: ground cells in metres, leaf clusters a tree, rays a point to find dark nooks.
+
+    With `close` everything has what only a large photo shows. Nothing stands elsewhere for that.
+    """
 
     cell_m: float
     leaf_cards: int
     nook_rays: int = 0
+    close: bool = False
 
 
 STANDARD = Detail(cell_m=0.25, leaf_cards=150)
-FINE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2)
+FINE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2, close=True)
 
 
 class World:
@@ -49,6 +55,8 @@ class World:
         self.styles: Styles = styles_of(plan.buildings, variant)
         self.trees: tuple[Tree, ...] = planted(plan, self.built, roads_of(plan), variant)
         self.tree_colour: Floats = tree_colours(self.trees)
+        self._drawings = Drawings(plan, variant) if detail.close else None
+        self.close_up: CloseUp | None = None
         self._still = self._still_parts()
         self.set_moment((variant, 0))
 
@@ -66,12 +74,36 @@ class World:
     ) -> None:
         """Put other cars and people into the streets, keeping (N, 2) points `clear`."""
         cameras = np.zeros((0, 2)) if clear is None else clear
+        self._moment = seed, clear, density
         moving, self.paint_colour = traffic(self.plan, self.built, (9000, *seed), cameras, density)
         self.mesh: Mesh = self._still if moving is None else joined([self._still, moving])
         flat = flat_normals(self.mesh.triangles)
         self._plane: Floats = np.c_[flat, np.einsum("nk,nk->n", flat, self.mesh.triangles[:, 0])]
         self._scene = EmbreeScene()
         self._embree_mesh = TriangleMesh(self._scene, np.ascontiguousarray(self.mesh.triangles))
+
+    def look_from(self, x_m: float, y_m: float) -> None:
+        """Draw the ground around a camera, for photos large enough to show it."""
+        if self._drawings is not None and (
+            self.close_up is None or (self.close_up.x_m, self.close_up.y_m) != (x_m, y_m)
+        ):
+            self.close_up = CloseUp(self._drawings, x_m, y_m)
+
+    def from_above(self) -> World:
+        """The same city at the same moment without what only a photo from the street shows."""
+        if not self.detail.close:
+            return self
+        plain = copy(self)
+        plain.detail = replace(self.detail, close=False)
+        plain._drawings = plain.close_up = None
+        plain._still = plain._still_parts()
+        plain.set_moment(*self._moment)
+        return plain
+
+    def holds(self, point: Floats) -> NDArray[np.bool_]:
+        """(N, 2 or 3) metres -> (N,) whether they are on the plan rather than on its mirror image."""
+        inside = (point[:, :2] > 0).all(1)
+        return np.asarray(inside & (point[:, 0] < self.plan.width_m) & (point[:, 1] < self.plan.height_m))
 
     def first_hit(self, origin: Floats, direction: Floats) -> tuple[NDArray[np.int32], Floats]:
         """(N, 3) rays -> (N,) triangle index or -1, and (N,) distance in metres."""
