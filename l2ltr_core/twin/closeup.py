@@ -121,10 +121,10 @@ class CloseUp:
         away = np.stack([x, y], 1) - ways.start[course]
         return Drawn(
             surface=layers[:, 0],
-            worn=f32(layers[:, 1]) / 100,
+            worn=f32(layers[:, 1] / 100),
             steel=layers[:, 2],
             paint=layers[:, 3] > 0,
-            road=f32(layers[:, 4]) / 255,
+            road=f32(layers[:, 4] / 255),
             along=(away * turn).sum(1),
             across=away[:, 1] * turn[:, 0] - away[:, 0] * turn[:, 1],
             turn=turn,
