@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.twin.light import Light
 from l2ltr_core.twin.mesh import Floats, f32
-from l2ltr_core.twin.world import World
+
+if TYPE_CHECKING:
+    from l2ltr_core.twin.world import World
 
 LAMP = f32([1.0, 0.74, 0.42])
 """Linear colour of lamps and lit rooms."""

@@ -33,6 +33,12 @@ class Material(IntEnum):
     METAL = 8
     CLOTH = 9
     COPPER = 10
+    CAR = 11
+    WHEEL = 12
+    COAT = 13
+    TROUSERS = 14
+    SKIN = 15
+    HAIR = 16
 
 
 @dataclass(frozen=True)

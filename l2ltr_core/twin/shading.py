@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.twin import noise
+from l2ltr_core.twin.cars import paint_cars, paint_wheels
 from l2ltr_core.twin.closeup import CloseUp
 from l2ltr_core.twin.facades import cornice, facade, plaster, rooms_lit, street_level, windows
+from l2ltr_core.twin.figures import paint_figures
 from l2ltr_core.twin.hits import LAMP, Hits, Rows, dot
 from l2ltr_core.twin.light import Light
 from l2ltr_core.twin.mesh import Floats, Material, f32
@@ -49,6 +51,9 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
         [],
     )
     hits.normal[solid] = world.mesh.normal[triangle[solid]]
+    round_ = np.flatnonzero(solid & (triangle >= world.round_from))
+    if len(round_):
+        hits.normal[round_] = world.round_normals(triangle[round_], hits.point[round_])
     away = solid & (dot(hits.normal, direction) > 0)
     hits.normal[away] *= -1
     hits.mirrors.append(_ground(hits, np.flatnonzero(ground)))
@@ -341,6 +346,9 @@ _MATERIALS = {
     Material.PAINT: _paint,
     Material.CLOTH: _cloth,
     Material.METAL: _metal,
+    Material.CAR: paint_cars,
+    Material.WHEEL: paint_wheels,
+    **dict.fromkeys((Material.COAT, Material.TROUSERS, Material.SKIN, Material.HAIR), paint_figures),
 }
 
 _UNIFORM: dict[Material, tuple[tuple[float, float, float], float]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,33 @@ def furniture(plan: CityPlan, lamps: NDArray[np.float64]) -> list[Mesh]:
     return parts
 
 
+class Car(NamedTuple):
+    """Where a car stands, which way its nose points (radians from east), how long it is by its model."""
+
+    x_m: float
+    y_m: float
+    angle: float
+    van: bool
+    size: float
+
+
+class Person(NamedTuple):
+    """Where someone stands or walks, along which way (radians from east), how tall in metres."""
+
+    x_m: float
+    y_m: float
+    angle: float
+    tall_m: float
+
+
+class Crowd(NamedTuple):
+    """Who is in the streets at one moment; (K, 3) colours of cars, then of people."""
+
+    cars: list[Car]
+    people: list[Person]
+    colours: Floats
+
+
 def traffic(
     plan: CityPlan,
     built: BaseGeometry,
@@ -93,10 +121,29 @@ def traffic(
     clear: NDArray[np.float64],
     density: float = 0.5,
 ) -> tuple[Mesh | None, Floats]:
-    """Cars and people of one moment, none within 3.2 m of a point of `clear` (N, 2).
+    """The `crowd` as a mesh, and (K, 3) colours by owner."""
+    moving = crowd(plan, built, seed, clear, density)
+    return plain_mesh(moving), moving.colours
 
-    Returns the mesh and (K, 3) colours by owner.
-    """
+
+def plain_mesh(moving: Crowd) -> Mesh | None:
+    """A crowd in as few triangles as make it recognizable, cars first; `owner` counts them."""
+    parts = [
+        _car((car.x_m, car.y_m), car.angle, car.van, owner, car.size) for owner, car in enumerate(moving.cars)
+    ]
+    for owner, person in enumerate(moving.people, len(parts)):
+        parts.append(_person((person.x_m, person.y_m), person.tall_m, owner))
+    return joined(parts) if parts else None
+
+
+def crowd(
+    plan: CityPlan,
+    built: BaseGeometry,
+    seed: tuple[int, ...],
+    clear: NDArray[np.float64],
+    density: float = 0.5,
+) -> Crowd:
+    """Cars and people of one moment, none within 3.2 m of a point of `clear` (N, 2)."""
     rng = np.random.default_rng(seed)
     cars: list[NDArray[np.float64]] = []
     people: list[NDArray[np.float64]] = []
@@ -128,18 +175,16 @@ def traffic(
     for area in plan.areas:
         if area.kind == "amenity:parking" and area.polygon.area > 60:
             cars.append(_parked_in(area.polygon, rng, density))
-    parts: list[Mesh] = []
-    colours: list[Floats] = []
-    placed = _kept_clear(np.concatenate([*cars, np.zeros((0, 4))]), clear, built, 3.2, plan)
-    for x, y, dx, dy in placed:
+    placed, walking, colours = [], [], []
+    for x, y, dx, dy in _kept_clear(np.concatenate([*cars, np.zeros((0, 4))]), clear, built, 3.2, plan):
         van = rng.random() < 0.1
         colour = CAR_COLOURS[3 if van else rng.integers(len(CAR_COLOURS))] * (0.8 + 0.4 * rng.random())
-        parts.append(_car((x, y), math.atan2(dy, dx), van, len(colours), float(0.93 + 0.14 * rng.random())))
+        placed.append(Car(x, y, math.atan2(dy, dx), van, float(0.93 + 0.14 * rng.random())))
         colours.append(colour.astype(np.float32))
-    for x, y, _, _ in _kept_clear(np.concatenate([*people, np.zeros((0, 4))]), clear, built, 2.0, plan):
-        parts.append(_person((x, y), 1.62 + 0.25 * rng.random(), len(colours)))
+    for x, y, dx, dy in _kept_clear(np.concatenate([*people, np.zeros((0, 4))]), clear, built, 2.0, plan):
+        walking.append(Person(x, y, math.atan2(dy, dx), 1.62 + 0.25 * rng.random()))
         colours.append((0.03 + 0.35 * rng.random(3) ** 1.6).astype(np.float32))
-    return (joined(parts) if parts else None), np.array(colours, np.float32).reshape(-1, 3)
+    return Crowd(placed, walking, np.array(colours, np.float32).reshape(-1, 3))
 
 
 def _parked_in(polygon: BaseGeometry, rng: np.random.Generator, density: float) -> NDArray[np.float64]:

@@ -9,19 +9,25 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from shapely import prepare
 from shapely.geometry.base import BaseGeometry
 
 from l2ltr_core.twin.buildings import Styles, building_meshes, styles_of
+from l2ltr_core.twin.cars import Place, body_of, car_mesh
 from l2ltr_core.twin.closeup import CloseUp, Drawings
+from l2ltr_core.twin.figures import figure_mesh
 from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
 from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
-from l2ltr_core.twin.mesh import Floats, Mesh, flat_normals, joined, mirrored
+from l2ltr_core.twin.mesh import Floats, Mesh, f32, flat_normals, joined, mirrored
+from l2ltr_core.twin.noise import hashed
 from l2ltr_core.twin.plan import CityPlan, Tree
-from l2ltr_core.twin.street import furniture, lamp_posts, traffic
+from l2ltr_core.twin.street import Crowd, crowd, furniture, lamp_posts, plain_mesh
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
+_NEAR_M = 60.0
+"""Within so many metres of a camera things are made in the finest steps."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,52 @@ class World:
         """Put other cars and people into the streets, keeping (N, 2) points `clear`."""
         cameras = np.zeros((0, 2)) if clear is None else clear
         self._moment = seed, clear, density
-        moving, self.paint_colour = traffic(self.plan, self.built, (9000, *seed), cameras, density)
-        self.mesh: Mesh = self._still if moving is None else joined([self._still, moving])
+        self.round_from = np.iinfo(np.int32).max
+        moving = crowd(self.plan, self.built, (9000, *seed), cameras, density)
+        self.paint_colour = moving.colours
+        there = self._rounded(moving, cameras) if self.detail.close else plain_mesh(moving)
+        self.mesh: Mesh = self._still if there is None else joined([self._still, there])
         flat = flat_normals(self.mesh.triangles)
         self._plane: Floats = np.c_[flat, np.einsum("nk,nk->n", flat, self.mesh.triangles[:, 0])]
         self._scene = EmbreeScene()
         self._embree_mesh = TriangleMesh(self._scene, np.ascontiguousarray(self.mesh.triangles))
+
+    def _rounded(self, moving: Crowd, cameras: NDArray[np.float64]) -> Mesh | None:
+        """A crowd with round bodies; those that stand near a camera in the finest steps."""
+        cars, people = moving.cars, moving.people
+        places = np.array([(who.x_m, who.y_m) for who in (*cars, *people)]).reshape(-1, 2)
+        near = np.zeros(len(places), bool)
+        if len(cameras):
+            near = cKDTree(cameras).query(places)[0] < _NEAR_M
+        bodies = [body_of(car.van, float(hashed(owner, 81))) for owner, car in enumerate(cars)]
+        self.cars: Floats = f32(
+            [
+                (c.x_m, c.y_m, np.cos(c.angle), np.sin(c.angle), c.size, b)
+                for c, b in zip(cars, bodies, strict=True)
+            ]
+        ).reshape(-1, 6)
+        parts = [
+            car_mesh(Place(car.x_m, car.y_m, car.angle, car.size, body), owner, bool(near[owner]))
+            for owner, (car, body) in enumerate(zip(cars, bodies, strict=True))
+        ]
+        parts += [figure_mesh(*person, owner) for owner, person in enumerate(people, len(cars))]
+        if not parts:
+            return None
+        self.round_from = len(self._still)
+        self._bent: Floats = np.concatenate([bent for _, bent in parts])
+        return joined([part for part, _ in parts])
+
+    def round_normals(self, triangle: NDArray[np.int32], point: Floats) -> Floats:
+        """(N, 3) unit normals at points of triangles from `round_from` on, as if these were not flat."""
+        a, b, c = self.mesh.triangles[triangle].transpose(1, 0, 2)
+        ab, ac, ap = b - a, c - a, point - a
+        bb, bc, cc = ((u * v).sum(1) for u, v in ((ab, ab), (ab, ac), (ac, ac)))
+        pb, pc = (ap * ab).sum(1), (ap * ac).sum(1)
+        area = np.maximum(bb * cc - bc * bc, 1e-14)
+        v, w = (cc * pb - bc * pc) / area, (bb * pc - bc * pb) / area
+        part = np.clip(np.stack([1 - v - w, v, w], 1), 0, 1)
+        normal = np.einsum("nk,nkc->nc", part, self._bent[triangle - self.round_from])
+        return f32(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6))
 
     def look_from(self, x_m: float, y_m: float) -> None:
         """Draw the ground around a camera, for photos large enough to show it."""
