@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from shapely import LineString, Point, Polygon, contains_xy, prepare
 
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.hits import Hits, Rows, dot
-from l2ltr_core.twin.mesh import Floats, Material, Mesh, f32, flat_normals, joined, mesh
+from l2ltr_core.twin.mesh import Floats, Material, Mesh, f32, flat_normals, mesh
 
 Points = NDArray[np.float64]
 Cover = Callable[[NDArray[np.bool_], tuple[float, float, float], float], None]
@@ -112,7 +112,7 @@ def car_mesh(place: Place, owner: int, close: bool) -> tuple[Mesh, Floats]:
     bent /= np.linalg.norm(bent, axis=2, keepdims=True)
     part = mesh(solid, Material.CAR, owner, bent.mean(1))
     part.material[:] = materials
-    return part, bent
+    return part, f32(bent)
 
 
 @lru_cache(maxsize=8)
@@ -334,7 +334,7 @@ def paint_cars(hits: Hits, rows: Rows) -> None:
     for number, shape in enumerate(_BODIES):
         some = np.flatnonzero(body == number)
         if len(some):
-            _painted(hits, rows[some], _Met(*(v[some] for v in met)), shape, number == 3)
+            _painted(hits, rows[some], _Met(*(f32(v[some]) for v in met[:-1]), owner=met.owner[some]), shape, number == 3)
     facing = np.clip(-dot(hits.direction[rows], hits.normal[rows]), 0, 1)
     gloss = hits.shine[rows]
     hits.shine[rows] = np.where(gloss > 0, gloss + (0.85 - gloss) * (1 - facing) ** 5, 0)
@@ -450,7 +450,7 @@ def _fronts(met: _Met, ends: tuple[float, float], body: Body, cover: Cover) -> N
     cover(tail & (met.nose < -0.4) & (np.abs(z - 0.37) < 0.05) & (wide < 0.6), (0.02, 0.02, 0.021), 0.02)
 
 
-def _oval(right: Floats, up: Floats, wide: float, high: float) -> NDArray[np.bool_]:
+def _oval(right: Any, up: Any, wide: float, high: float) -> NDArray[np.bool_]:
     return np.asarray(np.abs(right / wide) ** 3 + np.abs(up / high) ** 3 < 1)
 
 

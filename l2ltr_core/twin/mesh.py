@@ -39,6 +39,7 @@ class Material(IntEnum):
     TROUSERS = 14
     SKIN = 15
     HAIR = 16
+    BARK = 17
 
 
 @dataclass(frozen=True)

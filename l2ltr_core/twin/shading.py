@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.cars import paint_cars, paint_wheels
 from l2ltr_core.twin.closeup import CloseUp
+from l2ltr_core.twin.crowns import paint_bark, paint_leaves
 from l2ltr_core.twin.facades import cornice, facade, plaster, rooms_lit, street_level, windows
 from l2ltr_core.twin.figures import paint_figures
 from l2ltr_core.twin.hits import LAMP, Hits, Rows, dot
@@ -302,6 +303,9 @@ def _copper(hits: Hits, rows: Rows) -> None:
 
 
 def _leaves(hits: Hits, rows: Rows) -> None:
+    if hits.world.close_up is not None:
+        paint_leaves(hits, rows)
+        return
     triangle = hits.triangle[rows]
     owner = hits.world.mesh.owner[triangle]
     colour = hits.world.tree_colour[owner]
@@ -346,6 +350,7 @@ _MATERIALS = {
     Material.PAINT: _paint,
     Material.CLOTH: _cloth,
     Material.METAL: _metal,
+    Material.BARK: paint_bark,
     Material.CAR: paint_cars,
     Material.WHEEL: paint_wheels,
     **dict.fromkeys((Material.COAT, Material.TROUSERS, Material.SKIN, Material.HAIR), paint_figures),

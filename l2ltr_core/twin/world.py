@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from l2ltr_core.twin.buildings import Styles, building_meshes, styles_of
 from l2ltr_core.twin.cars import Place, body_of, car_mesh
 from l2ltr_core.twin.closeup import CloseUp, Drawings
+from l2ltr_core.twin.crowns import grove, grown
 from l2ltr_core.twin.figures import figure_mesh
 from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
 from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
@@ -26,6 +27,7 @@ from l2ltr_core.twin.street import Crowd, crowd, furniture, lamp_posts, plain_me
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
+_FAR_LEAVES, _LEAVES_FROM_ABOVE = 900, 2200
 _NEAR_M = 60.0
 """Within so many metres of a camera things are made in the finest steps."""
 
@@ -44,7 +46,7 @@ class Detail:
 
 
 STANDARD = Detail(cell_m=0.25, leaf_cards=150)
-FINE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2, close=True)
+FINE = Detail(cell_m=0.125, leaf_cards=9000, nook_rays=2, close=True)
 
 
 class World:
@@ -67,13 +69,28 @@ class World:
         self.set_moment((variant, 0))
 
     def _still_parts(self) -> Mesh:
+        """All that stays; of a close world its own trees apart, which grow finer where a camera is."""
         parts = building_meshes(self.plan.buildings, self.styles, self.variant)
         parts += furniture(self.plan, self.lamps)
-        green = tree_mesh(self.trees, self.detail.leaf_cards)
-        if green is not None:
-            parts.append(green)
-        here = joined(parts)
-        return joined([here, *_surroundings(here, self.plan.width_m, self.plan.height_m)])
+        if self.detail.close:
+            self.grove = grove(self.trees)
+            self._far_trees = grown(self.grove, np.arange(len(self.trees)), _FAR_LEAVES)
+            around = joined([*parts, *self._far_trees])
+        else:
+            green = tree_mesh(self.trees, self.detail.leaf_cards)
+            around = joined(parts if green is None else [*parts, green])
+            parts = [around]
+        return joined([*parts, *_surroundings(around, self.plan.width_m, self.plan.height_m)])
+
+    def _trees_seen(self, cameras: NDArray[np.float64]) -> list[Mesh]:
+        if not self.detail.close or not self.trees:
+            return []
+        near = np.zeros(len(self.trees), bool)
+        if len(cameras):
+            near = cKDTree(cameras).query(self.grove.place)[0] < _NEAR_M
+        fine = grown(self.grove, np.flatnonzero(near), self.detail.leaf_cards)
+        far = [part for k in np.flatnonzero(~near) for part in self._far_trees[2 * k : 2 * k + 2]]
+        return [*far, *fine]
 
     def set_moment(
         self, seed: tuple[int, ...], clear: NDArray[np.float64] | None = None, density: float = 0.5
@@ -84,8 +101,11 @@ class World:
         self.round_from = np.iinfo(np.int32).max
         moving = crowd(self.plan, self.built, (9000, *seed), cameras, density)
         self.paint_colour = moving.colours
+        still = [self._still, *self._trees_seen(cameras)]
         there = self._rounded(moving, cameras) if self.detail.close else plain_mesh(moving)
-        self.mesh: Mesh = self._still if there is None else joined([self._still, there])
+        if there is not None and self.detail.close:
+            self.round_from = sum(map(len, still))
+        self.mesh: Mesh = joined([*still, *([] if there is None else [there])])
         flat = flat_normals(self.mesh.triangles)
         self._plane: Floats = np.c_[flat, np.einsum("nk,nk->n", flat, self.mesh.triangles[:, 0])]
         self._scene = EmbreeScene()
@@ -94,7 +114,7 @@ class World:
     def _rounded(self, moving: Crowd, cameras: NDArray[np.float64]) -> Mesh | None:
         """A crowd with round bodies; those that stand near a camera in the finest steps."""
         cars, people = moving.cars, moving.people
-        places = np.array([(who.x_m, who.y_m) for who in (*cars, *people)]).reshape(-1, 2)
+        places = np.array([who[:2] for who in (*cars, *people)]).reshape(-1, 2)
         near = np.zeros(len(places), bool)
         if len(cameras):
             near = cKDTree(cameras).query(places)[0] < _NEAR_M
@@ -112,7 +132,6 @@ class World:
         parts += [figure_mesh(*person, owner) for owner, person in enumerate(people, len(cars))]
         if not parts:
             return None
-        self.round_from = len(self._still)
         self._bent: Floats = np.concatenate([bent for _, bent in parts])
         return joined([part for part, _ in parts])
 
@@ -140,7 +159,7 @@ class World:
         if not self.detail.close:
             return self
         plain = copy(self)
-        plain.detail = replace(self.detail, close=False)
+        plain.detail = replace(self.detail, close=False, leaf_cards=_LEAVES_FROM_ABOVE)
         plain._drawings = plain.close_up = None
         plain._still = plain._still_parts()
         plain.set_moment(*self._moment)
