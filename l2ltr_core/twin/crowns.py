@@ -81,13 +81,13 @@ def grown(trees: Grove, which: NDArray[np.int64], leaves: int) -> list[Mesh]:
 
 def _trunk(radius: float, middle: float, tall: float) -> Floats:
     """Roots that spread, a taper, a slight bend, up into the crown."""
-    thick = 0.07 + 0.045 * radius
+    thick = 0.06 + 0.033 * radius
     top = middle + 0.35 * tall
     levels = np.array([0.0, 0.12, 0.35, 0.30 * top, 0.55 * top, 0.8 * top, top])
-    widths = thick * np.array([1.75, 1.30, 1.08, 0.95, 0.75, 0.45, 0.15])
+    widths = thick * np.array([1.55, 1.22, 1.06, 0.95, 0.75, 0.45, 0.15])
     bend = 0.09 * np.sin(levels * 0.9)
     axis = np.stack([bend, 0.05 * np.sin(levels * 1.7), levels], 1)
-    return _limb(axis, widths, 9)
+    return _limb(axis, widths, 16)
 
 
 def _limb(axis: NDArray[np.float64], widths: NDArray[np.float64], sides: int) -> Floats:
@@ -123,7 +123,7 @@ def _tree(number: int, shape: int, leaves: int) -> tuple[Floats, Floats, Floats]
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     branches = [
         _bough(np.array([0, 0, rng.uniform(-0.75, 0.1)]), tip, rng)
-        for tip in centre[np.argsort(-size)][: 22 if leaves > 2000 else 8]
+        for tip in centre[np.argsort(-size)][: 26 if leaves > 2000 else 8]
     ]
     return _leaves(place, normal, leaves, rng), f32(normal), np.concatenate(branches)
 
@@ -164,7 +164,7 @@ def _leaves(
     aside = np.cross(facing, rng.normal(size=(count, 3)))
     aside /= np.linalg.norm(aside, axis=1, keepdims=True)
     along = np.cross(facing, aside)
-    size = (3.1 / np.sqrt(leaves)) * rng.uniform(0.65, 1.35, (count, 1))
+    size = (3.5 / np.sqrt(leaves)) * rng.uniform(0.65, 1.35, (count, 1))
     tip, left, right = along * size, -0.5 * along * size + 0.55 * aside * size, -0.5 * along * size - 0.55 * aside * size
     return f32(place[:, None] + np.stack([tip, left, right], 1))
 

@@ -40,6 +40,9 @@ class Material(IntEnum):
     SKIN = 15
     HAIR = 16
     BARK = 17
+    GRASS = 18
+    TRIM = 19
+    AWNING = 20
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class _Spot(NamedTuple):
 
     def seen(self, size_m: float) -> Floats:
         """How much of what is `size_m` large can be told apart, 0..1."""
-        return np.clip(1.5 - 0.9 * self.pixel_m / np.float32(size_m), 0, 1)
+        return np.clip(1.6 - 0.65 * self.pixel_m / np.float32(size_m), 0, 1)
 
 
 _Texture = tuple[Floats, Floats]
@@ -54,7 +54,7 @@ def paved(close: CloseUp, x: Floats, y: Floats, distance: Floats) -> Paved:
     _, patches, _ = look_table()
     far = noise.blended(noise.fractal(1), (x + close.plans.shift[0]) * 1.3, (y + close.plans.shift[1]) * 1.3)
     near = noise.blended(noise.fractal(1), (x + close.plans.shift[0]) * 9, (y + close.plans.shift[1]) * 9)
-    tone = 1 + patches[surface] * (0.9 * (far - 0.5) + 0.5 * (near - 0.5))
+    tone = 1 + patches[surface] * (0.9 * (far - 0.5) + 0.25 * (near - 0.5))
     albedo = close.plans.tints[surface] * (tone * drawn.worn)[:, None]
     lean = np.zeros((len(x), 2), np.float32)
     pixel_m = f32(0.004 + _PIXEL * distance**2)
@@ -114,9 +114,9 @@ def _level(spot: _Spot) -> Floats:
 
 def _asphalt(spot: _Spot) -> _Texture:
     """Stones in bitumen, lighter where wheels have polished them, and a crack now and then."""
-    stain = noise.blended(noise.fractal(5), spot.x * 16, spot.y * 16) - 0.5
-    stone = _speckle(spot, 0.012, 2)
-    factor = 1 + 0.55 * stone + 0.35 * _speckle(spot, 0.035, 3) + 0.22 * stain
+    stain = noise.blended(noise.fractal(5), spot.x * 6, spot.y * 6) - 0.5
+    stone = _speckle(spot, 0.011, 2)
+    factor = 1 + 0.75 * stone + 0.42 * _speckle(spot, 0.024, 3) + 0.26 * _speckle(spot, 0.06, 4) + 0.20 * stain
     pale = _smooth(stone, 0.30, 0.42)
     wander = noise.blended(noise.fractal(7), spot.x * 24, spot.y * 24) - 0.5
     broken = noise.blended(noise.fractal(9), spot.x * 3, spot.y * 3)
@@ -202,22 +202,14 @@ def _gravel(spot: _Spot) -> _Texture:
 
 
 def _grass(spot: _Spot) -> _Texture:
-    """Tufts, blades that lean every way, and drier patches."""
+    """Tufts and the soil between blades; the blades themselves stand on it where the camera is."""
     dry = noise.blended(noise.fractal(5), spot.x * 7, spot.y * 7)
-    tuft = noise.blended(noise.white(3), spot.x * 14, spot.y * 14) - 0.5
-    turf = noise.blended(noise.fractal(9), spot.x * 60, spot.y * 60) - 0.5
-    swing = np.floor(spot.x * 30), np.floor(spot.y * 30)
-    angle = np.float32(2 * np.pi) * noise.hashed(*swing, 3) + 3 * tuft
-    cos, sin = np.cos(angle), np.sin(angle)
-    blade = noise.blended(
-        noise.white(2), (spot.x * cos - spot.y * sin) * 170, (spot.x * sin + spot.y * cos) * 45
-    )
-    fine, blade = spot.seen(0.016), blade - 0.5
-    factor = (
-        1 + 1.5 * blade * fine + 0.9 * _speckle(spot, 0.03, 5) + 0.5 * tuft * spot.seen(0.08) + 0.35 * turf
-    )
+    tuft = noise.blended(noise.white(3), spot.x * 9, spot.y * 9) - 0.5
+    blade = _speckle(spot, 0.014, 2)
+    factor = 1 + 1.3 * blade + 0.9 * _speckle(spot, 0.03, 5) + 0.6 * _speckle(spot, 0.065, 4)
+    factor = factor + 0.35 * tuft * spot.seen(0.2)
     hue = f32([0.8, 0.16, 0.5]) * np.clip(dry - 0.5, -0.2, 0.4)[:, None]
-    hue = hue + f32([0.45, 0.14, -0.1]) * (blade * fine + 0.4 * tuft)[:, None]
+    hue = hue + f32([0.45, 0.14, -0.1]) * (blade + 0.4 * tuft)[:, None]
     return f32(np.maximum(factor, 0.2)[:, None] * (1 + hue)), _level(spot)
 
 

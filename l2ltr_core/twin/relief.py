@@ -242,26 +242,30 @@ def _shaded(face: Facade, opening: _Opening, sight: _Sight, floor_m: Floats) -> 
     dark = np.zeros(len(face.z), bool)
     if not sight.sunlit.any():
         return dark
-    right, up = opening.right, opening.up
-    sill, hood = _sill(opening, right, up), _hood(face, opening, right, up)
-    around = opening.holds(right, up, 0.14)
-    for part in (0.35, 0.7, 1.0):
-        for proud_m, shape, itself in ((0.13, "sill", sill), (0.2, "hood", hood), (0.05, "around", around)):
-            there = right + sight.sun_right * (proud_m * part), up + sight.sun_up * (proud_m * part)
-            if shape == "sill":
-                over = _sill(opening, *there)
-            elif shape == "hood":
-                over = _hood(face, opening, *there)
-            else:
-                over = (
-                    (opening.kind == _WINDOW)
-                    & opening.holds(*there, 0.14)
-                    & (there[1] > -opening.half_height)
-                )
-            dark |= over & ~itself
+    half, wide = opening.half_height, opening.half_width
+    window = opening.kind == _WINDOW
+    dark |= window & _swept(opening, sight, -half - 0.12, -half, wide + 0.17, 0.14)
+    grand = window & (face.style.ornament[face.owner] > 0.55) & (face.floor <= 2)
+    dark |= grand & _swept(opening, sight, half + 0.19, half + 0.33, wide + 0.26, 0.22)
+    for part in (0.5, 1.0):
+        there = opening.right + sight.sun_right * (0.05 * part), opening.up + sight.sun_up * (0.05 * part)
+        over = window & opening.holds(*there, 0.14) & (there[1] > -half)
+        dark |= over & ~opening.holds(opening.right, opening.up, 0.14)
         course = _course(face, floor_m, sight.sun_up * np.float32(0.1 * part))
         dark |= course & ~_course(face, floor_m, 0.0)
     return dark & sight.sunlit
+
+
+def _swept(opening: _Opening, sight: _Sight, low: Floats, high: Floats, wide: Floats, proud_m: float) -> Mask:
+    """Whether a bar that stands `proud_m` out of the wall lies between a place and the sun; not on the bar itself."""
+    up, right = opening.up, opening.right
+    rise = np.where(np.abs(sight.sun_up) < 1e-3, np.float32(1e-3), sight.sun_up)
+    run = np.where(np.abs(sight.sun_right) < 1e-3, np.float32(1e-3), sight.sun_right)
+    ends = (low - up) / rise, (high - up) / rise, (-wide - right) / run, (wide - right) / run
+    enter = np.maximum(np.minimum(ends[0], ends[1]), np.minimum(ends[2], ends[3]))
+    leave = np.minimum(np.maximum(ends[0], ends[1]), np.maximum(ends[2], ends[3]))
+    itself = (up > low) & (up < high) & (np.abs(right) < wide)
+    return np.asarray((np.maximum(enter, 0) < np.minimum(leave, proud_m)) & ~itself)
 
 
 def _bricks(face: Facade, colour: Floats) -> None:

@@ -14,11 +14,13 @@ from l2ltr_core.twin.crowns import paint_bark, paint_leaves
 from l2ltr_core.twin.facades import cornice, facade, plaster, rooms_lit, street_level, windows
 from l2ltr_core.twin.figures import paint_figures
 from l2ltr_core.twin.hits import LAMP, Hits, Rows, dot
+from l2ltr_core.twin.lawn import paint_blades
 from l2ltr_core.twin.light import Light
 from l2ltr_core.twin.mesh import Floats, Material, f32
 from l2ltr_core.twin.paving import paved, shown
 from l2ltr_core.twin.relief import carved
 from l2ltr_core.twin.surfaces import DRIVEABLE, Surface
+from l2ltr_core.twin.trim import paint_awnings, paint_trim
 from l2ltr_core.twin.world import World
 
 _FAR_M = 4000.0
@@ -147,12 +149,23 @@ def _dim_nooks(hits: Hits, rows: Rows) -> None:
     spot = (point * 977).astype(np.int64).T
     hidden = np.zeros(len(rows), np.float32)
     for ray in range(hits.world.detail.nook_rays):
-        turn, height = 2 * np.pi * noise.hashed(*spot, ray, 1), 2 * noise.hashed(*spot, ray, 2) - 1
+        if hits.world.close_up is None:
+            turn, height = 2 * np.pi * noise.hashed(*spot, ray, 1), 2 * noise.hashed(*spot, ray, 2) - 1
+        else:
+            turn, height = _spread(rows, ray)
         flat = np.sqrt(1 - height**2)
         toward = f32(np.stack([flat * np.cos(turn), flat * np.sin(turn), height], 1) + normal)  # cosine lobe
         toward /= np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-3)
         hidden += hits.world.blocked(start, f32(toward), _NOOK_M)
     hits.open_sky[rows] *= 1 - 0.75 * hidden / hits.world.detail.nook_rays
+
+
+def _spread(rows: Rows, ray: int) -> tuple[Floats, Floats]:
+    """(N,) angles and heights on a sphere: rays beside each other look to different sides, which leaves less grain."""
+    four, one = rows >> 2, rows & 3
+    turn = np.mod(noise.hashed(four, ray, 1) + one / 4, 1)
+    height = np.mod(noise.hashed(four, ray, 2) + ((one & 1) * 2 + (one >> 1)) / 4, 1)
+    return f32(2 * np.pi * turn), f32(2 * height - 1)
 
 
 def _ground(hits: Hits, rows: Rows) -> Rows:
@@ -351,6 +364,9 @@ _MATERIALS = {
     Material.CLOTH: _cloth,
     Material.METAL: _metal,
     Material.BARK: paint_bark,
+    Material.GRASS: paint_blades,
+    Material.TRIM: paint_trim,
+    Material.AWNING: paint_awnings,
     Material.CAR: paint_cars,
     Material.WHEEL: paint_wheels,
     **dict.fromkeys((Material.COAT, Material.TROUSERS, Material.SKIN, Material.HAIR), paint_figures),

@@ -72,19 +72,22 @@ def lamp_posts(plan: CityPlan, built: BaseGeometry) -> NDArray[np.float64]:
     return lamps[~contains_xy(built, lamps[:, 0], lamps[:, 1])]
 
 
-def furniture(plan: CityPlan, lamps: NDArray[np.float64]) -> list[Mesh]:
-    """Lamp posts along the streets and wires over the tram tracks."""
-    parts: list[Mesh] = []
-    if len(lamps):
-        parts.append(mesh(prism(lamps[:, :2], 0, 6.2, 0.09, 0.05, 5), Material.METAL, 0))
-        arm = lamps[:, :2] + np.c_[lamps[:, 3], -lamps[:, 2]] * 1.3
-        parts.append(walls(lamps[:, :2], arm, 6.1, 6.2, 0, Material.METAL))
-        parts.append(mesh(prism(arm, 6.0, 6.18, 0.26, 0.16, 6), Material.METAL, 0))
-    for rail in plan.rails:
-        if rail.kind == "tram":
-            line = np.asarray(rail.line.coords)[:, :2]
-            parts.append(walls(line[:-1], line[1:], 5.58, 5.61, 0, Material.RUBBER))
-    return parts
+def plain_lamps(lamps: NDArray[np.float64]) -> list[Mesh]:
+    """Lamp posts in as few triangles as will do."""
+    if not len(lamps):
+        return []
+    arm = lamps[:, :2] + np.c_[lamps[:, 3], -lamps[:, 2]] * 1.3
+    return [
+        mesh(prism(lamps[:, :2], 0, 6.2, 0.09, 0.05, 5), Material.METAL, 0),
+        walls(lamps[:, :2], arm, 6.1, 6.2, 0, Material.METAL),
+        mesh(prism(arm, 6.0, 6.18, 0.26, 0.16, 6), Material.METAL, 0),
+    ]
+
+
+def wires(plan: CityPlan) -> list[Mesh]:
+    """Over the tram tracks."""
+    lines = [np.asarray(rail.line.coords)[:, :2] for rail in plan.rails if rail.kind == "tram"]
+    return [walls(line[:-1], line[1:], 5.58, 5.61, 0, Material.RUBBER) for line in lines]
 
 
 class Car(NamedTuple):

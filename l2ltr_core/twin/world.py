@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -20,16 +21,19 @@ from l2ltr_core.twin.crowns import grove, grown
 from l2ltr_core.twin.figures import figure_mesh
 from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
 from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
+from l2ltr_core.twin.lawn import lawn
 from l2ltr_core.twin.mesh import Floats, Mesh, f32, flat_normals, joined, mirrored
 from l2ltr_core.twin.noise import hashed
 from l2ltr_core.twin.plan import CityPlan, Tree
-from l2ltr_core.twin.street import Crowd, crowd, furniture, lamp_posts, plain_mesh
+from l2ltr_core.twin.street import Crowd, crowd, lamp_posts, plain_lamps, plain_mesh, wires
+from l2ltr_core.twin.surfaces import Surface
+from l2ltr_core.twin.trim import lamp_meshes, trim_meshes
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
 _FAR_LEAVES, _LEAVES_FROM_ABOVE = 900, 2200
-_NEAR_M = 60.0
-"""Within so many metres of a camera things are made in the finest steps."""
+_NEAR_M, _CLOSE_M = 60.0, 22.0
+"""Within so many metres of a camera things are made in fine steps; trees within the second in the finest."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,10 @@ class World:
     def _still_parts(self) -> Mesh:
         """All that stays; of a close world its own trees apart, which grow finer where a camera is."""
         parts = building_meshes(self.plan.buildings, self.styles, self.variant)
-        parts += furniture(self.plan, self.lamps)
+        parts += lamp_meshes(self.lamps) if self.detail.close else plain_lamps(self.lamps)
+        parts += wires(self.plan)
         if self.detail.close:
+            parts += trim_meshes(self.plan.buildings, self.styles, self.built)
             self.grove = grove(self.trees)
             self._far_trees = grown(self.grove, np.arange(len(self.trees)), _FAR_LEAVES)
             around = joined([*parts, *self._far_trees])
@@ -85,12 +91,15 @@ class World:
     def _trees_seen(self, cameras: NDArray[np.float64]) -> list[Mesh]:
         if not self.detail.close or not self.trees:
             return []
-        near = np.zeros(len(self.trees), bool)
+        away = np.full(len(self.trees), np.inf)
         if len(cameras):
-            near = cKDTree(cameras).query(self.grove.place)[0] < _NEAR_M
-        fine = grown(self.grove, np.flatnonzero(near), self.detail.leaf_cards)
-        far = [part for k in np.flatnonzero(~near) for part in self._far_trees[2 * k : 2 * k + 2]]
-        return [*far, *fine]
+            away = cKDTree(cameras).query(self.grove.place)[0]
+        close, far = away < _CLOSE_M, away >= _NEAR_M
+        return [
+            *(part for k in np.flatnonzero(far) for part in self._far_trees[2 * k : 2 * k + 2]),
+            *grown(self.grove, np.flatnonzero(~far & ~close), self.detail.leaf_cards),
+            *grown(self.grove, np.flatnonzero(close), 4 * self.detail.leaf_cards),
+        ]
 
     def set_moment(
         self, seed: tuple[int, ...], clear: NDArray[np.float64] | None = None, density: float = 0.5
@@ -102,6 +111,8 @@ class World:
         moving = crowd(self.plan, self.built, (9000, *seed), cameras, density)
         self.paint_colour = moving.colours
         still = [self._still, *self._trees_seen(cameras)]
+        blades = lawn(cameras, self._grassy) if self.detail.close else None
+        still += [] if blades is None else [blades]
         there = self._rounded(moving, cameras) if self.detail.close else plain_mesh(moving)
         if there is not None and self.detail.close:
             self.round_from = sum(map(len, still))
@@ -110,6 +121,9 @@ class World:
         self._plane: Floats = np.c_[flat, np.einsum("nk,nk->n", flat, self.mesh.triangles[:, 0])]
         self._scene = EmbreeScene()
         self._embree_mesh = TriangleMesh(self._scene, np.ascontiguousarray(self.mesh.triangles))
+
+    def _grassy(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return self.holds(np.c_[x, y]) & (self.ground.surface_at(x, y) == Surface.GRASS)
 
     def _rounded(self, moving: Crowd, cameras: NDArray[np.float64]) -> Mesh | None:
         """A crowd with round bodies; those that stand near a camera in the finest steps."""
@@ -165,7 +179,7 @@ class World:
         plain.set_moment(*self._moment)
         return plain
 
-    def holds(self, point: Floats) -> NDArray[np.bool_]:
+    def holds(self, point: NDArray[Any]) -> NDArray[np.bool_]:
         """(N, 2 or 3) metres -> (N,) whether they are on the plan rather than on its mirror image."""
         inside = (point[:, :2] > 0).all(1)
         return np.asarray(inside & (point[:, 0] < self.plan.width_m) & (point[:, 1] < self.plan.height_m))
