@@ -30,7 +30,7 @@ from l2ltr_core.twin.mesh import Floats, f32
 from l2ltr_core.twin.plan import CityPlan
 from l2ltr_core.twin.surfaces import DRIVEABLE, PATHS, Surface
 
-_LEVELS = ((10.0, 0.0065), (40.0, 0.026))
+_LEVELS = ((1.6, 0.0013), (10.0, 0.0065), (40.0, 0.026))
 """Metres from the camera to the side of a square, and of its cells: about a pixel of a photo 2048 wide."""
 CLOSE_M = 34.0
 """As far as the drawing is shown; beyond, a pixel holds many cells of the city's raster."""
@@ -112,10 +112,10 @@ class CloseUp:
         course = np.empty(len(x), np.int32)
         lower = 0.0
         for level, (half_m, _) in zip(self._levels, _LEVELS, strict=True):
-            rows = np.flatnonzero((reach >= lower) & (reach < half_m - 0.1))
+            rows = np.flatnonzero((reach >= lower) & (reach < half_m - 0.05))
             cells = level.cell_of(x[rows], y[rows])
             layers[rows], course[rows] = level.layers[cells], level.course[cells]
-            lower = half_m - 0.1
+            lower = half_m - 0.05
         ways = self.plans.course
         turn = ways.along[course]
         away = np.stack([x, y], 1) - ways.start[course]
@@ -142,7 +142,7 @@ class Drawings:
         self._paint = _Shapes(paint_shapes(plan, roads_of(plan)))
         self._worn = _Shapes(wear_shapes(plan, variant))
         rails = rail_shapes(plan)
-        grooves = [(rail.buffer(-0.035), _GROOVE) for rail, _ in rails]
+        grooves = [(rail.buffer(-0.047), _GROOVE) for rail, _ in rails]
         self._steel = _Shapes([*((rail, 1) for rail, _ in rails), *grooves])
         self.course, pieces = _courses(plan)
         self._course = _Shapes(pieces)

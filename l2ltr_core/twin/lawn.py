@@ -14,7 +14,7 @@ from l2ltr_core.twin.mesh import Material, Mesh, f32, mesh
 
 Grassy = Callable[[Any, Any], NDArray[np.bool_]]
 """(N,), (N,) metres -> (N,) whether grass grows there."""
-_LAWNS, _BLADES, _LAWN_M = 6, 420_000, 12.0
+_LAWNS, _BLADES, _LAWN_M = 6, 480_000, 15.0
 """Cameras that get blades, blades in all, metres around each."""
 
 
@@ -24,8 +24,9 @@ def lawn(cameras: NDArray[np.float64], grassy: Grassy) -> Mesh | None:
     for number, (x, y) in enumerate(cameras[:_LAWNS]):
         rng = np.random.default_rng([8, number])
         count = _BLADES // min(len(cameras), _LAWNS)
-        reach, turn = _LAWN_M * rng.random(count) ** 0.85, 2 * np.pi * rng.random(count)
+        reach, turn = _LAWN_M * rng.random(count), 2 * np.pi * rng.random(count)
         spot = np.c_[x + reach * np.cos(turn), y + reach * np.sin(turn), reach]
+        spot = spot[rng.random(count) > (reach / _LAWN_M) ** 3]  # no edge where they end
         places.append(spot[grassy(spot[:, 0], spot[:, 1])])
     spot = np.concatenate(places) if places else np.zeros((0, 3))
     if not len(spot):
@@ -51,6 +52,6 @@ def paint_blades(hits: Hits, rows: Rows) -> None:
     green = f32([0.145, 0.215, 0.065]) * (0.75 + 0.7 * noise.hashed(triangle, 6))[:, None]
     straw = f32([0.34, 0.30, 0.14])
     colour = np.where((chance > 0.93)[:, None], straw, green * (1 + (chance - 0.5)[:, None] * f32([0.5, 0.1, 0])))
-    root = np.clip(hits.point[rows, 2] / 0.06, 0, 1)
-    hits.albedo[rows] = colour * (0.55 + 0.55 * root)[:, None]
+    root = np.clip(hits.point[rows, 2] / 0.06 + hits.distance[rows] / 20, 0, 1)
+    hits.albedo[rows] = colour * (0.6 + 0.65 * root)[:, None]
     hits.open_sky[rows] = 0.6 + 0.4 * root

@@ -43,6 +43,7 @@ class Material(IntEnum):
     GRASS = 18
     TRIM = 19
     AWNING = 20
+    IRON = 21
 
 
 @dataclass(frozen=True)

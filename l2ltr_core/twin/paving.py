@@ -206,7 +206,7 @@ def _grass(spot: _Spot) -> _Texture:
     dry = noise.blended(noise.fractal(5), spot.x * 7, spot.y * 7)
     tuft = noise.blended(noise.white(3), spot.x * 9, spot.y * 9) - 0.5
     blade = _speckle(spot, 0.014, 2)
-    factor = 1 + 1.3 * blade + 0.9 * _speckle(spot, 0.03, 5) + 0.6 * _speckle(spot, 0.065, 4)
+    factor = 0.92 + 1.3 * blade + 0.9 * _speckle(spot, 0.03, 5) + 0.6 * _speckle(spot, 0.065, 4)
     factor = factor + 0.35 * tuft * spot.seen(0.2)
     hue = f32([0.8, 0.16, 0.5]) * np.clip(dry - 0.5, -0.2, 0.4)[:, None]
     hue = hue + f32([0.45, 0.14, -0.1]) * (blade + 0.4 * tuft)[:, None]
@@ -264,7 +264,7 @@ def _marks(drawn: Drawn, surface: NDArray[np.uint8], x: Floats, y: Floats, albed
     rows = np.flatnonzero((drawn.steel > 0) & (surface != Surface.WATER))
     groove = (drawn.steel[rows] > 1)[:, None]
     streak = noise.blended(noise.white(2), drawn.along[rows] * 1.5, drawn.across[rows] * 160)[:, None]
-    albedo[rows] = np.where(groove, f32([0.03, 0.029, 0.028]), STEEL * 1.5 + 0.10 * streak)
+    albedo[rows] = np.where(groove, f32([0.045, 0.043, 0.04]), STEEL * 1.8 + 0.16 * streak)
 
 
 def _manholes(drawn: Drawn, surface: NDArray[np.uint8], albedo: Floats, lean: Floats) -> None:

@@ -343,7 +343,8 @@ def _shop_front(face: Facade, colour: Floats, lean: Floats, ahead: Floats) -> No
 def _letters(owner: NDArray[np.int32], number: Floats, right: Floats, up: Floats) -> Floats:
     """(N,) 0..1 how much of a place, in metres from the middle of a sign, is covered by its name."""
     sheet = _sign_sheet()
-    word = (noise.hashed(owner, number, 9) * len(_SIGNS)).astype(int)
+    first = (noise.hashed(owner, 9) * len(_SIGNS)).astype(int)
+    word = (first + 7 * number.astype(int)) % len(_SIGNS)  # no two alike beside each other
     height, width = _SIGN_PX
     scale = np.float32(height / 0.46)
     row, column = height / 2 - up * scale, width / 2 + right * scale
@@ -475,7 +476,7 @@ class _Deep:
         reach = np.minimum(np.minimum(side, level), _ROOM_M)
         there_right, there_up = right + sight_right * reach, up + sight_up * reach
         tint = np.stack([noise.hashed(face.owner, face.floor, unit, k) for k in (21, 22, 23)], 1)
-        wall = 0.42 + 0.35 * (tint - 0.5) + f32([0.06, 0.02, -0.04])
+        wall = 0.44 + 0.14 * (tint - 0.5) + f32([0.06, 0.02, -0.05])
         above = (level <= side) & (level < _ROOM_M)
         inside = np.where(
             (above & (sight_up > 0))[:, None], 0.62, np.where(above[:, None], f32([0.17, 0.11, 0.07]), wall)
@@ -493,7 +494,7 @@ class _Deep:
         light = 0.50 / (1 + 0.75 * reach) ** 1.3 * np.where(shop, 1.9, 0.8)
         cloth = self._curtains(face, kind, room, right + sight_right * np.float32(0.07), up, wide)
         hung = cloth > 0
-        inside = np.where(hung[:, None], f32([0.62, 0.59, 0.53]) * (0.75 + 0.5 * tint), inside)
+        inside = np.where(hung[:, None], f32([0.62, 0.59, 0.53]) * (0.85 + 0.28 * tint), inside)
         light = np.where(hung, 0.42 * cloth, light)
         self.colour[rows] = f32(inside * light[:, None])
         self.sunny[rows] &= hung

@@ -375,6 +375,7 @@ _MATERIALS = {
 _UNIFORM: dict[Material, tuple[tuple[float, float, float], float]] = {
     Material.WOOD: ((0.085, 0.065, 0.05), 0.0),
     Material.GLASS: ((0.02, 0.024, 0.03), 0.28),
+    Material.IRON: ((0.045, 0.048, 0.05), 0.02),
     Material.RUBBER: ((0.022, 0.022, 0.023), 0.0),
 }
 """Materials that look alike all over: albedo and shine."""

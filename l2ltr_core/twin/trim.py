@@ -120,10 +120,10 @@ class _Wall:
             starts.append(spots - run)
             ends.append(spots + run)
         bars = np.concatenate(starts), np.concatenate(ends)
-        parts.append(walls(*bars, level, level + _RAILING_M, self.owner, Material.METAL))
+        parts.append(walls(*bars, level, level + _RAILING_M, self.owner, Material.IRON))
         rail = np.array(corners)
         for low in (level + 0.08, level + _RAILING_M - 0.05):
-            parts.append(walls(rail[:-1], rail[1:], low, low + 0.05, self.owner, Material.METAL))
+            parts.append(walls(rail[:-1], rail[1:], low, low + 0.05, self.owner, Material.IRON))
         return parts
 
     def awnings(self) -> list[Mesh]:

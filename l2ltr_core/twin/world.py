@@ -31,7 +31,7 @@ from l2ltr_core.twin.trim import lamp_meshes, trim_meshes
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
-_FAR_LEAVES, _LEAVES_FROM_ABOVE = 900, 2200
+_FAR_LEAVES = 900
 _NEAR_M, _CLOSE_M = 60.0, 22.0
 """Within so many metres of a camera things are made in fine steps; trees within the second in the finest."""
 
@@ -50,7 +50,10 @@ class Detail:
 
 
 STANDARD = Detail(cell_m=0.25, leaf_cards=150)
-FINE = Detail(cell_m=0.125, leaf_cards=9000, nook_rays=2, close=True)
+FINE = Detail(cell_m=0.125, leaf_cards=9000, nook_rays=3, close=True)
+
+_FROM_ABOVE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2)
+"""What orthophotos show of a FINE world: as they were before there was anything closer."""
 
 
 class World:
@@ -173,7 +176,7 @@ class World:
         if not self.detail.close:
             return self
         plain = copy(self)
-        plain.detail = replace(self.detail, close=False, leaf_cards=_LEAVES_FROM_ABOVE)
+        plain.detail = _FROM_ABOVE if self.detail == FINE else replace(self.detail, close=False)
         plain._drawings = plain.close_up = None
         plain._still = plain._still_parts()
         plain.set_moment(*self._moment)
