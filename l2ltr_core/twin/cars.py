@@ -83,11 +83,11 @@ _VAN = Body(
     glazing=((0.52, 1.18), (0.52, 1.76), (1.20, 1.76), (1.62, 1.19)),
     pillars_m=(), nose_m=0.16,
 )  # fmt: skip
-_BODIES = (_SALOON, _HATCH, _ESTATE, _VAN)
+BODIES = (_SALOON, _HATCH, _ESTATE, _VAN)
 
 
 class Place(NamedTuple):
-    """Where a car stands: its middle in metres, radians from east, how long it is by its model, which `_BODIES`."""
+    """Where a car stands: its middle in metres, radians from east, how long it is by its model, which `BODIES`."""
 
     x_m: float
     y_m: float
@@ -97,7 +97,7 @@ class Place(NamedTuple):
 
 
 def body_of(van: bool, chance: float) -> int:
-    """Which of `_BODIES`; `chance` in 0..1."""
+    """Which of `BODIES`; `chance` in 0..1."""
     return 3 if van else min(int(chance * 3), 2)
 
 
@@ -118,7 +118,7 @@ def car_mesh(place: Place, owner: int, close: bool) -> tuple[Mesh, Floats]:
 @lru_cache(maxsize=8)
 def _model(number: int, close: bool) -> tuple[Floats, Floats, NDArray[np.uint8]]:
     """(N, 3, 3) triangles, (N, 3, 3) normals and (N,) materials of a body with its wheels."""
-    body, step = _BODIES[number], 0.055 if close else 0.17
+    body, step = BODIES[number], 0.055 if close else 0.17
     around = _outline(body, step)
     rim = _edge(body, around)
     parts = [(_top(body, around, 9 if close else 5), Material.CAR)]
@@ -202,9 +202,21 @@ def _top(body: Body, around: Points, columns: int) -> _Part:
     normal = np.empty_like(spot)
     normal[..., 0], normal[..., 2], normal[..., 1] = out[:, None, 0], out[:, None, 1], lean
     triangles = _grid(spot), _grid(normal)
-    floor = np.array([[spot[0, 0], spot[0, -1], spot[-1, -1]], [spot[0, 0], spot[-1, -1], spot[-1, 0]]])
-    down = np.broadcast_to([0.0, 0.0, -1.0], floor.shape)
-    return np.concatenate([triangles[0], floor]), np.concatenate([triangles[1], down])
+    below = _floor(body, spot)
+    down = np.broadcast_to([0.0, 0.0, -1.0], below.shape)
+    return np.concatenate([triangles[0], below]), np.concatenate([triangles[1], down])
+
+
+def _floor(body: Body, top: Points) -> Points:
+    """(N, 3, 3) triangles from the sill of one side to that of the other, and to the lowest edges of the top."""
+    ends = np.stack([top[0, 0], top[-1, 0]])[:, [0, 2]]
+    sill = ends[0] + (ends[1] - ends[0]) * np.linspace(0, 1, 25)[:, None]
+    half = _half_width(body, sill) + 0.004
+    rows = np.stack([np.stack([sill[:, 0], side * half, sill[:, 1]], 1) for side in (-1, 1)], 1)
+    lips = np.array(
+        [[edge[0], edge[k], edge[k + 1]] for edge in (top[0], top[-1]) for k in range(1, len(edge) - 1)]
+    )
+    return np.concatenate([_grid(rows), lips])
 
 
 def _grid(values: Points) -> Points:
@@ -243,7 +255,7 @@ def _side(body: Body, rim: Points, step: float) -> _Part:
     grid = np.stack(np.meshgrid(np.arange(west, east, cell), np.arange(south, north, cell)), -1).reshape(
         -1, 2
     )
-    points = np.concatenate([*spots, grid])
+    points = np.concatenate([rim, np.asarray(panel.exterior.coords), *spots[1:], grid])
     cover = panel.buffer(0.004)
     prepare(cover)
     points = points[contains_xy(cover, points[:, 0], points[:, 1])]
@@ -321,6 +333,12 @@ class _Met(NamedTuple):
     aside: Floats
     owner: NDArray[np.int32]
 
+    def at(self, rows: Rows) -> _Met:
+        """Some of the points."""
+        return _Met(
+            self.x[rows], self.y[rows], self.z[rows], self.nose[rows], self.aside[rows], self.owner[rows]
+        )
+
 
 def paint_cars(hits: Hits, rows: Rows) -> None:
     """Lacquer, glass, lamps, plates and gaps, by where on the car a ray arrives."""
@@ -331,10 +349,16 @@ def paint_cars(hits: Hits, rows: Rows) -> None:
     hits.albedo[rows] = lacquer
     hits.shine[rows] = 0.05
     met = _met(hits, rows, owner)
-    for number, shape in enumerate(_BODIES):
+    for number, shape in enumerate(BODIES):
         some = np.flatnonzero(body == number)
         if len(some):
-            _painted(hits, rows[some], _Met(*(f32(v[some]) for v in met[:-1]), owner=met.owner[some]), shape, number == 3)
+            _painted(
+                hits,
+                rows[some],
+                met.at(some),
+                shape,
+                number == 3,
+            )
     facing = np.clip(-dot(hits.direction[rows], hits.normal[rows]), 0, 1)
     gloss = hits.shine[rows]
     hits.shine[rows] = np.where(gloss > 0, gloss + (0.85 - gloss) * (1 - facing) ** 5, 0)
@@ -348,7 +372,7 @@ def _met(hits: Hits, rows: Rows, owner: NDArray[np.int32]) -> _Met:
     cos, sin, size = place[:, 2], place[:, 3], place[:, 4]
     normal = hits.normal[rows]
     return _Met(
-        (away[:, 0] * cos + away[:, 1] * sin) / size,
+        f32((away[:, 0] * cos + away[:, 1] * sin) / size),
         away[:, 1] * cos - away[:, 0] * sin,
         hits.point[rows, 2],
         normal[:, 0] * cos + normal[:, 1] * sin,
@@ -475,7 +499,7 @@ def paint_wheels(hits: Hits, rows: Rows) -> None:
     world = hits.world
     owner = world.mesh.owner[hits.triangle[rows]]
     met = _met(hits, rows, owner)
-    axles = f32([b.axles_m for b in _BODIES])[world.cars[owner, 5].astype(int)]
+    axles = f32([b.axles_m for b in BODIES])[world.cars[owner, 5].astype(int)]
     right = np.where(met.x > 0, met.x - axles[:, 1], met.x - axles[:, 0]) * world.cars[owner, 4]
     up = met.z - np.float32(_AXLE_M)
     radius, angle = np.hypot(right, up), np.arctan2(up, right)

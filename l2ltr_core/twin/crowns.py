@@ -116,7 +116,9 @@ def _tree(number: int, shape: int, leaves: int) -> tuple[Floats, Floats, Floats]
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     far = rng.random((count, 1)) ** 0.45
     place = out * far * (size[which, None] * (1, 1, 0.72 + kind.droop))
-    place[:, 2] -= kind.droop * 0.6 * np.hypot(place[:, 0], place[:, 1]) + 0.25 * kind.droop * rng.random(count)
+    place[:, 2] -= kind.droop * 0.6 * np.hypot(place[:, 0], place[:, 1]) + 0.25 * kind.droop * rng.random(
+        count
+    )
     place += centre[which]
     outward = place / np.maximum(np.linalg.norm(place, axis=1, keepdims=True), 1e-6)
     normal = 0.5 * out + 0.6 * outward + (0, 0, 0.25) + 0.38 * rng.normal(size=(count, 3))
@@ -165,7 +167,11 @@ def _leaves(
     aside /= np.linalg.norm(aside, axis=1, keepdims=True)
     along = np.cross(facing, aside)
     size = (3.5 / np.sqrt(leaves)) * rng.uniform(0.65, 1.35, (count, 1))
-    tip, left, right = along * size, -0.5 * along * size + 0.55 * aside * size, -0.5 * along * size - 0.55 * aside * size
+    tip, left, right = (
+        along * size,
+        -0.5 * along * size + 0.55 * aside * size,
+        -0.5 * along * size - 0.55 * aside * size,
+    )
     return f32(place[:, None] + np.stack([tip, left, right], 1))
 
 
@@ -177,7 +183,10 @@ def paint_leaves(hits: Hits, rows: Rows) -> None:
     colour = world.tree_colour[owner] * f32([k.tint for k in KINDS])[trees.kind[owner]]
     turned = (noise.hashed(owner, 5) < 0.85 * hits.light.autumn)[:, None] * np.float32(hits.light.autumn)
     rust = f32([0.42, 0.24, 0.035]) * (0.6 + 0.7 * noise.hashed(owner, 6))[:, None]
-    rust = rust + f32([0.12, -0.08, 0.0]) * (noise.hashed(owner, 7) + 0.5 * noise.hashed(triangle, 9) - 0.25)[:, None]
+    rust = (
+        rust
+        + f32([0.12, -0.08, 0.0]) * (noise.hashed(owner, 7) + 0.5 * noise.hashed(triangle, 9) - 0.25)[:, None]
+    )
     colour = colour * (1 - turned) + rust * turned
     colour = colour * (0.62 + 0.76 * noise.hashed(triangle, 8))[:, None]
     away = hits.point[rows] - np.c_[trees.place, trees.middle][owner]

@@ -51,7 +51,9 @@ def paint_blades(hits: Hits, rows: Rows) -> None:
     chance = noise.hashed(triangle, 5)
     green = f32([0.145, 0.215, 0.065]) * (0.75 + 0.7 * noise.hashed(triangle, 6))[:, None]
     straw = f32([0.34, 0.30, 0.14])
-    colour = np.where((chance > 0.93)[:, None], straw, green * (1 + (chance - 0.5)[:, None] * f32([0.5, 0.1, 0])))
+    colour = np.where(
+        (chance > 0.93)[:, None], straw, green * (1 + (chance - 0.5)[:, None] * f32([0.5, 0.1, 0]))
+    )
     root = np.clip(hits.point[rows, 2] / 0.06 + hits.distance[rows] / 20, 0, 1)
     hits.albedo[rows] = colour * (0.6 + 0.65 * root)[:, None]
     hits.open_sky[rows] = 0.6 + 0.4 * root

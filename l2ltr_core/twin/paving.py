@@ -116,7 +116,9 @@ def _asphalt(spot: _Spot) -> _Texture:
     """Stones in bitumen, lighter where wheels have polished them, and a crack now and then."""
     stain = noise.blended(noise.fractal(5), spot.x * 6, spot.y * 6) - 0.5
     stone = _speckle(spot, 0.011, 2)
-    factor = 1 + 0.75 * stone + 0.42 * _speckle(spot, 0.024, 3) + 0.26 * _speckle(spot, 0.06, 4) + 0.20 * stain
+    factor = (
+        1 + 0.75 * stone + 0.42 * _speckle(spot, 0.024, 3) + 0.26 * _speckle(spot, 0.06, 4) + 0.20 * stain
+    )
     pale = _smooth(stone, 0.30, 0.42)
     wander = noise.blended(noise.fractal(7), spot.x * 24, spot.y * 24) - 0.5
     broken = noise.blended(noise.fractal(9), spot.x * 3, spot.y * 3)

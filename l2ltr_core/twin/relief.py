@@ -106,7 +106,7 @@ def _sight(hits: Hits, rows: Rows, along: Floats) -> _Sight:
     reach = np.maximum(before, 0.02)
     return _Sight(
         right=(ray[:, :2] * along).sum(1) / into,
-        up=ray[:, 2] / into,
+        up=f32(ray[:, 2] / into),
         sun_right=(along @ sun[:2]) / reach,
         sun_up=f32(sun[2] / reach),
         sunlit=before > 0.02,
@@ -159,7 +159,7 @@ def _hue(face: Facade, number: Any) -> Floats:
 _HUES = f32(
     [
         (0.03, 0.07, 0.05), (0.03, 0.045, 0.10), (0.14, 0.025, 0.025), (0.05, 0.05, 0.052), (0.26, 0.22, 0.15),
-        (0.10, 0.065, 0.04), (0.055, 0.085, 0.10), (0.20, 0.12, 0.02), (0.30, 0.30, 0.29), (0.045, 0.02, 0.04),
+        (0.10, 0.065, 0.04), (0.055, 0.085, 0.10), (0.15, 0.10, 0.04), (0.30, 0.30, 0.29), (0.045, 0.02, 0.04),
     ]
 )  # fmt: skip
 

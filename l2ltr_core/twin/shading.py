@@ -26,11 +26,18 @@ from l2ltr_core.twin.world import World
 _FAR_M = 4000.0
 _SNOW = f32([0.66, 0.68, 0.72])
 _NOOK_M, _NOOK_SEEN_M = 2.5, 120.0
+_SUN = np.float32(0.006)
+"""Radians from the middle of the sun to its edge: shadows are sharp near what throws them only."""
+_WET_SEEN_M = 50.0
+_LAYERS, _TWIGS = 12, 0.16
+"""Leaves in a row that a ray may pass in winter; share of leaves that stay."""
 
 
 def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirror: bool = True) -> Floats:
     """(N, 3) rays -> (N, 3) linear light, not yet tone mapped."""
     triangle, distance = world.first_hit(origin, direction)
+    if light.snow > 0 and world.close_up is not None:
+        _past_fallen_leaves(world, origin, direction, triangle, distance)
     down = direction[:, 2]
     to_ground = np.where(down < -1e-5, -origin[:, 2] / np.minimum(down, -1e-5), np.inf).astype(np.float32)
     solid = (triangle >= 0) & (distance < to_ground)
@@ -93,6 +100,22 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
     return colour
 
 
+def _past_fallen_leaves(
+    world: World, origin: Floats, direction: Floats, triangle: NDArray[np.int32], distance: Floats
+) -> None:
+    """Let rays go on through leaves that are not there in winter; the few that stay stand for twigs."""
+    for _ in range(_LAYERS):
+        leaf = (triangle >= 0) & (world.mesh.material[triangle] == Material.LEAF)
+        rows = np.flatnonzero(leaf)
+        rows = rows[noise.hashed(triangle[rows], 17) > _TWIGS]
+        if not len(rows):
+            return
+        ahead = distance[rows] + np.float32(0.003)
+        start = origin[rows] + direction[rows] * ahead[:, None]
+        triangle[rows], further = world.first_hit(start, direction[rows])
+        distance[rows] = ahead + further
+
+
 def sky_colour(direction: Floats, light: Light) -> Floats:
     """(N, 3) unit directions -> (N, 3) the sky: gradient, clouds, glow around the sun."""
     up = np.clip(direction[:, 2], 0, 1)
@@ -130,7 +153,11 @@ def _lit(hits: Hits, seen: NDArray[np.bool_], nooks: bool) -> Floats:
         rows = np.flatnonzero(seen & (facing > 0.01) & (hits.distance < 1500))
         lift = np.where(leaf[rows], 0.25, 0.04).astype(np.float32)[:, None]
         start = hits.point[rows] + hits.normal[rows] * 0.03 + light.sun_direction * lift
-        free = ~world.blocked(start.astype(np.float32), np.tile(light.sun_direction, (len(rows), 1)))
+        toward = np.tile(light.sun_direction, (len(rows), 1))
+        if world.close_up is not None:
+            turn, height = _spread(rows, 7)
+            toward += _SUN * np.stack([height * np.cos(turn), height * np.sin(turn), height * 0], 1)
+        free = ~world.blocked(start.astype(np.float32), f32(toward))
         lit[rows] = facing[rows] * free
     lit *= hits.sunny
     if world.detail.nook_rays and nooks:
@@ -210,7 +237,12 @@ def _ground(hits: Hits, rows: Rows) -> Rows:
     hits.normal[calm] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     grazing = 1 - np.clip(-dot(hits.direction[calm], hits.normal[calm]), 0, 1)
     hits.shine[calm] = 0.05 + 0.75 * grazing**4
-    return calm
+    if close is None or not hits.light.wet:
+        return calm
+    damp_rows = rows[hard & ~puddle & (hits.distance[rows] < _WET_SEEN_M)]
+    grazing = 1 - np.clip(-dot(hits.direction[damp_rows], hits.normal[damp_rows]), 0, 1)
+    hits.shine[damp_rows] = hits.light.wet * (0.03 + 0.42 * grazing**5)
+    return np.concatenate([calm, damp_rows])
 
 
 def _stony(x: Floats, y: Floats, surface: NDArray[np.uint8], colour: Floats, near: Any) -> Any:
@@ -256,6 +288,9 @@ def _snowed_on(hits: Hits, rows: Rows) -> None:
     hits.albedo[rows[leaf]] = f32([0.19, 0.165, 0.15]) * (
         0.6 + 0.8 * noise.hashed(hits.triangle[rows[leaf]], 8)[:, None]
     )
+    blade = rows[material == Material.GRASS]
+    hits.albedo[blade] += (_SNOW - hits.albedo[blade]) * np.float32(min(1.6 * hits.light.snow, 0.97))
+    hits.normal[blade], hits.open_sky[blade] = f32([0, 0, 1]), 1
     up = hits.normal[rows, 2]
     point = hits.point[rows]
     reach = np.where(leaf, 0.45, 1.0) * np.clip((up - 0.25) * 3, 0, 1) * hits.light.snow

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.buildings import LOW_USES, SACRED, Styles
 from l2ltr_core.twin.hits import Hits, Rows
-from l2ltr_core.twin.mesh import Floats, Material, Mesh, cap, f32, mesh, ring_walls, walls
+from l2ltr_core.twin.mesh import Material, Mesh, cap, f32, mesh, ring_walls, walls
 from l2ltr_core.twin.plan import Building
 
 _GRAND = ((0.10, 0.85, 0.62), (0.24, 0.62, 0.30), (0.40, 0.30, 0.10))
@@ -107,7 +107,8 @@ class _Wall:
 
     def _balcony(self, across: float, half: float, level: float) -> list[Mesh]:
         corners = [
-            self._at(across + s, o) for s, o in ((-half, 0), (-half, _BALCONY_M), (half, _BALCONY_M), (half, 0))
+            self._at(across + s, o)
+            for s, o in ((-half, 0), (-half, _BALCONY_M), (half, _BALCONY_M), (half, 0))
         ]
         slab = Polygon(corners)
         parts = [ring_walls(slab, level - 0.16, level, self.owner, Material.TRIM)]
@@ -209,7 +210,9 @@ def paint_trim(hits: Hits, rows: Rows) -> None:
     hits.open_sky[rows] = 0.85
 
 
-_CLOTH = f32([(0.30, 0.03, 0.03), (0.03, 0.12, 0.07), (0.03, 0.06, 0.20), (0.36, 0.24, 0.06), (0.08, 0.08, 0.085)])
+_CLOTH = f32(
+    [(0.30, 0.03, 0.03), (0.03, 0.12, 0.07), (0.03, 0.06, 0.20), (0.36, 0.24, 0.06), (0.08, 0.08, 0.085)]
+)
 
 
 def paint_awnings(hits: Hits, rows: Rows) -> None:
