@@ -118,20 +118,20 @@ def car_mesh(place: Place, owner: int, close: bool) -> tuple[Mesh, Floats]:
 @lru_cache(maxsize=8)
 def _model(number: int, close: bool) -> tuple[Floats, Floats, NDArray[np.uint8]]:
     """(N, 3, 3) triangles, (N, 3, 3) normals and (N,) materials of a body with its wheels."""
-    body, step = BODIES[number], 0.055 if close else 0.17
+    body, step = BODIES[number], 0.055 if close else 0.24
     around = _outline(body, step)
     rim = _edge(body, around)
-    parts = [(_top(body, around, 9 if close else 5), Material.CAR)]
+    parts = [(_top(body, around, 9 if close else 3), Material.CAR)]
     side = _side(body, rim, step)
     parts += [(side, Material.CAR), (_flipped(side), Material.CAR)]
-    wells = _wells(body)
+    wells = _wells(body, 15 if close else 7)
     parts += [(wells, Material.RUBBER), (_flipped(wells), Material.RUBBER)]
     for x in body.axles_m:
         for left in (1, -1):
-            wheel = _wheel(x, left * (body.half_m - _TYRE_WIDE_M / 2 - 0.012), 32 if close else 12)
+            wheel = _wheel(x, left * (body.half_m - _TYRE_WIDE_M / 2 - 0.012), 32 if close else 9)
             parts.append((wheel, Material.WHEEL))
-    for left in (1, -1):
-        parts.append((_door_mirror(body, left), Material.CAR))
+    if close:
+        parts += [(_door_mirror(body, left), Material.CAR) for left in (1, -1)]
     shape = np.concatenate([p[0][0] for p in parts])
     normal = np.concatenate([p[0][1] for p in parts])
     material = np.concatenate([np.full(len(part[0]), kind, np.uint8) for part, kind in parts])
@@ -246,7 +246,7 @@ def _side(body: Body, rim: Points, step: float) -> _Part:
         panel = panel.difference(arch)
     upper = LineString(rim)
     lines = [panel.exterior]
-    lines += [whole.buffer(-d).exterior for d in (0.012, 0.035, 0.07, 0.11)]
+    lines += [whole.buffer(-d).exterior for d in ((0.012, 0.035, 0.07, 0.11) if step < 0.1 else (0.02, 0.08))]
     spots = [
         np.array([line.interpolate(t).coords[0] for t in np.arange(0, line.length, step)]) for line in lines
     ]
@@ -280,13 +280,14 @@ def _flipped(part: _Part) -> _Part:
     return part[0] * (1, -1, 1), part[1] * (1, -1, 1)
 
 
-def _wells(body: Body) -> _Part:
+def _wells(body: Body, steps: int) -> _Part:
     """Dark housings above the wheels."""
     triangles = []
-    angle = np.linspace(-0.35, np.pi + 0.35, 15)
+    angle = np.linspace(-0.35, np.pi + 0.35, steps)
     for x in body.axles_m:
-        ring = np.stack([x + _ARCH_M * np.cos(angle), _AXLE_M + _ARCH_M * np.sin(angle)], 1)
-        outer = np.c_[ring[:, 0], _half_width(body, ring) - 0.004, ring[:, 1]]
+        radius = _ARCH_M + 0.03  # behind the panel, so that no light comes between
+        ring = np.stack([x + radius * np.cos(angle), _AXLE_M + radius * np.sin(angle)], 1)
+        outer = np.c_[ring[:, 0], _half_width(body, ring) - 0.012, ring[:, 1]]
         inner = np.c_[ring[:, 0], np.full(len(ring), 0.52), ring[:, 1]]
         triangles.append(_grid(np.stack([outer, inner])))
         hub = np.array([x, 0.52, _AXLE_M])
@@ -302,6 +303,8 @@ def _wheel(x: float, y: float, sides: int) -> _Part:
         [(0.0, half - 0.05), (_RIM_M - 0.01, half - 0.045), (_RIM_M, half - 0.008), (_RIM_M + 0.05, half),
          (_TYRE_M - 0.03, half - 0.012), (_TYRE_M - 0.006, half - 0.035), (_TYRE_M, half - 0.06)]
     )  # fmt: skip
+    if sides < 12:
+        profile = profile[[0, 2, 4, 6]]
     profile = np.concatenate([profile, profile[::-1] * (1, -1)])
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     run = np.gradient(profile, axis=0)

@@ -73,21 +73,22 @@ def grown(trees: Grove, which: NDArray[np.int64], leaves: int) -> list[Mesh]:
         foot = f32([*trees.place[k], trees.middle[k]])
         parts.append(mesh((crown * size) @ spin + foot, Material.LEAF, k, normal @ spin))
         branches = (wood * size) @ spin + foot
-        trunk = _trunk(float(trees.radius[k]), float(trees.middle[k]), float(trees.tall[k]))
+        trunk = _trunk(float(trees.radius[k]), float(trees.middle[k]), float(trees.tall[k]), leaves)
         trunk = (trunk @ spin + f32([*trees.place[k], 0])).astype(np.float32)
         parts.append(mesh(np.concatenate([branches, trunk]), Material.BARK, k))
     return parts
 
 
-def _trunk(radius: float, middle: float, tall: float) -> Floats:
+def _trunk(radius: float, middle: float, tall: float, leaves: int) -> Floats:
     """Roots that spread, a taper, a slight bend, up into the crown."""
+    fine = leaves > 2000
     thick = 0.06 + 0.033 * radius
     top = middle + 0.35 * tall
     levels = np.array([0.0, 0.12, 0.35, 0.30 * top, 0.55 * top, 0.8 * top, top])
     widths = thick * np.array([1.55, 1.22, 1.06, 0.95, 0.75, 0.45, 0.15])
     bend = 0.09 * np.sin(levels * 0.9)
     axis = np.stack([bend, 0.05 * np.sin(levels * 1.7), levels], 1)
-    return _limb(axis, widths, 16)
+    return _limb(axis, widths, 16) if fine else _limb(axis[::2], widths[::2], 6)
 
 
 def _limb(axis: NDArray[np.float64], widths: NDArray[np.float64], sides: int) -> Floats:
@@ -125,7 +126,7 @@ def _tree(number: int, shape: int, leaves: int) -> tuple[Floats, Floats, Floats]
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     branches = [
         _bough(np.array([0, 0, rng.uniform(-0.75, 0.1)]), tip, rng)
-        for tip in centre[np.argsort(-size)][: 26 if leaves > 2000 else 8]
+        for tip in centre[np.argsort(-size)][: 26 if leaves > 2000 else 3]
     ]
     return _leaves(place, normal, leaves, rng), f32(normal), np.concatenate(branches)
 

@@ -26,7 +26,7 @@ from l2ltr_core.twin.world import World
 _FAR_M = 4000.0
 _SNOW = f32([0.66, 0.68, 0.72])
 _NOOK_M, _NOOK_SEEN_M = 2.5, 120.0
-_SUN = np.float32(0.006)
+_SUN = np.float32(0.004)
 """Radians from the middle of the sun to its edge: shadows are sharp near what throws them only."""
 _WET_SEEN_M = 50.0
 _LAYERS, _TWIGS = 12, 0.16

@@ -31,9 +31,9 @@ from l2ltr_core.twin.trim import lamp_meshes, trim_meshes
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
-_FAR_LEAVES = 900
+_FAR_LEAVES = 700
 _NEAR_M, _CLOSE_M = 60.0, 22.0
-"""Within so many metres of a camera things are made in fine steps; trees within the second in the finest."""
+"""Metres from a camera within which trees have many leaves, and most; cars are smoothest within half of the first."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +76,19 @@ class World:
         self.set_moment((variant, 0))
 
     def _still_parts(self) -> Mesh:
-        """All that stays; of a close world its own trees apart, which grow finer where a camera is."""
-        parts = building_meshes(self.plan.buildings, self.styles, self.variant)
-        parts += lamp_meshes(self.lamps) if self.detail.close else plain_lamps(self.lamps)
-        parts += wires(self.plan)
-        if self.detail.close:
-            parts += trim_meshes(self.plan.buildings, self.styles, self.built)
-            self.grove = grove(self.trees)
-            self._far_trees = grown(self.grove, np.arange(len(self.trees)), _FAR_LEAVES)
-            around = joined([*parts, *self._far_trees])
-        else:
-            green = tree_mesh(self.trees, self.detail.leaf_cards)
-            around = joined(parts if green is None else [*parts, green])
-            parts = [around]
-        return joined([*parts, *_surroundings(around, self.plan.width_m, self.plan.height_m)])
+        """All that stays; of a close world its trees apart, which grow finer where a camera is."""
+        houses = building_meshes(self.plan.buildings, self.styles, self.variant)
+        parts = [*houses, *plain_lamps(self.lamps), *wires(self.plan)]
+        close = self.detail.close
+        green = tree_mesh(self.trees, STANDARD.leaf_cards if close else self.detail.leaf_cards)
+        around = joined(parts if green is None else [*parts, green])
+        beyond = _surroundings(around, self.plan.width_m, self.plan.height_m)
+        if not close:
+            return joined([around, *beyond])
+        self.grove = grove(self.trees)
+        self._far_trees = grown(self.grove, np.arange(len(self.trees)), _FAR_LEAVES)
+        trim = trim_meshes(self.plan.buildings, self.styles, self.built)
+        return joined([*houses, *lamp_meshes(self.lamps), *wires(self.plan), *trim, *beyond])
 
     def _trees_seen(self, cameras: NDArray[np.float64]) -> list[Mesh]:
         if not self.detail.close or not self.trees:
@@ -110,6 +109,13 @@ class World:
         """Put other cars and people into the streets, keeping (N, 2) points `clear`."""
         cameras = np.zeros((0, 2)) if clear is None else clear
         self._moment = seed, clear, density
+        for name in (
+            "mesh",
+            "_plane",
+            "_scene",
+            "_embree_mesh",
+        ):  # the last moment's and this one's are too much
+            self.__dict__.pop(name, None)
         self.round_from = np.iinfo(np.int32).max
         moving = crowd(self.plan, self.built, (9000, *seed), cameras, density)
         self.paint_colour = moving.colours
@@ -134,7 +140,7 @@ class World:
         places = np.array([who[:2] for who in (*cars, *people)]).reshape(-1, 2)
         near = np.zeros(len(places), bool)
         if len(cameras):
-            near = cKDTree(cameras).query(places)[0] < _NEAR_M
+            near = cKDTree(cameras).query(places)[0] < _NEAR_M / 2
         bodies = [body_of(car.van, float(hashed(owner, 81))) for owner, car in enumerate(cars)]
         self.cars: Floats = f32(
             [
