@@ -160,14 +160,14 @@ def lamp_meshes(lamps: NDArray[np.float64]) -> list[Mesh]:
         return []
     levels = np.array([0.0, 0.06, 0.09, 0.95, 1.05, 3.5, 5.9, 6.12])
     widths = np.array([0.15, 0.15, 0.105, 0.095, 0.068, 0.058, 0.045, 0.04])
-    post = _tube(np.c_[np.zeros((8, 2)), levels], widths, (1, 0, 0), (0, 1, 0), 12)
+    post = _tube(np.c_[np.zeros((8, 2)), levels], widths, (1, 0, 0), (0, 1, 0), 9)
     reach = np.linspace(0, 1.12, 6)
     arm = _tube(
         np.c_[reach, np.zeros(6), 6.05 + 0.16 * np.sin(reach / 1.12 * np.pi / 2)],
         np.full(6, 0.028),
         (0, 1, 0),
         (0, 0, 1),
-        8,
+        5,
     )
     head = _tube(
         np.array([[0.98, 0, 6.19], [1.02, 0, 6.18], [1.3, 0, 6.17], [1.56, 0, 6.16], [1.6, 0, 6.16]]),

@@ -152,7 +152,9 @@ class World:
             car_mesh(Place(car.x_m, car.y_m, car.angle, car.size, body), owner, bool(near[owner]))
             for owner, (car, body) in enumerate(zip(cars, bodies, strict=True))
         ]
-        parts += [figure_mesh(*person, owner) for owner, person in enumerate(people, len(cars))]
+        parts += [
+            figure_mesh(*person, owner, bool(near[owner])) for owner, person in enumerate(people, len(cars))
+        ]
         if not parts:
             return None
         self._bent: Floats = np.concatenate([bent for _, bent in parts])
