@@ -57,8 +57,8 @@ ROOF_SHAPES = ("gabled", "gambrel", "skillion", "pyramidal", "cone", *_DOMES)
 _RISE = 0.7
 """Of a tagged roof, in half widths of the building."""
 _RISE_MOST_M = 7.0
-_LOW_USES = ("roof", "shed", "kiosk", "garage", "garages", "carport", "hut", "greenhouse")
-_SACRED = ("church", "cathedral", "chapel")
+LOW_USES = ("roof", "shed", "kiosk", "garage", "garages", "carport", "hut", "greenhouse")
+SACRED = ("church", "cathedral", "chapel")
 _HOUSES = ("house", "detached", "residential", "bungalow", "terrace", "farm")
 
 
@@ -83,13 +83,13 @@ def height_of(building: Building, variant: int) -> float:
     """Metres to the eaves: as tagged, else from the levels, else a guess from use and area that `variant` shifts."""
     chance = float(hashed(building.osm_id, 1, variant))
     area = building.footprint.area
-    if building.use in _LOW_USES:
+    if building.use in LOW_USES:
         height = 3.4
     elif building.height_m is not None:
         height = building.height_m
     elif building.levels is not None and (building.levels > 1 or area < 600):
         height = building.levels * 3.4 + 1.0
-    elif building.use in _SACRED:
+    elif building.use in SACRED:
         height = 24.0
     elif area < 60 or (building.use in _HOUSES and area < 400):
         height = 3.4 + 3.0 * chance
@@ -148,7 +148,7 @@ def _building(building: Building, height: float, owner: int, variant: int, domed
             [ring_walls(footprint, height - 0.5, height, owner), cap(footprint, height, owner, Material.ROOF)]
         )
     tagged = building.roof_shape in ROOF_SHAPES and height >= 3.6
-    if building.use in _SACRED and footprint.area > 150 and not tagged:
+    if building.use in SACRED and footprint.area > 150 and not tagged:
         return _sacred(footprint, height, owner, domed)
     chance = hashed(np.full(12, building.osm_id), np.arange(12), 31 + variant)
     parts = [ring_walls(footprint, 0.0, height, owner)]

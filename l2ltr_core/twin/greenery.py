@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from shapely import contains_xy, prepare
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
@@ -53,11 +54,7 @@ def tree_mesh(trees: tuple[Tree, ...], cards: int) -> Mesh | None:
     def chance(k: int) -> Floats:
         return hashed(ids, 200 + k)
 
-    radius = 1.9 + 2.1 * chance(1)
-    small = chance(2) < 0.22
-    radius = np.where(small, radius * 0.6, radius).astype(np.float32)
-    tall = radius * (1.15 + 0.55 * chance(3))
-    middle = 1.9 + tall * 0.9 + 0.9 * chance(4) * ~small
+    radius, tall, middle = tree_sizes(ids)
     templates = [_crown(k, cards) for k in range(_TEMPLATES)]
     which = (chance(5) * _TEMPLATES).astype(int)
     turn = chance(6) * 2 * np.pi
@@ -76,6 +73,20 @@ def tree_mesh(trees: tuple[Tree, ...], cards: int) -> Mesh | None:
         for k in range(len(trees))
     ]
     return joined([leaves, *trunks])
+
+
+def tree_sizes(ids: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    """(T,) metres: radius of each crown, half its height, its middle's height above the ground."""
+
+    def chance(k: int) -> Floats:
+        return hashed(ids, 200 + k)
+
+    radius = 1.9 + 2.1 * chance(1)
+    small = chance(2) < 0.22
+    radius = np.where(small, radius * 0.6, radius).astype(np.float32)
+    tall = radius * (1.15 + 0.55 * chance(3))
+    middle = 1.9 + tall * 0.9 + 0.9 * chance(4) * ~small
+    return radius, tall, middle
 
 
 def tree_colours(trees: tuple[Tree, ...]) -> Floats:

@@ -29,11 +29,12 @@ from l2ltr_core.twin.surfaces import (
 )
 
 T = TypeVar("T", bound=np.generic)
-_PAINT = f32([0.62, 0.62, 0.60])
-_STEEL = f32([0.135, 0.12, 0.11])
+PAINT = f32([0.62, 0.62, 0.60])
+STEEL = f32([0.135, 0.12, 0.11])
 _COBBLES = ("cobblestone", "sett", "paving_stones", "unhewn_cobblestone")
 _LOOSE = ("unpaved", "fine_gravel", "gravel", "compacted", "ground", "dirt", "earth")
-_PAVEMENT_M = 3.0
+PAVEMENT_M = 3.0
+"""How wide the pavement on each side of a street is."""
 _REPAIRS = ((45.0, (8.0, 40.0), (0.7, 1.4)), (9.0, (1.0, 7.0), (0.9, 3.2)))
 """Trenches, then patches: metres of street for each, how long and how wide they are."""
 
@@ -82,7 +83,7 @@ class Ground:
         high = layers.take(cells + width, 0) * (1 - fu) + layers.take(cells + width + 1, 0) * fu
         here = (low * (1 - fv) + high * fv) / np.float32(255)
         colour = here[:, :3] ** 2
-        for layer, stuff in ((3, _STEEL), (4, _PAINT)):
+        for layer, stuff in ((3, STEEL), (4, PAINT)):
             marked = np.flatnonzero(here[:, layer] > 1 / 3)
             cover = np.clip((here[marked, layer, None] - 0.5) * 3 + 0.5, 0, 1) * 0.92
             colour[marked] = colour[marked] * (1 - cover) + stuff * cover
@@ -98,7 +99,7 @@ def _at(raster: NDArray[T], u: Floats, v: Floats) -> NDArray[T]:
 
 def roads_of(plan: CityPlan) -> BaseGeometry:
     """The carriageways as one geometry."""
-    return unary_union([_band(way.line, way.width_m) for way in plan.ways if _is_road(way)])
+    return unary_union([band(way.line, way.width_m) for way in plan.ways if is_road(way)])
 
 
 def built_of(plan: CityPlan) -> BaseGeometry:
@@ -112,11 +113,11 @@ def paint_ground(plan: CityPlan, lamps: NDArray[np.float64], cell_m: float, vari
     `variant` shifts the tints, as another city's stones would; 0 is the true look.
     """
     shape = (round(plan.height_m / cell_m), round(plan.width_m / cell_m))
-    surface = _burn(_surface_shapes(plan), shape, cell_m, np.uint8)
+    surface = _burn(surface_shapes(plan), shape, cell_m, np.uint8)
     roads = roads_of(plan)
-    paint = _coverage(_paint_shapes(plan, roads), shape, cell_m)
+    paint = _coverage(paint_shapes(plan, roads), shape, cell_m)
     paint[~np.isin(surface, DRIVEABLE)] = 0
-    steel = _coverage(_rail_shapes(plan), shape, cell_m)
+    steel = _coverage(rail_shapes(plan), shape, cell_m)
     coarse = (shape[0] // 4, shape[1] // 4)
     solid = _burn([(b.footprint, 1) for b in plan.buildings], coarse, cell_m * 4, np.uint8)
     crowd = ndimage.gaussian_filter(solid.astype(np.float32), 3.0 / (cell_m * 4))
@@ -145,37 +146,39 @@ def _lamplight(lamps: NDArray[np.float64], shape: tuple[int, int], cell_m: float
     return np.minimum(ndimage.gaussian_filter(spots, reach), 1.2)
 
 
-def _is_road(way: Way) -> bool:
+def is_road(way: Way) -> bool:
+    """Whether cars may drive there."""
     return way.kind in ROAD_WIDTH_M
 
 
-def _band(line: LineString, width_m: float) -> BaseGeometry:
+def band(line: LineString, width_m: float) -> BaseGeometry:
+    """The ground within half of `width_m` of a line."""
     return line.buffer(width_m / 2, quad_segs=6, cap_style="round", join_style="round")
 
 
-def _surface_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
+def surface_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
     """Everything that colours the ground, in the order of painting."""
     shapes: list[tuple[BaseGeometry, int]] = []
     for kind, stuff in AREA_SURFACES.items():
         if kind != "railway:platform":
             shapes += [(area.polygon, stuff) for area in plan.areas if area.kind == kind]
-    shapes += [(_band(rail.line, 4.6), Surface.BALLAST) for rail in plan.rails if rail.kind == "rail"]
+    shapes += [(band(rail.line, 4.6), Surface.BALLAST) for rail in plan.rails if rail.kind == "rail"]
     for way in plan.ways:
         if way.kind in PATHS and not way.crossing:
             stuff = Surface.GRAVEL if way.surface in _LOOSE else Surface.PAVEMENT
-            shapes.append((_band(way.line, way.width_m), stuff))
-    roads = [way for way in plan.ways if _is_road(way)]
+            shapes.append((band(way.line, way.width_m), stuff))
+    roads = [way for way in plan.ways if is_road(way)]
     streets = [way for way in roads if way.kind not in ("service", "track", "motorway", "motorway_link")]
-    shapes += [(_band(way.line, way.width_m + 2 * _PAVEMENT_M), Surface.PAVEMENT) for way in streets]
-    shapes += [(_band(way.line, way.width_m + 0.36), Surface.KERB) for way in streets]
+    shapes += [(band(way.line, way.width_m + 2 * PAVEMENT_M), Surface.PAVEMENT) for way in streets]
+    shapes += [(band(way.line, way.width_m + 0.36), Surface.KERB) for way in streets]
     for way in roads:
         cobbled = way.surface in _COBBLES or way.kind == "pedestrian"
-        shapes.append((_band(way.line, way.width_m), Surface.COBBLE if cobbled else Surface.ASPHALT))
+        shapes.append((band(way.line, way.width_m), Surface.COBBLE if cobbled else Surface.ASPHALT))
     shapes += [(a.polygon, Surface.PLATFORM) for a in plan.areas if a.kind == "railway:platform"]
     return shapes
 
 
-def _paint_shapes(plan: CityPlan, roads: BaseGeometry) -> list[tuple[BaseGeometry, int]]:
+def paint_shapes(plan: CityPlan, roads: BaseGeometry) -> list[tuple[BaseGeometry, int]]:
     """Centre dashes, zebra crossings, parking bays."""
     shapes: list[tuple[BaseGeometry, int]] = []
     for way in plan.ways:
@@ -212,7 +215,8 @@ def _bays(polygon: BaseGeometry) -> list[tuple[BaseGeometry, int]]:
     return shapes
 
 
-def _rail_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
+def rail_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
+    """Both rails of each track."""
     return [
         (rail.line.offset_curve(side * gauge).buffer(half_width, cap_style="flat"), 255)
         for rail in plan.rails
@@ -257,7 +261,13 @@ def _coverage(shapes: list[Any], shape: tuple[int, int], cell_m: float) -> NDArr
 
 
 def _worn(plan: CityPlan, shape: tuple[int, int], cell_m: float, variant: int) -> NDArray[np.uint8]:
-    """How bright age and repairs have left each hard cell, in per cent of new: what lasts for years in a street.
+    worn = _burn(wear_shapes(plan, variant), shape, cell_m, np.uint8)
+    worn[worn == 0] = 100
+    return worn
+
+
+def wear_shapes(plan: CityPlan, variant: int) -> list[tuple[BaseGeometry, int]]:
+    """How bright age and repairs have left each hard place, in per cent of new: what lasts for years in a street.
 
     Each carriageway was laid in a year of its own, each pavement too; above them trenches for cables, filled
     again, and patches.
@@ -265,10 +275,10 @@ def _worn(plan: CityPlan, shape: tuple[int, int], cell_m: float, variant: int) -
     pavements: list[tuple[BaseGeometry, int]] = []
     carriageways: list[tuple[BaseGeometry, int]] = []
     repairs: list[tuple[BaseGeometry, int]] = []
-    wide = _PAVEMENT_M + 0.2  # kerb and all
+    wide = PAVEMENT_M + 0.2  # kerb and all
     for way in plan.ways:
         line, length, half = way.line, way.line.length, way.width_m / 2
-        if not _is_road(way) or length <= 1:
+        if not is_road(way) or length <= 1:
             continue
         random = np.random.default_rng([600, variant, way.osm_id % 2**32])
         for side in (1, -1):
@@ -282,9 +292,7 @@ def _worn(plan: CityPlan, shape: tuple[int, int], cell_m: float, variant: int) -
                 slab = _slab(line, start, min(start + random.uniform(*long_m), length), aside, across)
                 fresh = random.random() < 0.6
                 repairs.append((slab, round(100 * random.uniform(*((0.5, 0.75) if fresh else (1.15, 1.4))))))
-    worn = _burn([*pavements, *carriageways, *repairs], shape, cell_m, np.uint8)
-    worn[worn == 0] = 100
-    return worn
+    return [*pavements, *carriageways, *repairs]
 
 
 def _stretches(random: np.random.Generator, length: float) -> list[tuple[float, float]]:
@@ -307,18 +315,27 @@ def _slab(line: LineString, start_m: float, end_m: float, aside_m: float, width_
     return stretch.offset_curve(aside_m).buffer(width_m / 2, cap_style="flat", join_style="mitre")
 
 
+def tints(variant: int) -> NDArray[Any]:
+    """(C, 3) linear albedo by `Surface`, as this city's stones are; 0 is the true look."""
+    albedo, _, _ = look_table()
+    if not variant:
+        return albedo
+    rng = np.random.default_rng([500, variant])
+    return albedo * np.exp(0.16 * rng.normal(size=(len(albedo), 1)) + 0.04 * rng.normal(size=albedo.shape))
+
+
+def patch_shift(name: str, variant: int) -> NDArray[np.int64]:
+    """(2,) metres by which the light and dark patches of this city are shifted."""
+    return np.random.default_rng([501, variant, *name.encode()]).integers(noise.SIZE, size=2)
+
+
 def _coloured(
     name: str, surface: NDArray[np.uint8], worn: NDArray[np.uint8], cell_m: float, variant: int
 ) -> NDArray[np.uint8]:
     """Albedo of every cell: the class's own, with patches and grain of this city, and wear."""
-    albedo, patches, grain = look_table()
-    shift = np.random.default_rng([501, variant, *name.encode()]).integers(noise.SIZE, size=2)
+    _, patches, grain = look_table()
+    albedo, shift = tints(variant), patch_shift(name, variant)
     hard = np.isin(np.arange(len(albedo)), (*DRIVEABLE, Surface.PAVEMENT))
-    if variant:
-        rng = np.random.default_rng([500, variant])
-        albedo = albedo * np.exp(
-            0.16 * rng.normal(size=(len(albedo), 1)) + 0.04 * rng.normal(size=albedo.shape)
-        )
     out = np.empty((*surface.shape, 3), np.uint8)
     broad, fine = noise.fractal(1), noise.white(2)
     columns = np.arange(surface.shape[1])

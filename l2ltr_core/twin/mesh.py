@@ -33,6 +33,17 @@ class Material(IntEnum):
     METAL = 8
     CLOTH = 9
     COPPER = 10
+    CAR = 11
+    WHEEL = 12
+    COAT = 13
+    TROUSERS = 14
+    SKIN = 15
+    HAIR = 16
+    BARK = 17
+    GRASS = 18
+    TRIM = 19
+    AWNING = 20
+    IRON = 21
 
 
 @dataclass(frozen=True)

@@ -59,3 +59,16 @@ def hashed(*values: Any) -> NDArray[np.float32]:
         state = state * np.uint64(0x94D049BB133111EB)
         state = state ^ (state >> np.uint64(32))
     return np.asarray((state & np.uint64(0xFFFFFF)) / float(0x1000000), np.float32)
+
+
+def blended(noise: NDArray[np.float32], u: Any, v: Any) -> NDArray[np.float32]:
+    """A tiling noise at (u, v), in cells, without steps from one cell to the next."""
+    low_u, low_v = np.floor(u), np.floor(v)
+    part_u, part_v = np.asarray(u - low_u, np.float32), np.asarray(v - low_v, np.float32)
+    left, down = low_u.astype(np.int32) & (SIZE - 1), (low_v.astype(np.int32) & (SIZE - 1)) * SIZE
+    right, up = (left + 1) & (SIZE - 1), (down + SIZE) & (SIZE * SIZE - 1)
+    flat = noise.ravel()
+    low, high = flat.take(down + left), flat.take(up + left)
+    low += (flat.take(down + right) - low) * part_u
+    high += (flat.take(up + right) - high) * part_u
+    return low + (high - low) * part_v

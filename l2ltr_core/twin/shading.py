@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.twin import noise
-from l2ltr_core.twin.buildings import Styles
+from l2ltr_core.twin.cars import paint_cars, paint_wheels
+from l2ltr_core.twin.closeup import CloseUp
+from l2ltr_core.twin.crowns import paint_bark, paint_leaves
+from l2ltr_core.twin.facades import cornice, facade, plaster, rooms_lit, street_level, windows
+from l2ltr_core.twin.figures import paint_figures
+from l2ltr_core.twin.hits import LAMP, Hits, Rows, dot
+from l2ltr_core.twin.lawn import paint_blades
 from l2ltr_core.twin.light import Light
 from l2ltr_core.twin.mesh import Floats, Material, f32
+from l2ltr_core.twin.paving import paved, shown
+from l2ltr_core.twin.relief import carved
 from l2ltr_core.twin.surfaces import DRIVEABLE, Surface
+from l2ltr_core.twin.trim import paint_awnings, paint_trim
 from l2ltr_core.twin.world import World
 
 _FAR_M = 4000.0
 _SNOW = f32([0.66, 0.68, 0.72])
 _NOOK_M, _NOOK_SEEN_M = 2.5, 120.0
-_LAMP = f32([1.0, 0.74, 0.42])
-Rows = NDArray[np.int64]
-
-
-@dataclass
-class _Hits:
-    """What N rays met; filled in step by step by the materials below."""
-
-    world: World
-    light: Light
-    direction: Floats
-    distance: Floats
-    point: Floats
-    triangle: NDArray[np.int32]  # -1: ground or sky
-    normal: Floats
-    albedo: Floats
-    open_sky: Floats
-    shine: Floats  # share of the light that is mirrored
-    glow: Floats | None  # (N, 3) light of its own, after sunset
+_SUN = np.float32(0.004)
+"""Radians from the middle of the sun to its edge: shadows are sharp near what throws them only."""
+_WET_SEEN_M = 50.0
+_LAYERS, _TWIGS = 12, 0.16
+"""Leaves in a row that a ray may pass in winter; share of leaves that stay."""
 
 
 def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirror: bool = True) -> Floats:
     """(N, 3) rays -> (N, 3) linear light, not yet tone mapped."""
     triangle, distance = world.first_hit(origin, direction)
+    if light.snow > 0 and world.close_up is not None:
+        _past_fallen_leaves(world, origin, direction, triangle, distance)
     down = direction[:, 2]
     to_ground = np.where(down < -1e-5, -origin[:, 2] / np.minimum(down, -1e-5), np.inf).astype(np.float32)
     solid = (triangle >= 0) & (distance < to_ground)
@@ -49,7 +45,7 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
     sky = ~solid & ~ground
     length = np.where(solid, distance, np.where(ground, to_ground, _FAR_M)).astype(np.float32)
     count = len(origin)
-    hits = _Hits(
+    hits = Hits(
         world,
         light,
         direction,
@@ -61,11 +57,16 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
         np.ones(count, np.float32),
         np.zeros(count, np.float32),
         np.zeros((count, 3), np.float32) if light.dusk > 0 else None,
+        np.ones(count, np.float32),
+        [],
     )
     hits.normal[solid] = world.mesh.normal[triangle[solid]]
-    away = solid & (_dot(hits.normal, direction) > 0)
+    round_ = np.flatnonzero(solid & (triangle >= world.round_from))
+    if len(round_):
+        hits.normal[round_] = world.round_normals(triangle[round_], hits.point[round_])
+    away = solid & (dot(hits.normal, direction) > 0)
     hits.normal[away] *= -1
-    water = _ground(hits, np.flatnonzero(ground))
+    hits.mirrors.append(_ground(hits, np.flatnonzero(ground)))
     material = np.full(count, 255, np.uint8)
     material[solid] = world.mesh.material[triangle[solid]]
     for kind, paint in _MATERIALS.items():
@@ -76,16 +77,18 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
         hits.albedo[material == kind], hits.shine[material == kind] = albedo, shine
     if light.snow > 0:
         _snowed_on(hits, np.flatnonzero(solid))
-    colour = _lit(hits, ~sky)
+    colour = _lit(hits, ~sky, nooks=mirror)
     shiny = np.flatnonzero((hits.shine > 0) & ~sky)
     seen, facing = direction[shiny], hits.normal[shiny]
-    mirrored = seen - 2 * _dot(seen, facing)[:, None] * facing
+    mirrored = seen - 2 * dot(seen, facing)[:, None] * facing
     reflection = sky_colour(mirrored, light)
-    if mirror and len(water):
-        at = np.searchsorted(shiny, water)
-        reflection[at] = shade(
-            world, hits.point[water] + f32([0, 0, 0.05]), mirrored[at], light, mirror=False
-        )
+    clear = np.sort(np.concatenate(hits.mirrors))
+    clear = clear[hits.shine[clear] > 0]
+    if mirror and len(clear):
+        at = np.searchsorted(shiny, clear)
+        up = f32([0, 0, 1]) if world.close_up is None else hits.normal[clear]
+        start = hits.point[clear] + up * np.float32(0.05)
+        reflection[at] = shade(world, start, mirrored[at], light, mirror=False)
     share = hits.shine[shiny, None]
     colour[shiny] = colour[shiny] * (1 - share) + reflection * share
     if hits.glow is not None:
@@ -97,9 +100,20 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
     return colour
 
 
-def _dot(a: Floats, b: Floats) -> Floats:
-    """(N, 3), (N, 3) -> (N,)"""
-    return np.einsum("nk,nk->n", a, b)
+def _past_fallen_leaves(
+    world: World, origin: Floats, direction: Floats, triangle: NDArray[np.int32], distance: Floats
+) -> None:
+    """Let rays go on through leaves that are not there in winter; the few that stay stand for twigs."""
+    for _ in range(_LAYERS):
+        leaf = (triangle >= 0) & (world.mesh.material[triangle] == Material.LEAF)
+        rows = np.flatnonzero(leaf)
+        rows = rows[noise.hashed(triangle[rows], 17) > _TWIGS]
+        if not len(rows):
+            return
+        ahead = distance[rows] + np.float32(0.003)
+        start = origin[rows] + direction[rows] * ahead[:, None]
+        triangle[rows], further = world.first_hit(start, direction[rows])
+        distance[rows] = ahead + further
 
 
 def sky_colour(direction: Floats, light: Light) -> Floats:
@@ -126,7 +140,7 @@ def sky_colour(direction: Floats, light: Light) -> Floats:
     return f32(colour)
 
 
-def _lit(hits: _Hits, seen: NDArray[np.bool_]) -> Floats:
+def _lit(hits: Hits, seen: NDArray[np.bool_], nooks: bool) -> Floats:
     """Sun with shadows, light of the sky and of the ground."""
     world, light = hits.world, hits.light
     facing = hits.normal @ light.sun_direction
@@ -139,9 +153,14 @@ def _lit(hits: _Hits, seen: NDArray[np.bool_]) -> Floats:
         rows = np.flatnonzero(seen & (facing > 0.01) & (hits.distance < 1500))
         lift = np.where(leaf[rows], 0.25, 0.04).astype(np.float32)[:, None]
         start = hits.point[rows] + hits.normal[rows] * 0.03 + light.sun_direction * lift
-        free = ~world.blocked(start.astype(np.float32), np.tile(light.sun_direction, (len(rows), 1)))
+        toward = np.tile(light.sun_direction, (len(rows), 1))
+        if world.close_up is not None:
+            turn, height = _spread(rows, 7)
+            toward += _SUN * np.stack([height * np.cos(turn), height * np.sin(turn), height * 0], 1)
+        free = ~world.blocked(start.astype(np.float32), f32(toward))
         lit[rows] = facing[rows] * free
-    if world.detail.nook_rays:
+    lit *= hits.sunny
+    if world.detail.nook_rays and nooks:
         _dim_nooks(hits, np.flatnonzero(seen & ~leaf & (hits.distance < _NOOK_SEEN_M)))
     up = (0.5 + 0.5 * hits.normal[:, 2])[:, None]
     diffuse = light.ambient * up * hits.open_sky[:, None] + light.bounce * (1 - 0.75 * up) * (
@@ -150,14 +169,17 @@ def _lit(hits: _Hits, seen: NDArray[np.bool_]) -> Floats:
     return hits.albedo * (light.sun * lit[:, None] * 0.55 + diffuse)
 
 
-def _dim_nooks(hits: _Hits, rows: Rows) -> None:
+def _dim_nooks(hits: Hits, rows: Rows) -> None:
     """Less light of the sky where something stands close: below cars, along walls, under eaves."""
     point, normal = hits.point[rows], hits.normal[rows]
     start = f32(point + normal * 0.03)
     spot = (point * 977).astype(np.int64).T
     hidden = np.zeros(len(rows), np.float32)
     for ray in range(hits.world.detail.nook_rays):
-        turn, height = 2 * np.pi * noise.hashed(*spot, ray, 1), 2 * noise.hashed(*spot, ray, 2) - 1
+        if hits.world.close_up is None:
+            turn, height = 2 * np.pi * noise.hashed(*spot, ray, 1), 2 * noise.hashed(*spot, ray, 2) - 1
+        else:
+            turn, height = _spread(rows, ray)
         flat = np.sqrt(1 - height**2)
         toward = f32(np.stack([flat * np.cos(turn), flat * np.sin(turn), height], 1) + normal)  # cosine lobe
         toward /= np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-3)
@@ -165,10 +187,19 @@ def _dim_nooks(hits: _Hits, rows: Rows) -> None:
     hits.open_sky[rows] *= 1 - 0.75 * hidden / hits.world.detail.nook_rays
 
 
-def _ground(hits: _Hits, rows: Rows) -> Rows:
+def _spread(rows: Rows, ray: int) -> tuple[Floats, Floats]:
+    """(N,) angles and heights on a sphere: rays beside each other look to different sides, which leaves less grain."""
+    four, one = rows >> 2, rows & 3
+    turn = np.mod(noise.hashed(four, ray, 1) + one / 4, 1)
+    height = np.mod(noise.hashed(four, ray, 2) + ((one & 1) * 2 + (one >> 1)) / 4, 1)
+    return f32(2 * np.pi * turn), f32(2 * height - 1)
+
+
+def _ground(hits: Hits, rows: Rows) -> Rows:
     """Colour the ground; returns the rows that mirror what stands around: water and puddles."""
     x, y = hits.point[rows, 0], hits.point[rows, 1]
-    ground = hits.world.ground
+    ground, close = hits.world.ground, hits.world.close_up
+    look = noise.sample if close is None else noise.blended
     surface = ground.surface_at(x, y)
     colour = ground.albedo_at(x, y)
     near = np.clip(1 - hits.distance[rows] / 30, 0, 1)
@@ -177,14 +208,10 @@ def _ground(hits: _Hits, rows: Rows) -> Rows:
         - 0.5
         + 0.7 * (noise.sample(noise.white(3), x * 90, y * 90) - 0.5)
     )
-    colour = f32(colour * (1 + 0.28 * grain * near)[:, None])
-    stones = np.isin(surface, (Surface.COBBLE, Surface.PAVEMENT))
-    size = np.where(surface == Surface.COBBLE, 0.28, 0.9)
-    joint = (
-        (np.mod(x / size + 0.5 * np.floor(y / size % 2), 1) < 0.07) | (np.mod(y / size, 1) < 0.07)
-    ) & stones
-    tint = noise.hashed(np.floor(x / size), np.floor(y / size)) - 0.5
-    colour = colour * (1 + near * (np.where(stones, 0.14 * tint, 0) - 0.30 * joint))[:, None]
+    if close is None:
+        colour = _stony(x, y, surface, f32(colour * (1 + 0.28 * grain * near)[:, None]), near)
+    else:
+        _drawn_closely(hits, rows, close, surface, colour)
     hits.open_sky[rows] = ground.openness_at(x, y)
     water = surface == Surface.WATER
     if hits.light.snow > 0:
@@ -197,23 +224,55 @@ def _ground(hits: _Hits, rows: Rows) -> Rows:
         hard = np.isin(surface, (*DRIVEABLE, Surface.PAVEMENT, Surface.KERB, Surface.PLATFORM))
         damp = hits.light.wet * np.where(hard, 0.42, 0.2) * ~water
         colour = colour * (1 - damp)[:, None]
-        pooled = noise.sample(noise.fractal(5), x * 21, y * 21)
+        pooled = look(noise.fractal(5), x * 21, y * 21)
         puddle = hard & (pooled > 1 - 0.42 * hits.light.wet) & (hits.distance[rows] < 60)
     hits.albedo[rows] = colour
     if hits.glow is not None:
-        hits.glow[rows] = colour * _LAMP * (1.5 * hits.light.dusk * ground.lamplight_at(x, y))[:, None]
+        hits.glow[rows] = colour * LAMP * (1.5 * hits.light.dusk * ground.lamplight_at(x, y))[:, None]
     calm = rows[water | puddle]
     x, y, deep = x[water | puddle], y[water | puddle], water[water | puddle]
-    wave = (
-        noise.sample(noise.fractal(4), x * 7, y * 7) - 0.5,
-        noise.sample(noise.fractal(6), x * 11, y * 11) - 0.5,
-    )
+    wave = (look(noise.fractal(4), x * 7, y * 7) - 0.5, look(noise.fractal(6), x * 11, y * 11) - 0.5)
     rough = np.where(deep, 0.10, 0.025) * np.clip(1.2 - hits.distance[calm] / 250, 0.15, 1)
     normal = np.stack([wave[0] * rough, wave[1] * rough, np.ones(len(calm))], 1)
     hits.normal[calm] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    grazing = 1 - np.clip(-_dot(hits.direction[calm], hits.normal[calm]), 0, 1)
+    grazing = 1 - np.clip(-dot(hits.direction[calm], hits.normal[calm]), 0, 1)
     hits.shine[calm] = 0.05 + 0.75 * grazing**4
-    return calm
+    if close is None or not hits.light.wet:
+        return calm
+    damp_rows = rows[hard & ~puddle & (hits.distance[rows] < _WET_SEEN_M)]
+    grazing = 1 - np.clip(-dot(hits.direction[damp_rows], hits.normal[damp_rows]), 0, 1)
+    hits.shine[damp_rows] = hits.light.wet * (0.03 + 0.42 * grazing**5)
+    return np.concatenate([calm, damp_rows])
+
+
+def _stony(x: Floats, y: Floats, surface: NDArray[np.uint8], colour: Floats, near: Any) -> Any:
+    """Joints and tints of stones where there are any."""
+    stones = np.isin(surface, (Surface.COBBLE, Surface.PAVEMENT))
+    size = np.where(surface == Surface.COBBLE, 0.28, 0.9)
+    joint = (
+        (np.mod(x / size + 0.5 * np.floor(y / size % 2), 1) < 0.07) | (np.mod(y / size, 1) < 0.07)
+    ) & stones
+    tint = noise.hashed(np.floor(x / size), np.floor(y / size)) - 0.5
+    return colour * (1 + near * (np.where(stones, 0.14 * tint, 0) - 0.30 * joint))[:, None]
+
+
+def _drawn_closely(
+    hits: Hits, rows: Rows, close: CloseUp, surface: NDArray[np.uint8], colour: Floats
+) -> None:
+    """Change `surface` and `colour` of the ground near the camera to what is to be seen from there."""
+    aside = hits.point[rows, :2] - f32([close.x_m, close.y_m])
+    distance = np.maximum(
+        hits.distance[rows], np.hypot(aside[:, 0], aside[:, 1])
+    )  # mirrors look from elsewhere
+    close_by = shown(distance)
+    near = np.flatnonzero((close_by > 0) & hits.world.holds(hits.point[rows]))
+    seen, point = close_by[near, None], hits.point[rows[near]]
+    patch = paved(close, point[:, 0], point[:, 1], distance[near])
+    surface[near] = np.where(seen[:, 0] > 0.5, patch.surface, surface[near])
+    colour[near] = colour[near] * (1 - seen) + patch.albedo * seen
+    lean = patch.tilt * seen * np.float32(1 - hits.light.snow)
+    normal = np.c_[lean, np.ones(len(near), np.float32)]
+    hits.normal[rows[near]] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
 
 def _drift(x: Floats, y: Floats, cover: Any) -> Floats:
@@ -222,13 +281,16 @@ def _drift(x: Floats, y: Floats, cover: Any) -> Floats:
     return f32(np.clip((patch + 1.5 * cover - 1.0) * 3, 0, 1))[:, None]
 
 
-def _snowed_on(hits: _Hits, rows: Rows) -> None:
+def _snowed_on(hits: Hits, rows: Rows) -> None:
     """White on whatever faces up; crowns bare and dusted."""
     material = hits.world.mesh.material[hits.triangle[rows]]
     leaf = material == Material.LEAF
     hits.albedo[rows[leaf]] = f32([0.19, 0.165, 0.15]) * (
         0.6 + 0.8 * noise.hashed(hits.triangle[rows[leaf]], 8)[:, None]
     )
+    blade = rows[material == Material.GRASS]
+    hits.albedo[blade] += (_SNOW - hits.albedo[blade]) * np.float32(min(1.6 * hits.light.snow, 0.97))
+    hits.normal[blade], hits.open_sky[blade] = f32([0, 0, 1]), 1
     up = hits.normal[rows, 2]
     point = hits.point[rows]
     reach = np.where(leaf, 0.45, 1.0) * np.clip((up - 0.25) * 3, 0, 1) * hits.light.snow
@@ -237,176 +299,28 @@ def _snowed_on(hits: _Hits, rows: Rows) -> None:
     hits.shine[rows] *= 1 - lies[:, 0]
 
 
-@dataclass
-class _Facade:
-    """Where N points of facades are: which floor and bay, and how far from the middle of the window, in metres."""
-
-    style: Styles
-    owner: NDArray[np.int32]
-    across: Floats
-    z: Floats
-    top: Floats
-    high: NDArray[np.bool_]
-    shop: NDArray[np.bool_]
-    floor: Floats
-    floors: Floats
-    up: Floats  # 0..1 within the floor
-    bay: Floats
-    bay_width: Floats
-    beside: Floats  # metres from the middle of the bay
-    above: Floats  # metres from the middle of the floor
-    half_width: Floats
-    half_height: Floats
-    detail: Floats  # 1 near, less far away, so that windows do not shimmer
-
-
-def _facade(hits: _Hits, rows: Rows) -> _Facade:
-    mesh, style = hits.world.mesh, hits.world.styles
-    triangle = hits.triangle[rows]
-    owner, length = mesh.owner[triangle], mesh.length[triangle]
-    point = hits.point[rows]
-    across = ((point[:, :2] - mesh.start[triangle]) * mesh.along[triangle]).sum(1)
-    z, top = point[:, 2], style.height[owner]
-    shop = (style.shops[owner] > 0) & (top > 9) & (length > 5)
-    base = np.where(shop, 4.0, 0.9).astype(np.float32)
-    floors = np.maximum(np.floor((top - base - 0.9) / style.floor_height[owner]), 1)
-    floor_height = (top - base - 0.9) / floors
-    floor = np.floor((z - base) / floor_height)
-    up = (z - base) / floor_height - floor
-    bay_width = f32(length / np.maximum(np.round(length / style.bay_width[owner]), 1))
-    bay = np.floor(across / bay_width)
-    return _Facade(
-        style=style,
-        owner=owner,
-        across=across,
-        z=z,
-        top=top,
-        high=top > 5.5,
-        shop=shop,
-        floor=floor,
-        floors=floors,
-        up=up,
-        bay=bay,
-        bay_width=bay_width,
-        beside=np.abs(across / bay_width - bay - 0.5) * bay_width,
-        above=(up - 0.5) * floor_height,
-        half_width=f32(0.5 * np.minimum(style.window_width[owner] * bay_width, 1.9)),
-        half_height=0.5 * style.window_height[owner] * floor_height,
-        detail=np.clip(1.2 - hits.distance[rows] / 160, 0.15, 1),
-    )
-
-
-def _walls(hits: _Hits, rows: Rows) -> None:
+def _walls(hits: Hits, rows: Rows) -> None:
     """Facades: plaster and stone, floors of windows in bays, shop fronts, cornice."""
-    face = _facade(hits, rows)
-    colour = _plaster(face)
-    glass = _windows(face, colour)
-    glass = _street_level(face, colour, glass)
-    _cornice(face, colour)
+    if hits.world.close_up is not None:
+        carved(hits, rows)
+        return
+    face = facade(hits, rows)
+    colour = plaster(face)
+    glass = windows(face, colour)
+    glass = street_level(face, colour, glass)
+    cornice(face, colour)
     hits.albedo[rows] = colour
     hits.open_sky[rows] = 0.55 + 0.45 * np.clip(face.z / 14, 0, 1)
     if hits.glow is not None:
         point = hits.point[rows]
         near_lamp = hits.world.ground.lamplight_at(point[:, 0], point[:, 1]) * np.clip(1.1 - face.z / 9, 0, 1)
-        hits.glow[rows] = _rooms_lit(face, glass, hits.light.dusk)
-        hits.glow[rows] += colour * _LAMP * (0.9 * hits.light.dusk * near_lamp)[:, None]
-    facing = -_dot(hits.direction[rows], hits.normal[rows])
+        hits.glow[rows] = rooms_lit(face, glass, hits.light.dusk)
+        hits.glow[rows] += colour * LAMP * (0.9 * hits.light.dusk * near_lamp)[:, None]
+    facing = -dot(hits.direction[rows], hits.normal[rows])
     hits.shine[rows] = glass * (0.10 + 0.55 * (1 - np.clip(facing, 0, 1)) ** 3) * face.detail
 
 
-def _plaster(face: _Facade) -> Floats:
-    """The wall itself: weathered plaster, a base of ashlar, string courses, pilasters."""
-    z, across, owner = face.z, face.across, face.owner
-    grand = face.style.ornament[owner]
-    weather = noise.sample(noise.fractal(1), across * 7 + owner * 37, z * 7) - 0.5
-    streak = noise.sample(noise.fractal(9), across * 40 + owner * 11, z * 2) - 0.5
-    dirt = (1 + 0.12 * weather + 0.08 * streak) * (0.86 + 0.14 * np.clip(z / 3, 0, 1))
-    colour = f32(face.style.facade[owner] * dirt[:, None])
-    stone = (z < np.where(face.shop, 4.0, 3.4)) & (face.style.stone_base[owner] > 0.4) & (face.top > 8)
-    seam = (np.mod(z, 0.55) < 0.05) | (np.mod(across + 0.6 * np.floor(z / 0.55 % 2), 1.2) < 0.05)
-    colour[stone] = colour[stone] * 0.35 + f32([0.26, 0.24, 0.225])
-    colour[stone & seam] *= 0.82
-    course = face.high & (face.floor >= 1) & (face.up < 0.06) & (grand > 0.35)
-    colour[course] = np.clip(colour[course] * 1.18 + 0.03, 0, 0.9)
-    pier = (
-        face.high
-        & (grand > 0.8)
-        & (face.beside > 0.42 * face.bay_width)
-        & (z > np.where(face.shop, 4.0, 0.9))
-    )
-    colour[pier] = np.clip(colour[pier] * 1.12, 0, 0.9)
-    return colour
-
-
-def _windows(face: _Facade, colour: Floats) -> NDArray[np.bool_]:
-    """Paint windows into `colour`: frame, sill, bars, panes with rooms behind. Returns where there is glass."""
-    beside, above, half_width, half_height = face.beside, face.above, face.half_width, face.half_height
-    upper = (face.floor >= 0) & (face.floor < face.floors) & face.high & (face.bay_width > 1.4)
-    rise = np.sqrt(np.clip(1 - (beside / np.maximum(half_width, 0.1)) ** 2, 0, 1)) * 0.35 - 0.35
-    arch = np.where(face.style.ornament[face.owner] > 0.6, rise, 0.0)
-    inside = upper & (beside < half_width) & (np.abs(above) < half_height) & (above < half_height + arch)
-    frame = upper & ~inside & (beside < half_width + 0.13)
-    frame &= (above < half_height + 0.16) & (above > -half_height - 0.13)
-    pale = face.style.frame[face.owner, None] > 0.4
-    surround = np.where(pale, colour * 0.4 + 0.42, colour * 0.62)
-    near = face.detail[:, None]
-    colour[frame] = (surround * near + colour * (1 - near))[frame]
-    sill = upper & (beside < half_width + 0.2) & (np.abs(above + half_height + 0.17) < 0.05)
-    colour[sill] *= 0.72
-    thin = (beside < 0.045) | (np.abs(above - half_height * 0.35) < 0.045) | (beside > half_width - 0.06)
-    bars = inside & thin & (face.detail > 0.4)
-    colour[bars] = np.broadcast_to(np.where(pale, 0.62, 0.09), colour.shape)[bars]
-    glass = inside & ~bars
-    room = noise.hashed(face.owner, face.floor, face.bay)[:, None]
-    curtain = (beside > half_width * 0.55)[:, None] & (room > 0.45)
-    pane = np.where(curtain, f32([0.30, 0.28, 0.25]) * (0.5 + room), f32([0.028, 0.034, 0.042]) + 0.07 * room)
-    reveal = (above > half_height - 0.22) | (half_width - beside < 0.12)
-    colour[glass] = (pane * np.where(reveal, 0.45, 1.0)[:, None])[glass]
-    return glass
-
-
-def _street_level(face: _Facade, colour: Floats, glass: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Paint shop windows, signs, awnings and doors. Returns where there is glass now."""
-    z, owner, shop = face.z, face.owner, face.shop
-    unit = np.floor(face.across / 4.4)
-    place = face.across / 4.4 - unit
-    number = noise.hashed(owner, unit, 3)
-    hue = np.stack([noise.hashed(owner, unit, k) for k in (6, 7, 8)], 1) ** 2
-    show = shop & (z > 0.55) & (z < 2.9) & (np.abs(place - 0.42) < 0.31)
-    goods = noise.hashed(owner, unit, np.floor(face.across * 1.6), 5)[:, None]
-    colour[show] = (f32([0.04, 0.04, 0.045]) + 0.16 * goods)[show]
-    sign = shop & (z > 3.05) & (z < 3.6) & (np.abs(place - 0.5) < 0.46)
-    colour[sign] = (hue * 0.5 + 0.05)[sign]
-    awning = shop & (number > 0.62) & (z > 2.35) & (z < 3.05) & (np.abs(place - 0.42) < 0.34)
-    stripes = np.where(np.mod(face.across, 0.7) < 0.35, 1.0, 0.6)[:, None]
-    colour[awning] = ((hue * 0.6 + 0.1) * stripes)[awning]
-    door = shop & (np.abs(place - 0.82) < 0.11) & (z < 2.5)
-    entrance = ~shop & face.high & (np.mod(face.bay, 5) == 2) & (face.beside < 0.75) & (z < 2.7)
-    wood = np.where((number > 0.5)[:, None], f32([0.09, 0.055, 0.035]), f32([0.05, 0.07, 0.065]))
-    colour[door | entrance] = wood[door | entrance]
-    return (glass & ~entrance) | show
-
-
-def _rooms_lit(face: _Facade, glass: NDArray[np.bool_], dusk: float) -> Floats:
-    """(N, 3) warm light behind shop windows and about half of the others, each room its own."""
-    room = noise.hashed(face.owner, face.floor, face.bay, 11)
-    shop = face.shop & (face.z < 2.9)
-    on = glass & (shop | (room < 0.5 * dusk))
-    tone = f32([1.0, 0.72, 0.42]) * (1 - room[:, None]) + f32([0.85, 0.80, 0.70]) * room[:, None]
-    return f32(tone * (on * np.where(shop, 0.55, 0.25 + 0.5 * room) * dusk)[:, None])
-
-
-def _cornice(face: _Facade, colour: Floats) -> None:
-    """Paint the cornice, its shadow and the gutter."""
-    below = face.top - face.z
-    cornice = below < 0.55
-    colour[cornice] = np.clip(face.style.facade[face.owner[cornice]] * 1.15 + 0.04, 0, 0.88)
-    colour[(below >= 0.55) & (below < 0.95) & face.high] *= 0.72
-    gutter = below < 0.14
-    colour[gutter] = face.style.roof[face.owner[gutter]]
-
-
-def _roofs(hits: _Hits, rows: Rows) -> None:
+def _roofs(hits: Hits, rows: Rows) -> None:
     """Sheet metal with standing seams on slopes, felt and gravel where flat."""
     owner = hits.world.mesh.owner[hits.triangle[rows]]
     x, y = hits.point[rows, 0], hits.point[rows, 1]
@@ -424,19 +338,22 @@ def _roofs(hits: _Hits, rows: Rows) -> None:
     hits.shine[rows] = np.where(flat, 0.0, 0.03)
 
 
-def _plain(hits: _Hits, rows: Rows) -> None:
+def _plain(hits: Hits, rows: Rows) -> None:
     owner = hits.world.mesh.owner[hits.triangle[rows]]
     hits.albedo[rows] = hits.world.styles.facade[owner] * 0.75
 
 
-def _copper(hits: _Hits, rows: Rows) -> None:
+def _copper(hits: Hits, rows: Rows) -> None:
     point = hits.point[rows]
     stain = noise.sample(noise.fractal(1), point[:, 0] * 20 + point[:, 1] * 20, point[:, 2] * 5)
     hits.albedo[rows] = f32([0.17, 0.31, 0.255]) * (0.75 + 0.5 * stain)[:, None]
     hits.shine[rows] = 0.03
 
 
-def _leaves(hits: _Hits, rows: Rows) -> None:
+def _leaves(hits: Hits, rows: Rows) -> None:
+    if hits.world.close_up is not None:
+        paint_leaves(hits, rows)
+        return
     triangle = hits.triangle[rows]
     owner = hits.world.mesh.owner[triangle]
     colour = hits.world.tree_colour[owner]
@@ -450,13 +367,13 @@ def _leaves(hits: _Hits, rows: Rows) -> None:
     hits.open_sky[rows] = 0.62 + 0.38 * np.clip(hits.normal[rows, 2], 0, 1)
 
 
-def _paint(hits: _Hits, rows: Rows) -> None:
+def _paint(hits: Hits, rows: Rows) -> None:
     hits.albedo[rows] = hits.world.paint_colour[hits.world.mesh.owner[hits.triangle[rows]]]
     hits.open_sky[rows] = 0.45 + 0.55 * np.clip(hits.point[rows, 2] / 0.8, 0, 1)
     hits.shine[rows] = 0.06 + 0.10 * np.clip(hits.normal[rows, 2], 0, 1)
 
 
-def _cloth(hits: _Hits, rows: Rows) -> None:
+def _cloth(hits: Hits, rows: Rows) -> None:
     z = hits.point[rows, 2]
     colour = hits.world.paint_colour[hits.world.mesh.owner[hits.triangle[rows]]]
     colour = np.where((z < 0.8)[:, None], colour * 0.4 + 0.015, colour)
@@ -464,12 +381,12 @@ def _cloth(hits: _Hits, rows: Rows) -> None:
     hits.open_sky[rows] = 0.7
 
 
-def _metal(hits: _Hits, rows: Rows) -> None:
+def _metal(hits: Hits, rows: Rows) -> None:
     """Posts and lamps; after sunset the lamps are lit."""
     hits.albedo[rows] = f32([0.07, 0.085, 0.08])
     if hits.glow is not None:
         lamp = (hits.point[rows, 2] > 5.95) & (hits.distance[rows] < 200)
-        hits.glow[rows] = _LAMP * (1.6 * lamp * hits.light.dusk)[:, None]
+        hits.glow[rows] = LAMP * (1.6 * lamp * hits.light.dusk)[:, None]
 
 
 _MATERIALS = {
@@ -481,11 +398,19 @@ _MATERIALS = {
     Material.PAINT: _paint,
     Material.CLOTH: _cloth,
     Material.METAL: _metal,
+    Material.BARK: paint_bark,
+    Material.GRASS: paint_blades,
+    Material.TRIM: paint_trim,
+    Material.AWNING: paint_awnings,
+    Material.CAR: paint_cars,
+    Material.WHEEL: paint_wheels,
+    **dict.fromkeys((Material.COAT, Material.TROUSERS, Material.SKIN, Material.HAIR), paint_figures),
 }
 
 _UNIFORM: dict[Material, tuple[tuple[float, float, float], float]] = {
     Material.WOOD: ((0.085, 0.065, 0.05), 0.0),
     Material.GLASS: ((0.02, 0.024, 0.03), 0.28),
+    Material.IRON: ((0.045, 0.048, 0.05), 0.02),
     Material.RUBBER: ((0.022, 0.022, 0.023), 0.0),
 }
 """Materials that look alike all over: albedo and shine."""

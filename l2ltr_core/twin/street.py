@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,19 +72,49 @@ def lamp_posts(plan: CityPlan, built: BaseGeometry) -> NDArray[np.float64]:
     return lamps[~contains_xy(built, lamps[:, 0], lamps[:, 1])]
 
 
-def furniture(plan: CityPlan, lamps: NDArray[np.float64]) -> list[Mesh]:
-    """Lamp posts along the streets and wires over the tram tracks."""
-    parts: list[Mesh] = []
-    if len(lamps):
-        parts.append(mesh(prism(lamps[:, :2], 0, 6.2, 0.09, 0.05, 5), Material.METAL, 0))
-        arm = lamps[:, :2] + np.c_[lamps[:, 3], -lamps[:, 2]] * 1.3
-        parts.append(walls(lamps[:, :2], arm, 6.1, 6.2, 0, Material.METAL))
-        parts.append(mesh(prism(arm, 6.0, 6.18, 0.26, 0.16, 6), Material.METAL, 0))
-    for rail in plan.rails:
-        if rail.kind == "tram":
-            line = np.asarray(rail.line.coords)[:, :2]
-            parts.append(walls(line[:-1], line[1:], 5.58, 5.61, 0, Material.RUBBER))
-    return parts
+def plain_lamps(lamps: NDArray[np.float64]) -> list[Mesh]:
+    """Lamp posts in as few triangles as will do."""
+    if not len(lamps):
+        return []
+    arm = lamps[:, :2] + np.c_[lamps[:, 3], -lamps[:, 2]] * 1.3
+    return [
+        mesh(prism(lamps[:, :2], 0, 6.2, 0.09, 0.05, 5), Material.METAL, 0),
+        walls(lamps[:, :2], arm, 6.1, 6.2, 0, Material.METAL),
+        mesh(prism(arm, 6.0, 6.18, 0.26, 0.16, 6), Material.METAL, 0),
+    ]
+
+
+def wires(plan: CityPlan) -> list[Mesh]:
+    """Over the tram tracks."""
+    lines = [np.asarray(rail.line.coords)[:, :2] for rail in plan.rails if rail.kind == "tram"]
+    return [walls(line[:-1], line[1:], 5.58, 5.61, 0, Material.RUBBER) for line in lines]
+
+
+class Car(NamedTuple):
+    """Where a car stands, which way its nose points (radians from east), how long it is by its model."""
+
+    x_m: float
+    y_m: float
+    angle: float
+    van: bool
+    size: float
+
+
+class Person(NamedTuple):
+    """Where someone stands or walks, along which way (radians from east), how tall in metres."""
+
+    x_m: float
+    y_m: float
+    angle: float
+    tall_m: float
+
+
+class Crowd(NamedTuple):
+    """Who is in the streets at one moment; (K, 3) colours of cars, then of people."""
+
+    cars: list[Car]
+    people: list[Person]
+    colours: Floats
 
 
 def traffic(
@@ -93,10 +124,29 @@ def traffic(
     clear: NDArray[np.float64],
     density: float = 0.5,
 ) -> tuple[Mesh | None, Floats]:
-    """Cars and people of one moment, none within 3.2 m of a point of `clear` (N, 2).
+    """The `crowd` as a mesh, and (K, 3) colours by owner."""
+    moving = crowd(plan, built, seed, clear, density)
+    return plain_mesh(moving), moving.colours
 
-    Returns the mesh and (K, 3) colours by owner.
-    """
+
+def plain_mesh(moving: Crowd) -> Mesh | None:
+    """A crowd in as few triangles as make it recognizable, cars first; `owner` counts them."""
+    parts = [
+        _car((car.x_m, car.y_m), car.angle, car.van, owner, car.size) for owner, car in enumerate(moving.cars)
+    ]
+    for owner, person in enumerate(moving.people, len(parts)):
+        parts.append(_person((person.x_m, person.y_m), person.tall_m, owner))
+    return joined(parts) if parts else None
+
+
+def crowd(
+    plan: CityPlan,
+    built: BaseGeometry,
+    seed: tuple[int, ...],
+    clear: NDArray[np.float64],
+    density: float = 0.5,
+) -> Crowd:
+    """Cars and people of one moment, none within 3.2 m of a point of `clear` (N, 2)."""
     rng = np.random.default_rng(seed)
     cars: list[NDArray[np.float64]] = []
     people: list[NDArray[np.float64]] = []
@@ -128,18 +178,16 @@ def traffic(
     for area in plan.areas:
         if area.kind == "amenity:parking" and area.polygon.area > 60:
             cars.append(_parked_in(area.polygon, rng, density))
-    parts: list[Mesh] = []
-    colours: list[Floats] = []
-    placed = _kept_clear(np.concatenate([*cars, np.zeros((0, 4))]), clear, built, 3.2, plan)
-    for x, y, dx, dy in placed:
+    placed, walking, colours = [], [], []
+    for x, y, dx, dy in _kept_clear(np.concatenate([*cars, np.zeros((0, 4))]), clear, built, 3.2, plan):
         van = rng.random() < 0.1
         colour = CAR_COLOURS[3 if van else rng.integers(len(CAR_COLOURS))] * (0.8 + 0.4 * rng.random())
-        parts.append(_car((x, y), math.atan2(dy, dx), van, len(colours), float(0.93 + 0.14 * rng.random())))
+        placed.append(Car(x, y, math.atan2(dy, dx), van, float(0.93 + 0.14 * rng.random())))
         colours.append(colour.astype(np.float32))
-    for x, y, _, _ in _kept_clear(np.concatenate([*people, np.zeros((0, 4))]), clear, built, 2.0, plan):
-        parts.append(_person((x, y), 1.62 + 0.25 * rng.random(), len(colours)))
+    for x, y, dx, dy in _kept_clear(np.concatenate([*people, np.zeros((0, 4))]), clear, built, 2.0, plan):
+        walking.append(Person(x, y, math.atan2(dy, dx), 1.62 + 0.25 * rng.random()))
         colours.append((0.03 + 0.35 * rng.random(3) ** 1.6).astype(np.float32))
-    return (joined(parts) if parts else None), np.array(colours, np.float32).reshape(-1, 3)
+    return Crowd(placed, walking, np.array(colours, np.float32).reshape(-1, 3))
 
 
 def _parked_in(polygon: BaseGeometry, rng: np.random.Generator, density: float) -> NDArray[np.float64]:

@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from shapely import prepare
 from shapely.geometry.base import BaseGeometry
 
 from l2ltr_core.twin.buildings import Styles, building_meshes, styles_of
+from l2ltr_core.twin.cars import Place, body_of, car_mesh
+from l2ltr_core.twin.closeup import CloseUp, Drawings
+from l2ltr_core.twin.crowns import grove, grown
+from l2ltr_core.twin.figures import figure_mesh
 from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
 from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
-from l2ltr_core.twin.mesh import Floats, Mesh, flat_normals, joined, mirrored
+from l2ltr_core.twin.lawn import lawn
+from l2ltr_core.twin.mesh import Floats, Mesh, f32, flat_normals, joined, mirrored
+from l2ltr_core.twin.noise import hashed
 from l2ltr_core.twin.plan import CityPlan, Tree
-from l2ltr_core.twin.street import furniture, lamp_posts, traffic
+from l2ltr_core.twin.street import Crowd, crowd, lamp_posts, plain_lamps, plain_mesh, wires
+from l2ltr_core.twin.surfaces import Surface
+from l2ltr_core.twin.trim import lamp_meshes, trim_meshes
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""
+_FAR_LEAVES = 700
+_NEAR_M, _CLOSE_M = 60.0, 22.0
+"""Metres from a camera within which trees have many leaves, and most; cars are smoothest within half of the first."""
 
 
 @dataclass(frozen=True)
 class Detail:
-    """How fine the world is: ground cells in metres, leaf clusters a tree, rays a point to find dark nooks."""
+    """How fine the world is: ground cells in metres, leaf clusters a tree, rays a point to find dark nooks.
+
+    With `close` everything has what only a large photo shows. Nothing stands elsewhere for that.
+    """
 
     cell_m: float
     leaf_cards: int
     nook_rays: int = 0
+    close: bool = False
 
 
 STANDARD = Detail(cell_m=0.25, leaf_cards=150)
-FINE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2)
+FINE = Detail(cell_m=0.125, leaf_cards=9000, nook_rays=3, close=True)
+
+_FROM_ABOVE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2)
+"""What orthophotos show of a FINE world: as they were before there was anything closer."""
 
 
 class World:
@@ -49,29 +70,130 @@ class World:
         self.styles: Styles = styles_of(plan.buildings, variant)
         self.trees: tuple[Tree, ...] = planted(plan, self.built, roads_of(plan), variant)
         self.tree_colour: Floats = tree_colours(self.trees)
+        self._drawings = Drawings(plan, variant) if detail.close else None
+        self.close_up: CloseUp | None = None
         self._still = self._still_parts()
         self.set_moment((variant, 0))
 
     def _still_parts(self) -> Mesh:
-        parts = building_meshes(self.plan.buildings, self.styles, self.variant)
-        parts += furniture(self.plan, self.lamps)
-        green = tree_mesh(self.trees, self.detail.leaf_cards)
-        if green is not None:
-            parts.append(green)
-        here = joined(parts)
-        return joined([here, *_surroundings(here, self.plan.width_m, self.plan.height_m)])
+        """All that stays; of a close world its trees apart, which grow finer where a camera is."""
+        houses = building_meshes(self.plan.buildings, self.styles, self.variant)
+        parts = [*houses, *plain_lamps(self.lamps), *wires(self.plan)]
+        close = self.detail.close
+        green = tree_mesh(self.trees, STANDARD.leaf_cards if close else self.detail.leaf_cards)
+        around = joined(parts if green is None else [*parts, green])
+        beyond = _surroundings(around, self.plan.width_m, self.plan.height_m)
+        if not close:
+            return joined([around, *beyond])
+        self.grove = grove(self.trees)
+        self._far_trees = grown(self.grove, np.arange(len(self.trees)), _FAR_LEAVES)
+        trim = trim_meshes(self.plan.buildings, self.styles, self.built)
+        return joined([*houses, *lamp_meshes(self.lamps), *wires(self.plan), *trim, *beyond])
+
+    def _trees_seen(self, cameras: NDArray[np.float64]) -> list[Mesh]:
+        if not self.detail.close or not self.trees:
+            return []
+        away = np.full(len(self.trees), np.inf)
+        if len(cameras):
+            away = cKDTree(cameras).query(self.grove.place)[0]
+        close, far = away < _CLOSE_M, away >= _NEAR_M
+        return [
+            *(part for k in np.flatnonzero(far) for part in self._far_trees[2 * k : 2 * k + 2]),
+            *grown(self.grove, np.flatnonzero(~far & ~close), self.detail.leaf_cards),
+            *grown(self.grove, np.flatnonzero(close), 4 * self.detail.leaf_cards),
+        ]
 
     def set_moment(
         self, seed: tuple[int, ...], clear: NDArray[np.float64] | None = None, density: float = 0.5
     ) -> None:
         """Put other cars and people into the streets, keeping (N, 2) points `clear`."""
         cameras = np.zeros((0, 2)) if clear is None else clear
-        moving, self.paint_colour = traffic(self.plan, self.built, (9000, *seed), cameras, density)
-        self.mesh: Mesh = self._still if moving is None else joined([self._still, moving])
+        self._moment = seed, clear, density
+        for name in (
+            "mesh",
+            "_plane",
+            "_scene",
+            "_embree_mesh",
+        ):  # the last moment's and this one's are too much
+            self.__dict__.pop(name, None)
+        self.round_from = np.iinfo(np.int32).max
+        moving = crowd(self.plan, self.built, (9000, *seed), cameras, density)
+        self.paint_colour = moving.colours
+        still = [self._still, *self._trees_seen(cameras)]
+        blades = lawn(cameras, self._grassy) if self.detail.close else None
+        still += [] if blades is None else [blades]
+        there = self._rounded(moving, cameras) if self.detail.close else plain_mesh(moving)
+        if there is not None and self.detail.close:
+            self.round_from = sum(map(len, still))
+        self.mesh: Mesh = joined([*still, *([] if there is None else [there])])
         flat = flat_normals(self.mesh.triangles)
         self._plane: Floats = np.c_[flat, np.einsum("nk,nk->n", flat, self.mesh.triangles[:, 0])]
         self._scene = EmbreeScene()
         self._embree_mesh = TriangleMesh(self._scene, np.ascontiguousarray(self.mesh.triangles))
+
+    def _grassy(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return self.holds(np.c_[x, y]) & (self.ground.surface_at(x, y) == Surface.GRASS)
+
+    def _rounded(self, moving: Crowd, cameras: NDArray[np.float64]) -> Mesh | None:
+        """A crowd with round bodies; those that stand near a camera in the finest steps."""
+        cars, people = moving.cars, moving.people
+        places = np.array([who[:2] for who in (*cars, *people)]).reshape(-1, 2)
+        near = np.zeros(len(places), bool)
+        if len(cameras):
+            near = cKDTree(cameras).query(places)[0] < _NEAR_M / 2
+        bodies = [body_of(car.van, float(hashed(owner, 81))) for owner, car in enumerate(cars)]
+        self.cars: Floats = f32(
+            [
+                (c.x_m, c.y_m, np.cos(c.angle), np.sin(c.angle), c.size, b)
+                for c, b in zip(cars, bodies, strict=True)
+            ]
+        ).reshape(-1, 6)
+        parts = [
+            car_mesh(Place(car.x_m, car.y_m, car.angle, car.size, body), owner, bool(near[owner]))
+            for owner, (car, body) in enumerate(zip(cars, bodies, strict=True))
+        ]
+        parts += [
+            figure_mesh(*person, owner, bool(near[owner])) for owner, person in enumerate(people, len(cars))
+        ]
+        if not parts:
+            return None
+        self._bent: Floats = np.concatenate([bent for _, bent in parts])
+        return joined([part for part, _ in parts])
+
+    def round_normals(self, triangle: NDArray[np.int32], point: Floats) -> Floats:
+        """(N, 3) unit normals at points of triangles from `round_from` on, as if these were not flat."""
+        a, b, c = self.mesh.triangles[triangle].transpose(1, 0, 2)
+        ab, ac, ap = b - a, c - a, point - a
+        bb, bc, cc = ((u * v).sum(1) for u, v in ((ab, ab), (ab, ac), (ac, ac)))
+        pb, pc = (ap * ab).sum(1), (ap * ac).sum(1)
+        area = np.maximum(bb * cc - bc * bc, 1e-14)
+        v, w = (cc * pb - bc * pc) / area, (bb * pc - bc * pb) / area
+        part = np.clip(np.stack([1 - v - w, v, w], 1), 0, 1)
+        normal = np.einsum("nk,nkc->nc", part, self._bent[triangle - self.round_from])
+        return f32(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6))
+
+    def look_from(self, x_m: float, y_m: float) -> None:
+        """Draw the ground around a camera, for photos large enough to show it."""
+        if self._drawings is not None and (
+            self.close_up is None or (self.close_up.x_m, self.close_up.y_m) != (x_m, y_m)
+        ):
+            self.close_up = CloseUp(self._drawings, x_m, y_m)
+
+    def from_above(self) -> World:
+        """The same city at the same moment without what only a photo from the street shows."""
+        if not self.detail.close:
+            return self
+        plain = copy(self)
+        plain.detail = _FROM_ABOVE if self.detail == FINE else replace(self.detail, close=False)
+        plain._drawings = plain.close_up = None
+        plain._still = plain._still_parts()
+        plain.set_moment(*self._moment)
+        return plain
+
+    def holds(self, point: NDArray[Any]) -> NDArray[np.bool_]:
+        """(N, 2 or 3) metres -> (N,) whether they are on the plan rather than on its mirror image."""
+        inside = (point[:, :2] > 0).all(1)
+        return np.asarray(inside & (point[:, 0] < self.plan.width_m) & (point[:, 1] < self.plan.height_m))
 
     def first_hit(self, origin: Floats, direction: Floats) -> tuple[NDArray[np.int32], Floats]:
         """(N, 3) rays -> (N,) triangle index or -1, and (N,) distance in metres."""
