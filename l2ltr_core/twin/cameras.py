@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -15,8 +17,10 @@ Window = tuple[float, float, float, float]
 """West, south, east, north in metres of the plan."""
 
 
-def camera_spots(world: World, window: Window, count: int, seed: tuple[int, ...]) -> NDArray[np.float64]:
-    """Up to `count` spots (N, 2), three quarters on streets, no two within 3.5 m, in random order."""
+def camera_spots(
+    world: World, windows: Sequence[Window], count: int, seed: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Up to `count` spots (N, 2) in any window, three quarters on streets, no two within 3.5 m, in random order."""
     rng = np.random.default_rng(seed)
     found: list[NDArray[np.float64]] = []
     for kinds, share, step, apart in (
@@ -28,7 +32,8 @@ def camera_spots(world: World, window: Window, count: int, seed: tuple[int, ...]
         along = np.concatenate([*spots, np.zeros((0, 4))])
         aside = np.clip(1.5 * rng.normal(size=(len(along), 1)), -3.5, 3.5)
         place = along[:, :2] + np.c_[-along[:, 3], along[:, 2]] * aside
-        place = rng.permutation(place[standable(world, place, window, 1.3)])
+        usable = np.any([standable(world, place, window, 1.3) for window in windows], axis=0)
+        place = rng.permutation(place[usable])
         found.append(_thinned(place, apart)[: round(count * share)])
     return rng.permutation(np.concatenate(found))
 

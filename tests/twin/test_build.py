@@ -29,7 +29,7 @@ def _built(out: Path) -> Path:
 def _errors_m(folder: Path, plan: CityPlan) -> list[float]:
     """From each recorded position to where the photo was taken."""
     window = (build.EDGE_M, build.EDGE_M, plan.width_m - build.EDGE_M, plan.height_m - build.EDGE_M)
-    spots = camera_spots(World(plan), window, PHOTOS, (3, 3, 0))
+    spots = camera_spots(World(plan), [window], PHOTOS, (3, 3, 0))
     queries = open_geotagged(folder).queries
     assert len(queries) == len(spots) > 0
     return [

@@ -35,7 +35,7 @@ def test_the_same_number_gives_the_same_city_and_another_another() -> None:
 def test_an_invented_city_is_loaded_by_its_name_and_number() -> None:
     plan, part = load_city("invented", variant=3)
     assert plan == invented(3)
-    assert part.cameras is None
+    assert not part.cameras
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])

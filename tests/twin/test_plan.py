@@ -38,9 +38,9 @@ def test_clipping_keeps_nothing_from_outside(helsinki: CityPlan) -> None:
 def test_training_and_test_parts_share_no_ground(helsinki: CityPlan) -> None:
     train, _ = load_city("helsinki", "train")
     _, test = load_city("helsinki", "test")
-    assert test.cameras is not None
+    ((west_m, *_),) = test.cameras
     half_chip_m, buffer_m = 40, 40
-    assert test.cameras[0] - half_chip_m >= train.width_m + buffer_m
+    assert west_m - half_chip_m >= train.width_m + buffer_m
     assert len(train.buildings) < len(helsinki.buildings)
 
 
@@ -102,9 +102,20 @@ def test_an_extract_that_does_not_fit_in_memory_is_refused_with_a_way_on(
 def test_validation_photos_are_taken_in_the_whole_city_as_held_out_ones_are_and_apart_from_both() -> None:
     train, validation, test = (CITIES["helsinki"].parts[part] for part in ("train", "validation", "test"))
     assert validation.world is None and test.world is None
-    assert train.world and validation.cameras and test.cameras
-    assert validation.cameras[3] < train.world[1]  # south of where training looks
-    assert validation.cameras[2] < test.cameras[0]  # west of the held-out photos
+    assert train.world
+    (strip,), (held_out,) = validation.cameras, test.cameras
+    assert strip[3] < train.world[1]  # south of where training looks
+    assert strip[2] < held_out[0]  # west of the held-out photos
+
+
+def test_calibration_photos_stand_in_the_strip_and_between_what_training_sees_and_the_held_out_ones() -> None:
+    parts = CITIES["helsinki"].parts
+    train, (held_out,) = parts["train"], parts["test"].cameras
+    strip, between = parts["calibration"].cameras
+    assert parts["calibration"].world is None and train.world
+    assert (strip,) == parts["validation"].cameras
+    assert between[0] > train.world[2] and between[2] + 25 < held_out[0]
+    assert (between[1], between[3]) == (held_out[1], held_out[3])  # as far from south to north, so as varied
 
 
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:

@@ -99,7 +99,7 @@ def test_places_are_on_dry_land_outside_buildings(world: World) -> None:
 
 
 def test_cameras_stand_apart_in_their_window(world: World) -> None:
-    spots = camera_spots(world, (30, 40, 190, 160), 20, (1,))
+    spots = camera_spots(world, [(30, 40, 190, 160)], 20, (1,))
     assert len(spots) >= 10
     assert (spots[:, 0] >= 30).all() and (spots[:, 0] <= 190).all()
     apart = np.linalg.norm(spots[:, None] - spots[None], axis=2) + 99 * np.eye(len(spots))
