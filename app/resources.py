@@ -55,6 +55,7 @@ RANKED = 1000
 """Places whose ranks checkpoints are compared by."""
 POLAR_PX = (160, 640)
 TILE_PX = 480
+LOOK_AROUND_PX = 3072
 Place = int | Location
 """A place of a gallery by its number, or any other by where it lies."""
 results = Store(RESULTS_BYTES)
@@ -293,6 +294,14 @@ def view(photo: Photo, heading_deg: float, checkpoint: str, in_grey: bool = Fals
     field_deg = card(checkpoint).view.ground_vertical_field_deg
     seen = ground_view(panorama(photo), heading_deg, field_deg, STRIP_PX)
     return _jpeg(Image.fromarray(grey(seen) if in_grey else seen))
+
+
+@results.keeps
+def photo_jpeg(photo: Photo) -> bytes:
+    """The whole photo, at most `LOOK_AROUND_PX` wide, as JPEG."""
+    image = Image.fromarray(panorama(photo).pixels)
+    image.thumbnail((LOOK_AROUND_PX, LOOK_AROUND_PX), Image.Resampling.LANCZOS)
+    return _jpeg(image, quality=90)
 
 
 @results.keeps

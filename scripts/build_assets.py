@@ -351,7 +351,7 @@ def picture() -> None:
         "unioninkatu",
     )
     height, gap = 1260, 8
-    city = Image.open(TEST / "orthophoto.tif").convert("RGB")
+    city = Image.open(ASSETS / "galleries" / "helsinki" / "orthophoto.tif").convert("RGB")
     left = city.resize((round(city.width * height / city.height), height), Image.Resampling.LANCZOS)
     strip_height = (height - gap * (len(shown) - 1)) // len(shown)
     sheet = Image.new("RGB", (left.width + gap + 4 * strip_height, height), "white")

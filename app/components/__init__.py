@@ -99,6 +99,24 @@ def strip(key: str, picture: Layered, marked_deg: float) -> None:
     _mount("sight", key=key, data={"strips": [{**_layered(picture), "marked": marked_deg}]})
 
 
+def look_around(key: str, picture: bytes, panorama: Panorama, heading_deg: float, note: str = "") -> None:
+    """The whole photo (JPEG) from within, to be turned and zoomed; its centre looks at `heading_deg`."""
+    _mount(
+        "look_around",
+        key=key,
+        data={
+            "picture": _uri(picture, "jpeg"),
+            "alt": "The photo from within",
+            "note": note,
+            "hint": "Drag to turn, scroll to zoom; or arrow keys, + and −, Home",
+            "heading": heading_deg,
+            "field": panorama.horizontal_field_deg,
+            "top": panorama.top_deg,
+            "bottom": panorama.bottom_deg,
+        },
+    )
+
+
 def sight(
     key: str,
     azimuth_deg: float,

@@ -50,7 +50,10 @@ def show() -> None:
         _verdict(found)
         for doubt in _doubts(panorama, found):
             st.warning(doubt, icon=":material/help:")
-        _downloads(found)
+        with st.container(horizontal=True, gap="small"):
+            if st.button("Look around", icon=":material/360:", help="See the photo from within."):
+                _look_around(photo, panorama, found.heading_deg)
+            _downloads(found)
     _explore(found, name)
 
 
@@ -64,6 +67,13 @@ def _what_the_model_sees(
     widgets.heading_control(found.heading_deg, found.heading_source)
     for note in panorama.notes:
         st.caption(f":material/info: {note}")
+
+
+@st.dialog("Look around", width="large")
+def _look_around(photo: state.Photo, panorama: Panorama, heading_deg: float) -> None:
+    """A simulated photo is called so here, too."""
+    note = next((sample.note for sample in resources.samples() if sample.file == photo.sample), "")
+    components.look_around("look_around", resources.photo_jpeg(photo), panorama, heading_deg, note)
 
 
 def _doubts(panorama: Panorama, found: Localization) -> tuple[str, ...]:

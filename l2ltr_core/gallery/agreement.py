@@ -43,7 +43,7 @@ def agreement_by_direction(ground: Columns, aerial: Columns) -> NDArray[np.float
 
 
 def agreement(ground: Columns, aerial: Columns) -> NDArray[np.float32]:
-    """(w, d) of a photo and (N, w, d) of tiles -> (N,) above 0: what exceeds the hidden, softly, over all directions."""
+    """(w, d) of a photo and (N, w, d) of tiles -> (N,) above 0: what exceeds the hidden, softly, summed up."""
     exceeding = (agreement_by_direction(ground, aerial) - HIDDEN_AGREEMENT) / SOFTNESS
     return np.asarray(SOFTNESS * np.logaddexp(0, exceeding).sum(axis=1), np.float32)
 

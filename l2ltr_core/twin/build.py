@@ -36,7 +36,8 @@ BORDER_M = 40.0
 INVENTED = "invented"
 UNIFORM = "uniform"
 INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0}
-_MOMENT_EVERY = 120
+_MOMENT_EVERY, _CLOSE_MOMENT_EVERY = 120, 6
+"""Photos of one moment; in a close world each has fine trees, cars and grass of its own around it."""
 _LEAN = 0.2
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
 POSITION_ERROR_M = 1.5
@@ -222,8 +223,9 @@ def _take_panoramas(
     progress: Progress | None,
 ) -> None:
     reach = 90.0 if full_sphere else 45.0
-    for start in range(0, len(spots), _MOMENT_EVERY):
-        group = spots[start : start + _MOMENT_EVERY]
+    every = _CLOSE_MOMENT_EVERY if world.detail.close else _MOMENT_EVERY
+    for start in range(0, len(spots), every):
+        group = spots[start : start + every]
         files = [folder / f"{start + k:05d}.jpg" for k in range(len(group))]
         if all(file.exists() for file in files):
             continue

@@ -63,7 +63,7 @@ def grove(trees: tuple[Tree, ...]) -> Grove:
 
 
 def grown(trees: Grove, which: NDArray[np.int64], leaves: int) -> list[Mesh]:
-    """Some of the trees, with about so many leaves each; `owner` is the tree's index."""
+    """Some of the trees, with about so many leaves each: of each its leaves, then its wood; `owner` is its index."""
     parts = []
     for k in which:
         crown, normal, wood = _tree(int(trees.kind[k]), int(trees.shape[k]), leaves)

@@ -34,6 +34,7 @@ _MIRROR_M = 280.0
 _FAR_LEAVES = 700
 _NEAR_M, _CLOSE_M = 60.0, 22.0
 """Metres from a camera within which trees have many leaves, and most; cars are smoothest within half of the first."""
+_EYE_M, _LEAFLESS_M = 2.4, 4.5
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,12 @@ class World:
         if len(cameras):
             away = cKDTree(cameras).query(self.grove.place)[0]
         close, far = away < _CLOSE_M, away >= _NEAR_M
+        finest = grown(self.grove, np.flatnonzero(close), 4 * self.detail.leaf_cards)
+        finest[::2] = [_off_the_lens(leaves, cameras) for leaves in finest[::2]]
         return [
             *(part for k in np.flatnonzero(far) for part in self._far_trees[2 * k : 2 * k + 2]),
             *grown(self.grove, np.flatnonzero(~far & ~close), self.detail.leaf_cards),
-            *grown(self.grove, np.flatnonzero(close), 4 * self.detail.leaf_cards),
+            *finest,
         ]
 
     def set_moment(
@@ -109,13 +112,8 @@ class World:
         """Put other cars and people into the streets, keeping (N, 2) points `clear`."""
         cameras = np.zeros((0, 2)) if clear is None else clear
         self._moment = seed, clear, density
-        for name in (
-            "mesh",
-            "_plane",
-            "_scene",
-            "_embree_mesh",
-        ):  # the last moment's and this one's are too much
-            self.__dict__.pop(name, None)
+        for name in ("mesh", "_plane", "_scene", "_embree_mesh"):
+            self.__dict__.pop(name, None)  # the last moment's and this one's together are too much
         self.round_from = np.iinfo(np.int32).max
         moving = crowd(self.plan, self.built, (9000, *seed), cameras, density)
         self.paint_colour = moving.colours
@@ -224,6 +222,12 @@ def _surroundings(here: Mesh, width_m: float, height_m: float) -> list[Mesh]:
     for x_axis, x_near in near_x.items():
         parts += [mirrored(_some(here, x_near & y_near), x_axis, y_axis) for y_axis, y_near in near_y.items()]
     return [part for part in parts if len(part)]
+
+
+def _off_the_lens(leaves: Mesh, cameras: NDArray[np.float64]) -> Mesh:
+    """Without those right before a camera, where a leaf is no more than a triangle."""
+    eyes = np.c_[cameras, np.full(len(cameras), _EYE_M)]
+    return _some(leaves, cKDTree(eyes).query(leaves.triangles.mean(1))[0] > _LEAFLESS_M)
 
 
 def _some(part: Mesh, keep: NDArray[np.bool_]) -> Mesh:

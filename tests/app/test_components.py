@@ -30,11 +30,18 @@ def pixels(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
 
-@pytest.mark.parametrize("name", ["copy_link", "heads", "hiding", "sight"])
+@pytest.mark.parametrize("name", ["copy_link", "heads", "hiding", "look_around", "sight"])
 def test_every_part_has_markup_style_and_script(name: str) -> None:
     assert "export default function" in (components.HERE / f"{name}.js").read_text("utf-8")
     assert (components.HERE / f"{name}.html").exists()
     assert (components.HERE / f"{name}.css").exists()
+
+
+def test_a_photo_from_within_knows_where_its_pixels_lie(mounted: dict[str, Any]) -> None:
+    panorama = Panorama(np.zeros((8, 16, 3), np.uint8), 180.0, 45.0, -45.0)
+    components.look_around("k", JPEG, panorama, 30.0, "Simulated")
+    said = {name: mounted["data"][name] for name in ("heading", "field", "top", "bottom", "note")}
+    assert said == {"heading": 30.0, "field": 180.0, "top": 45.0, "bottom": -45.0, "note": "Simulated"}
 
 
 def test_small_maps_lie_side_by_side_in_one_picture_the_mean_first(mounted: dict[str, Any]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit
@@ -32,6 +36,27 @@ def test_a_click_in_the_list_selects_the_pin_and_brings_the_map_there(visit: Vis
     assert pin is not None
     assert abs(pin["x"] + pin["width"] / 2 - frame["x"] - frame["width"] / 2) < 40
     assert abs(pin["y"] + pin["height"] - frame["y"] - frame["height"] / 2) < 60
+
+
+@pytest.mark.parametrize("webgl", [True, False], ids=["webgl", "no-webgl"])
+def test_the_photo_can_be_looked_around_in(visit: Visit, webgl: bool) -> None:
+    if not webgl:
+        visit.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+        visit.page.reload()
+    visit.wait_for_pins()
+    visit.page.get_by_role("button", name="Look around").click()
+    view, told = visit.page.get_by_role("application"), visit.page.locator("output").last
+    expect(told).to_have_text(re.compile(r"looking \d+° [NESW]+, 90° wide"), timeout=PATIENCE_MS)
+    expect(view.locator("canvas")).to_be_visible(visible=webgl)
+    view.press("Home")
+    start_deg = int(re.findall(r"\d+", told.inner_text())[0])
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "+"):
+        view.press(key)
+    expect(told).to_have_text(re.compile(rf"looking {(start_deg + 10) % 360}° [NESW]+, 82° wide"))
+    visit.page.wait_for_timeout(500)
+    shown = np.asarray(Image.open(io.BytesIO(view.screenshot())).convert("RGB"))[8:-8, 8:-8]
+    assert shown.std(axis=(0, 1)).max() > 10  # a picture, not a plain area
+    assert visit.errors == []
 
 
 def test_the_map_shows_the_city_without_internet(visit: Visit) -> None:
