@@ -34,7 +34,7 @@ _MIRROR_M = 280.0
 _FAR_LEAVES = 700
 _NEAR_M, _CLOSE_M = 60.0, 22.0
 """Metres from a camera within which trees have many leaves, and most; cars are smoothest within half of the first."""
-_EYE_M, _LEAFLESS_M = 2.4, 4.5
+_EYE_M, _LEAFLESS_M = 2.4, 2.5
 
 
 @dataclass(frozen=True)

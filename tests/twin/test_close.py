@@ -160,3 +160,12 @@ def test_trees_are_bare_in_the_snow(close: World) -> None:
         return panorama(close, *CAMERA[0], moment, samples=2, **size)
 
     assert crown_of(take(1.0)).mean() > crown_of(take(0.0)).mean() + 10
+
+
+def test_no_leaf_hangs_right_before_the_camera(plan: CityPlan) -> None:
+    under_a_tree = np.array([[plan.trees[0].x_m + 1.5, plan.trees[0].y_m]])
+    world = World(plan, detail=CLOSE)
+    world.set_moment((4,), clear=under_a_tree)
+    leaves = world.mesh.triangles[world.mesh.material == Material.LEAF].mean(axis=1)
+    away = np.linalg.norm(leaves - [*under_a_tree[0], 2.4], axis=1)
+    assert len(leaves) and away.min() > 2.4

@@ -119,7 +119,7 @@ def test_calibration_photos_stand_in_the_strip_and_between_what_training_sees_an
 
 
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(TwinError, match="it has all, train, validation, test"):
+    with pytest.raises(TwinError, match="it has all, train, validation, calibration, test"):
         load_city("helsinki", "north")
 
 
