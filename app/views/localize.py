@@ -51,7 +51,7 @@ def show() -> None:
         for doubt in _doubts(panorama, found):
             st.warning(doubt, icon=":material/help:")
         with st.container(horizontal=True, gap="small"):
-            if st.button("Look around", icon=":material/360:", help="See the photo from within."):
+            if st.button("Look around", key="look", icon=":material/360:", help="See the photo from within."):
                 _look_around(photo, panorama, found.heading_deg)
             _downloads(found)
     _explore(found, name)

@@ -7,6 +7,7 @@ import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
+from app import components
 from l2ltr_core import cli
 from tests.app import toy
 
@@ -71,6 +73,23 @@ def test_the_page_opens_with_a_sample_and_its_ten_places(open_app: OpenApp) -> N
     assert not app.exception
     assert not app.error
     assert [label.split()[0] for label in ranked(app)] == [f"**{rank}**" for rank in range(1, 11)]
+
+
+def test_a_click_opens_the_photo_to_look_around_in(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app()
+    opened: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        components,
+        "_mount",
+        lambda name, **rest: opened.append(rest["data"]) if name == "look_around" else None,
+    )
+    app.button(key="look").click().run()
+    assert not app.exception
+    (data,) = opened
+    assert data["picture"].startswith("data:image/jpeg;base64,")
+    assert (data["field"], data["top"], data["bottom"]) == (360.0, 90.0, -90.0)
 
 
 def test_the_page_and_the_library_give_the_same_matches(open_app: OpenApp, toy_assets: Path) -> None:
