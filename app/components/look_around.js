@@ -65,10 +65,10 @@ function painter(canvas, image, data) {
   gl.uniform4f(part, ...[data.heading, data.field, data.top, data.bottom].map(radians));
   return (eye, box) => {
     const scale = window.devicePixelRatio || 1;
-    canvas.width = Math.round(box.width * scale);
-    canvas.height = Math.round(box.height * scale);
-    gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.uniform2f(size, canvas.width, canvas.height);
+    const [width, height] = [Math.round(box.width * scale), Math.round(box.height * scale)];
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    gl.viewport(0, 0, width, height);
+    gl.uniform2f(size, width, height);
     gl.uniform3f(look, radians(eye.yaw), radians(eye.pitch), radians(eye.field));
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   };
