@@ -108,7 +108,7 @@ def look_around(key: str, picture: bytes, panorama: Panorama, heading_deg: float
             "picture": _uri(picture, "jpeg"),
             "alt": "The photo from within",
             "note": note,
-            "hint": "Drag to turn, scroll to zoom; or arrow keys, + and −, Home",
+            "hint": "Drag to turn, scroll or pinch to zoom; or arrow keys, + and −, Home",
             "heading": heading_deg,
             "field": panorama.horizontal_field_deg,
             "top": panorama.top_deg,

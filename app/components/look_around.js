@@ -96,7 +96,8 @@ export default function ({ parentElement: root, data }) {
   for (const words of ["hint", "note"]) root.querySelector(`.${words}`).textContent = data[words];
   const start = { yaw: data.heading, pitch: 0, field: 90 };
   const eye = { ...start };
-  let [draw, held, frame, before] = [null, null, 0, null];
+  const held = new Map(); // pointers that are down, and where: one turns, two zoom
+  let [draw, frame, before] = [null, 0, null];
   let drifting = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   function show() {
@@ -123,16 +124,23 @@ export default function ({ parentElement: root, data }) {
 
   view.onpointerdown = (event) => {
     view.setPointerCapture(event.pointerId);
-    held = [event.clientX, event.clientY];
+    held.set(event.pointerId, [event.clientX, event.clientY]);
     drifting = false;
   };
   view.onpointermove = (event) => {
-    if (!held) return;
-    const perPixel = eye.field / view.clientWidth;
-    move({ yaw: (held[0] - event.clientX) * perPixel, pitch: (event.clientY - held[1]) * perPixel });
-    held = [event.clientX, event.clientY];
+    const [before, here] = [held.get(event.pointerId), [event.clientX, event.clientY]];
+    if (!before) return;
+    held.set(event.pointerId, here);
+    if (held.size === 1) {
+      const perPixel = eye.field / view.clientWidth;
+      move({ yaw: (before[0] - here[0]) * perPixel, pitch: (here[1] - before[1]) * perPixel });
+      return;
+    }
+    const other = [...held].find(([pointer]) => pointer !== event.pointerId)[1];
+    const [was, is] = [before, here].map((at) => Math.hypot(at[0] - other[0], at[1] - other[1]));
+    if (is > 0) move({ field: eye.field * (was / is - 1) });
   };
-  view.onpointerup = view.onpointercancel = () => (held = null);
+  view.onpointerup = view.onpointercancel = (event) => held.delete(event.pointerId);
   const zoom = (event) => {
     event.preventDefault();
     move({ field: clamp(event.deltaY, -60, 60) / 6 });
