@@ -19,8 +19,8 @@ from shapely import LineString, Point, Polygon, contains_xy, prepare
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.hits import Hits, Rows, dot
 from l2ltr_core.twin.mesh import Floats, Material, Mesh, f32, flat_normals, mesh
+from l2ltr_core.twin.smooth import Points, Skin, egg, quads, together
 
-Points = NDArray[np.float64]
 Cover = Callable[[NDArray[np.bool_], tuple[float, float, float], float], None]
 """Covers some places with a colour and its shine."""
 _MIRRORED_M = 60.0
@@ -132,15 +132,7 @@ def _model(number: int, close: bool) -> tuple[Floats, Floats, NDArray[np.uint8]]
             parts.append((wheel, Material.WHEEL))
     if close:
         parts += [(_door_mirror(body, left), Material.CAR) for left in (1, -1)]
-    shape = np.concatenate([p[0][0] for p in parts])
-    normal = np.concatenate([p[0][1] for p in parts])
-    material = np.concatenate([np.full(len(part[0]), kind, np.uint8) for part, kind in parts])
-    normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-6)
-    return f32(shape), f32(normal), material
-
-
-_Part = tuple[Points, Points]
-"""(N, 3, 3) triangles and normals at their corners."""
+    return together(parts)
 
 
 def _outline(body: Body, step: float) -> Points:
@@ -187,7 +179,7 @@ def _half_width(body: Body, points: Points) -> Points:
     return np.asarray(width * (1 - 0.10 * far**2.2))
 
 
-def _top(body: Body, around: Points, columns: int) -> _Part:
+def _top(body: Body, around: Points, columns: int) -> Skin:
     """What runs across from one side to the other: tail, roof, windscreen, bonnet, front, and the floor below."""
     part = np.linspace(-1, 1, columns * 2 + 1)
     part = np.sign(part) * np.abs(part) ** 0.8
@@ -201,7 +193,7 @@ def _top(body: Body, around: Points, columns: int) -> _Part:
     lean = 2.6 * crown[:, None] * np.abs(part) ** 1.6 * np.sign(part) / half[:, None]
     normal = np.empty_like(spot)
     normal[..., 0], normal[..., 2], normal[..., 1] = out[:, None, 0], out[:, None, 1], lean
-    triangles = _grid(spot), _grid(normal)
+    triangles = quads(spot), quads(normal)
     below = _floor(body, spot)
     down = np.broadcast_to([0.0, 0.0, -1.0], below.shape)
     return np.concatenate([triangles[0], below]), np.concatenate([triangles[1], down])
@@ -216,13 +208,7 @@ def _floor(body: Body, top: Points) -> Points:
     lips = np.array(
         [[edge[0], edge[k], edge[k + 1]] for edge in (top[0], top[-1]) for k in range(1, len(edge) - 1)]
     )
-    return np.concatenate([_grid(rows), lips])
-
-
-def _grid(values: Points) -> Points:
-    """(K, C, 3) corners -> (N, 3, 3) two for each cell."""
-    a, b, c, d = values[:-1, :-1], values[1:, :-1], values[1:, 1:], values[:-1, 1:]
-    return np.concatenate([np.stack(t, 2).reshape(-1, 3, 3) for t in ((a, b, c), (a, c, d))])
+    return np.concatenate([quads(rows), lips])
 
 
 _ROUND_M = 0.10
@@ -238,7 +224,7 @@ def _arches(body: Body, wider: float = 0.0) -> list[Polygon]:
     return [Point(x, _AXLE_M).buffer(_ARCH_M + wider, quad_segs=10) for x in body.axles_m]
 
 
-def _side(body: Body, rim: Points, step: float) -> _Part:
+def _side(body: Body, rim: Points, step: float) -> Skin:
     """The left side, between its upper edge and the sill, without the wheel arches."""
     whole = Polygon(rim)
     panel = whole
@@ -275,12 +261,12 @@ def _side(body: Body, rim: Points, step: float) -> _Part:
     return solid[corners], normal[corners]
 
 
-def _flipped(part: _Part) -> _Part:
+def _flipped(part: Skin) -> Skin:
     """The same on the right side."""
     return part[0] * (1, -1, 1), part[1] * (1, -1, 1)
 
 
-def _wells(body: Body, steps: int) -> _Part:
+def _wells(body: Body, steps: int) -> Skin:
     """Dark housings above the wheels."""
     triangles = []
     angle = np.linspace(-0.35, np.pi + 0.35, steps)
@@ -289,14 +275,14 @@ def _wells(body: Body, steps: int) -> _Part:
         ring = np.stack([x + radius * np.cos(angle), _AXLE_M + radius * np.sin(angle)], 1)
         outer = np.c_[ring[:, 0], _half_width(body, ring) - 0.012, ring[:, 1]]
         inner = np.c_[ring[:, 0], np.full(len(ring), 0.52), ring[:, 1]]
-        triangles.append(_grid(np.stack([outer, inner])))
+        triangles.append(quads(np.stack([outer, inner])))
         hub = np.array([x, 0.52, _AXLE_M])
         triangles.append(np.stack([np.broadcast_to(hub, inner[1:].shape), inner[:-1], inner[1:]], 1))
     solid = np.concatenate(triangles)
     return solid, np.repeat(flat_normals(f32(solid))[:, None].astype(float), 3, axis=1)
 
 
-def _wheel(x: float, y: float, sides: int) -> _Part:
+def _wheel(x: float, y: float, sides: int) -> Skin:
     """A tyre with round shoulders and a dished rim on both faces."""
     half = _TYRE_WIDE_M / 2
     profile = np.array(
@@ -314,16 +300,14 @@ def _wheel(x: float, y: float, sides: int) -> _Part:
         out[..., 2] = radius[:, None] * np.sin(angle)
         out[..., 1] = across[:, None]
     spot += (x, y, _AXLE_M)
-    return _grid(spot), _grid(normal)
+    return quads(spot), quads(normal)
 
 
-def _door_mirror(body: Body, left: int) -> _Part:
+def _door_mirror(body: Body, left: int) -> Skin:
     """An egg at the front corner of the side window."""
-    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 13), np.linspace(0, np.pi, 8))
-    unit = np.stack([np.sin(v) * np.cos(u), np.sin(v) * np.sin(u), np.cos(v)], -1)
-    front = body.glazing[-1]
-    spot = unit * (0.085, 0.115, 0.075) + (front[0] - 0.18, left * (body.half_m + 0.035), front[1] + 0.085)
-    return _grid(spot), _grid(unit / (0.085, 0.115, 0.075))
+    x, z = body.glazing[-1]
+    middle = (x - 0.18, left * (body.half_m + 0.035), z + 0.085)
+    return egg(middle, (0.085, 0.115, 0.075), 12, 7)
 
 
 class _Met(NamedTuple):

@@ -14,6 +14,7 @@ from l2ltr_core.twin.greenery import tree_sizes
 from l2ltr_core.twin.hits import Hits, Rows
 from l2ltr_core.twin.mesh import Floats, Material, Mesh, f32, mesh
 from l2ltr_core.twin.plan import Tree
+from l2ltr_core.twin.smooth import tube
 
 _SHAPES = 6
 """Different ones of each kind."""
@@ -93,16 +94,11 @@ def _trunk(radius: float, middle: float, tall: float, leaves: int) -> Floats:
 
 def _limb(axis: NDArray[np.float64], widths: NDArray[np.float64], sides: int) -> Floats:
     """(K, 3) points and (K,) radii -> (N, 3, 3) triangles of a round branch."""
-    angle = np.linspace(0, 2 * np.pi, sides + 1)
     run = axis[-1] - axis[0]
     run /= np.linalg.norm(run)
     aside = np.cross(run, (0.3, 0.9, 0.1))
     aside /= np.linalg.norm(aside)
-    other = np.cross(run, aside)
-    ring = np.cos(angle)[:, None] * aside + np.sin(angle)[:, None] * other
-    spot = axis[:, None] + widths[:, None, None] * ring
-    a, b, c, d = spot[:-1, :-1], spot[1:, :-1], spot[1:, 1:], spot[:-1, 1:]
-    return f32(np.concatenate([np.stack(t, 2).reshape(-1, 3, 3) for t in ((a, d, c), (a, c, b))]))
+    return f32(tube(axis, widths, aside, np.cross(run, aside), sides))
 
 
 @lru_cache(maxsize=64)

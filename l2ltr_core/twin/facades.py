@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from l2ltr_core.twin import noise
 from l2ltr_core.twin.buildings import Styles
 from l2ltr_core.twin.hits import Hits, Rows
 from l2ltr_core.twin.mesh import Floats, f32
+
+_SHOP_M = 4.4
 
 
 @dataclass
@@ -36,6 +39,31 @@ class Facade:
     detail: Floats  # 1 near, less far away, so that windows do not shimmer
 
 
+class Storeys(NamedTuple):
+    """How walls are divided, one or N: shops below, where floors begin, how many and how high, how wide bays are."""
+
+    shop: Any
+    base: Any  # metres above the ground, as all below
+    floors: Any
+    floor_height: Any
+    bay_width: Any
+
+
+def storeys(style: Styles, owner: Any, length: Any) -> Storeys:
+    """Of walls `length` metres long, of the buildings `owner`."""
+    top = style.height[owner]
+    shop = (style.shops[owner] > 0) & (top > 9) & (length > 5)
+    base = np.where(shop, 4.0, 0.9).astype(np.float32)
+    floors = np.maximum(np.floor((top - base - 0.9) / style.floor_height[owner]), 1)
+    bays = np.maximum(np.round(length / style.bay_width[owner]), 1)
+    return Storeys(shop, base, floors, (top - base - 0.9) / floors, length / bays)
+
+
+def shop_width(bay_width: Any) -> Any:
+    """Metres of front that a shop has: whole bays."""
+    return bay_width * np.maximum(np.round(_SHOP_M / bay_width), 1)
+
+
 def facade(hits: Hits, rows: Rows) -> Facade:
     """Where the walls that `rows` met were met."""
     mesh, style = hits.world.mesh, hits.world.styles
@@ -44,13 +72,10 @@ def facade(hits: Hits, rows: Rows) -> Facade:
     point = hits.point[rows]
     across = ((point[:, :2] - mesh.start[triangle]) * mesh.along[triangle]).sum(1)
     z, top = point[:, 2], style.height[owner]
-    shop = (style.shops[owner] > 0) & (top > 9) & (length > 5)
-    base = np.where(shop, 4.0, 0.9).astype(np.float32)
-    floors = np.maximum(np.floor((top - base - 0.9) / style.floor_height[owner]), 1)
-    floor_height = (top - base - 0.9) / floors
+    shop, base, floors, floor_height, bay_width = storeys(style, owner, length)
+    bay_width = f32(bay_width)
     floor = np.floor((z - base) / floor_height)
     up = (z - base) / floor_height - floor
-    bay_width = f32(length / np.maximum(np.round(length / style.bay_width[owner]), 1))
     bay = np.floor(across / bay_width)
     return Facade(
         style=style,

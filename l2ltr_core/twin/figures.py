@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.hits import Hits, Rows
 from l2ltr_core.twin.mesh import Floats, Material, Mesh, f32, mesh
+from l2ltr_core.twin.smooth import Skin, egg, quads, together
 
-_Part = tuple[NDArray[np.float64], NDArray[np.float64], Material]
-"""(N, 3, 3) triangles and normals at their corners, x forwards, in heights of the figure."""
+_Part = tuple[Skin, Material]
+"""With x forwards, in heights of the figure."""
 _POSES = 6
 
 
@@ -57,19 +58,7 @@ def _figure(pose: int, fine: int) -> tuple[Floats, Floats, NDArray[np.uint8]]:
         parts.append(_egg((-0.035, 0, 0.895), (0.030, 0.046, 0.075), Material.HAIR, fine))
     if pack:
         parts.append(_egg((-0.092, 0, 0.70), (0.055, 0.078, 0.105), Material.TROUSERS, fine))
-    materials = np.concatenate([np.full(len(p[0]), p[2], np.uint8) for p in parts])
-    normal = np.concatenate([p[1] for p in parts])
-    normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-6)
-    return f32(np.concatenate([p[0] for p in parts])), f32(normal), materials
-
-
-def _lofted(spot: NDArray[np.float64], normal: NDArray[np.float64], material: Material) -> _Part:
-    """(K, C, 3) rings of points and normals -> a closed skin."""
-    corners = []
-    for values in (spot, normal):
-        a, b, c, d = values[:-1, :-1], values[1:, :-1], values[1:, 1:], values[:-1, 1:]
-        corners.append(np.concatenate([np.stack(t, 2).reshape(-1, 3, 3) for t in ((a, b, c), (a, c, d))]))
-    return corners[0], corners[1], material
+    return together(parts)
 
 
 def _tube(points: list[tuple[float, ...]], radii: list[float], material: Material, fine: int) -> _Part:
@@ -77,7 +66,7 @@ def _tube(points: list[tuple[float, ...]], radii: list[float], material: Materia
     angle = np.linspace(0, 2 * np.pi, 1 + 5 * fine)
     circle = np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], 1)
     spot = np.stack([np.array(p) + r * circle for p, r in zip(points, radii, strict=True)])
-    return _lofted(spot, np.broadcast_to(circle, spot.shape), material)
+    return (quads(spot), quads(np.broadcast_to(circle, spot.shape))), material
 
 
 def _stack(rings: list[tuple[float, float, float]], material: Material, fine: int) -> _Part:
@@ -90,13 +79,11 @@ def _stack(rings: list[tuple[float, float, float]], material: Material, fine: in
     normal = np.stack(
         [np.c_[np.cos(angle), np.sin(angle), np.full(len(angle), np.clip(k, -1, 3))] for k in slope]
     )
-    return _lofted(spot, normal, material)
+    return (quads(spot), quads(normal)), material
 
 
 def _egg(middle: tuple[float, ...], half: tuple[float, ...], material: Material, fine: int) -> _Part:
-    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 1 + 5 * fine), np.linspace(0, np.pi, 2 + 3 * fine))
-    unit = np.stack([np.sin(v) * np.cos(u), np.sin(v) * np.sin(u), np.cos(v)], -1)
-    return _lofted(unit * half + middle, unit / half, material)
+    return egg(middle, half, 5 * fine, 1 + 3 * fine), material
 
 
 _TROUSERS = f32([(0.025, 0.03, 0.055), (0.02, 0.02, 0.022), (0.10, 0.085, 0.06), (0.05, 0.06, 0.10)])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from l2ltr_core.twin import noise
-from l2ltr_core.twin.facades import Facade, facade
+from l2ltr_core.twin.facades import Facade, facade, shop_width
 from l2ltr_core.twin.hits import LAMP, Hits, Rows, dot
 from l2ltr_core.twin.mesh import Floats, f32
 
@@ -25,7 +25,6 @@ _DEPTH_M = f32([0.0, 0.17, 0.14, 0.32, 0.40])
 _MIRRORED_M = 130.0
 """Panes farther away than this show the sky only."""
 _ROOM_M = 3.6
-_SHOP_M = 4.4
 _SIGNS = (
     "KAHVILA", "KIRJAT", "APTEEKKI", "KUKAT", "LEIPOMO", "RAVINTOLA", "OPTIKKO", "PANKKI", "ANTIIKKI",
     "PARTURI", "KENGÄT", "HOTELLI", "BAARI", "GALLERIA", "MUOTI", "KELLOT",
@@ -144,8 +143,7 @@ def _opening(face: Facade) -> _Opening:
 
 def _unit(face: Facade) -> tuple[Floats, Floats, Floats]:
     """(N,) metres of front of the shop, place 0..1 within it, its number."""
-    bays = np.maximum(np.round(_SHOP_M / face.bay_width), 1)
-    length = f32(face.bay_width * bays)
+    length = f32(shop_width(face.bay_width))
     number = np.floor(face.across / length)
     return length, f32(face.across / length - number), f32(number)
 

@@ -117,18 +117,6 @@ class Crowd(NamedTuple):
     colours: Floats
 
 
-def traffic(
-    plan: CityPlan,
-    built: BaseGeometry,
-    seed: tuple[int, ...],
-    clear: NDArray[np.float64],
-    density: float = 0.5,
-) -> tuple[Mesh | None, Floats]:
-    """The `crowd` as a mesh, and (K, 3) colours by owner."""
-    moving = crowd(plan, built, seed, clear, density)
-    return plain_mesh(moving), moving.colours
-
-
 def plain_mesh(moving: Crowd) -> Mesh | None:
     """A crowd in as few triangles as make it recognizable, cars first; `owner` counts them."""
     parts = [

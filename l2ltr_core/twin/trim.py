@@ -13,9 +13,11 @@ from shapely.geometry.base import BaseGeometry
 
 from l2ltr_core.twin import noise
 from l2ltr_core.twin.buildings import LOW_USES, SACRED, Styles
+from l2ltr_core.twin.facades import shop_width, storeys
 from l2ltr_core.twin.hits import Hits, Rows
 from l2ltr_core.twin.mesh import Material, Mesh, cap, f32, mesh, ring_walls, walls
 from l2ltr_core.twin.plan import Building
+from l2ltr_core.twin.smooth import tube
 
 _GRAND = ((0.10, 0.85, 0.62), (0.24, 0.62, 0.30), (0.40, 0.30, 0.10))
 _SIMPLE = ((0.08, 0.50, 0.28), (0.20, 0.28, 0.09))
@@ -23,7 +25,6 @@ _PLAIN = ((0.10, 0.22, 0.06),)
 """Steps of cornices: metres out of the wall, metres below the eaves where each begins and ends."""
 _GUTTER = (0.06, 0.10, -0.03)
 _BALCONY_M, _RAILING_M, _BAR_M = 0.95, 1.0, 0.13
-_AWNING_M = 4.4
 
 
 def trim_meshes(buildings: tuple[Building, ...], styles: Styles, built: BaseGeometry) -> list[Mesh]:
@@ -78,13 +79,11 @@ class _Wall:
         out = np.array([self.along[1], -self.along[0]])
         self.middle = (a + b) / 2
         self.out = -out if footprint.contains(Point(self.middle + 0.3 * out)) else out
-        top = float(styles.height[owner])
-        self.shop = bool(styles.shops[owner] > 0 and top > 9 and self.length > 5)
-        self.base = 4.0 if self.shop else 0.9
-        self.floors = max(int((top - self.base - 0.9) / float(styles.floor_height[owner])), 1)
-        self.floor_m = (top - self.base - 0.9) / self.floors
-        self.bays = max(round(self.length / float(styles.bay_width[owner])), 1)
-        self.bay_m = self.length / self.bays
+        within = storeys(styles, owner, np.float64(self.length))
+        self.shop, self.base = bool(within.shop), float(within.base)
+        self.floors, self.floor_m = int(within.floors), float(within.floor_height)
+        self.bay_m = float(within.bay_width)
+        self.bays = round(self.length / self.bay_m)
         self.window_m = float(styles.window_height[owner]) * self.floor_m
 
     def faces(self, built: BaseGeometry) -> bool:
@@ -129,7 +128,7 @@ class _Wall:
 
     def awnings(self) -> list[Mesh]:
         """Striped cloth above some of the shop windows."""
-        unit = self.bay_m * max(round(_AWNING_M / self.bay_m), 1)
+        unit = float(shop_width(self.bay_m))
         parts = []
         for number in range(int(self.length / unit)):
             if noise.hashed(self.owner, number, 3) < 0.66:
@@ -160,16 +159,16 @@ def lamp_meshes(lamps: NDArray[np.float64]) -> list[Mesh]:
         return []
     levels = np.array([0.0, 0.06, 0.09, 0.95, 1.05, 3.5, 5.9, 6.12])
     widths = np.array([0.15, 0.15, 0.105, 0.095, 0.068, 0.058, 0.045, 0.04])
-    post = _tube(np.c_[np.zeros((8, 2)), levels], widths, (1, 0, 0), (0, 1, 0), 9)
+    post = tube(np.c_[np.zeros((8, 2)), levels], widths, (1, 0, 0), (0, 1, 0), 9)
     reach = np.linspace(0, 1.12, 6)
-    arm = _tube(
+    arm = tube(
         np.c_[reach, np.zeros(6), 6.05 + 0.16 * np.sin(reach / 1.12 * np.pi / 2)],
         np.full(6, 0.028),
         (0, 1, 0),
         (0, 0, 1),
         5,
     )
-    head = _tube(
+    head = tube(
         np.array([[0.98, 0, 6.19], [1.02, 0, 6.18], [1.3, 0, 6.17], [1.56, 0, 6.16], [1.6, 0, 6.16]]),
         np.array([0.02, 0.10, 0.15, 0.11, 0.02]),
         (0, 1.25, 0),
@@ -183,21 +182,6 @@ def lamp_meshes(lamps: NDArray[np.float64]) -> list[Mesh]:
     placed = np.einsum("tcj,njk->ntck", one, turn)
     placed[..., :2] += lamps[:, None, None, :2]
     return [mesh(placed.reshape(-1, 3, 3), Material.METAL, 0)]
-
-
-def _tube(
-    axis: NDArray[np.float64],
-    widths: NDArray[np.float64],
-    aside: tuple[float, float, float],
-    other: tuple[float, float, float],
-    sides: int,
-) -> NDArray[np.float64]:
-    """Rings of `widths` around the points of `axis`, in the plane of two directions."""
-    angle = np.linspace(0, 2 * np.pi, sides + 1)
-    ring = np.cos(angle)[:, None] * np.array(aside) + np.sin(angle)[:, None] * np.array(other)
-    spot = axis[:, None] + widths[:, None, None] * ring
-    a, b, c, d = spot[:-1, :-1], spot[1:, :-1], spot[1:, 1:], spot[:-1, 1:]
-    return np.concatenate([np.stack(t, 2).reshape(-1, 3, 3) for t in ((a, b, c), (a, c, d))])
 
 
 def paint_trim(hits: Hits, rows: Rows) -> None:

@@ -12,7 +12,7 @@ from l2ltr_core.twin.cameras import camera_spots, grid_places
 from l2ltr_core.twin.light import Light, dusk, flight_light, fog, rain, snow, street_light
 from l2ltr_core.twin.plan import CityPlan
 from l2ltr_core.twin.render import orthophoto, panorama
-from l2ltr_core.twin.street import traffic
+from l2ltr_core.twin.street import crowd, plain_mesh
 from l2ltr_core.twin.surfaces import Surface
 from l2ltr_core.twin.world import World
 
@@ -107,10 +107,10 @@ def test_cameras_stand_apart_in_their_window(world: World) -> None:
 
 
 def test_no_car_stands_in_a_camera(plan: CityPlan, world: World) -> None:
-    crowded, _ = traffic(plan, world.built, (5,), np.zeros((0, 2)), density=0.9)
+    crowded = plain_mesh(crowd(plan, world.built, (5,), np.zeros((0, 2)), density=0.9))
     assert crowded is not None
     cameras = crowded.triangles[:, 0, :2][::400].astype(float)
-    kept, _ = traffic(plan, world.built, (5,), cameras, density=0.9)
+    kept = plain_mesh(crowd(plan, world.built, (5,), cameras, density=0.9))
     corners = np.zeros((1, 2)) if kept is None else kept.triangles.reshape(-1, 3)[:, :2]
     for camera in cameras:
         assert np.hypot(*(corners - camera).T).min() > 0.5
