@@ -166,7 +166,7 @@ def panorama(photo: Photo) -> Panorama:
 def localized(
     photo: Photo, gallery_name: str, checkpoint: str, heading: Heading, neighbours: bool = False
 ) -> Localization:
-    """The ten best places for a photo, computed once; without `neighbours` none within 25 m of a better one.
+    """The ten best places for a photo, computed once; without `neighbours` ten different answers, 25 m apart.
 
     Raises what `localize` raises.
     """

@@ -110,7 +110,7 @@ def localize(
     ] = "exif",
     top_k: Annotated[int, typer.Option(help="How many matches to list.")] = 10,
     apart_m: Annotated[
-        float, typer.Option(help="Of matches no farther apart than so many metres list only the best.")
+        float, typer.Option(help="List different answers, farther than so many metres from each other.")
     ] = 0.0,
     as_json: Json = False,
 ) -> None:

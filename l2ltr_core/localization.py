@@ -195,9 +195,9 @@ def localize(
     """Find where a photo was taken among the places of `gallery`.
 
     `heading` says where the photo's centre column looks: degrees clockwise from north, `exif` for what the
-    photo says (north, with a note, if it says nothing), `search` to try a whole turn. Of matches no farther
-    apart than `apart_m` metres only the best is listed. Raises ImageError, MetadataError, GalleryError or
-    ConfigurationError.
+    photo says (north, with a note, if it says nothing), `search` to try a whole turn. With `apart_m` the matches
+    are different answers, as `different_places` chooses them: farther than that from each other. Raises ImageError,
+    MetadataError, GalleryError or ConfigurationError.
     """
     if top_k < 1:
         raise ConfigurationError(f"The number of matches is {top_k}; give a whole number above 0.")
@@ -213,8 +213,8 @@ def localize(
         )
     view = encoder.ground_view(panorama, heading_deg)
     seen = encoder.encode_ground([view], prepared=True, columns=True)
-    found, listed, speaking = _best_places(seen, encoder, gallery, top_k, apart_m)
     calibration = Calibration.of_card(encoder.card.calibration)
+    found, listed, speaking = _best_places(seen, encoder, gallery, top_k, apart_m, calibration.temperature)
     weighed = found[:ESTIMATE_PLACES]
     scores = weighed["score"].to_numpy()
     estimate = estimate_location(
@@ -248,7 +248,12 @@ def localize(
 
 
 def _best_places(
-    seen: Descriptors, encoder: GroundEncoder, gallery: Gallery, top_k: int, apart_m: float
+    seen: Descriptors,
+    encoder: GroundEncoder,
+    gallery: Gallery,
+    top_k: int,
+    apart_m: float,
+    temperature: float,
 ) -> tuple[pd.DataFrame, NDArray[np.int64], float]:
     """The gallery's places with their `score`, best first, which of these rows to list, and the photo's evidence."""
     wanted = max(top_k, ESTIMATE_PLACES, SHORTLIST)
@@ -257,7 +262,14 @@ def _best_places(
         found = gallery.places.iloc[best.place_ids].assign(score=best.scores)
         if not apart_m:
             return found, np.arange(min(top_k, len(found))), best.evidence
-        listed = best_apart(found["latitude"].to_numpy(), found["longitude"].to_numpy(), apart_m, top_k)
+        listed = different_places(
+            best.scores,
+            found["latitude"].to_numpy(),
+            found["longitude"].to_numpy(),
+            apart_m,
+            temperature,
+            top_k,
+        )
         if len(listed) == top_k or wanted >= len(gallery.places):
             return found, listed, best.evidence
         wanted *= 4
@@ -302,6 +314,30 @@ def rerank(
     order = np.argsort(-agreeing[:SHORTLIST], kind="stable")
     order = np.concatenate([order, np.arange(len(order), len(place_ids))])
     return place_ids[order], agreeing[order]
+
+
+def different_places(
+    scores: NDArray, latitudes: NDArray, longitudes: NDArray, apart_m: float, temperature: float, count: int
+) -> NDArray[np.int64]:
+    """Which of (P,) places, best first, to name as `count` different answers, farther than `apart_m` from each other.
+
+    The best place, then time and again the one around which, within `apart_m`, lies most of the probability that
+    no answer covers yet (a softmax of the scores at `temperature`): one of them should be right, and three pins in
+    the street that the first names would not help. The greedy choice of maximum coverage (Nemhauser et al., 1978).
+    Past the `ESTIMATE_PLACES` best, scores alone decide.
+    """
+    likely = slice(ESTIMATE_PLACES)
+    covers = Circles.around(latitudes[likely], longitudes[likely], apart_m).inside
+    uncovered = match_probabilities(scores[likely], temperature)
+    free, named = np.ones(len(covers), bool), [0]
+    while True:
+        uncovered = np.where(covers[named[-1]], 0, uncovered)
+        free &= ~covers[named[-1]]
+        if len(named) == count or not free.any():
+            break
+        named.append(int(np.where(free, covers @ uncovered, -1).argmax()))
+    order = np.concatenate([named, np.setdiff1d(np.arange(len(scores)), named)])
+    return order[best_apart(latitudes[order], longitudes[order], apart_m, count)]
 
 
 def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: int) -> NDArray[np.int64]:

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 from dataclasses import replace
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from l2ltr_core.localization import (
     ESTIMATE_PLACES,
     Calibration,
     Localization,
+    best_apart,
+    different_places,
     estimate_location,
     evidence,
     localize,
@@ -128,21 +132,34 @@ def test_the_number_of_matches_is_what_was_asked_for(gallery: Gallery) -> None:
         localize(photo_of(gallery, PLACE), encoder=ENCODER, gallery=gallery, top_k=0)
 
 
-def test_of_neighbours_only_the_best_is_listed_where_that_is_asked_for(gallery: Gallery) -> None:
+def test_matches_are_different_answers_where_that_is_asked_for(gallery: Gallery) -> None:
     photo = photo_of(gallery, PLACE)
     plain = localize(photo, encoder=ENCODER, gallery=gallery, top_k=256)
     apart = localize(photo, encoder=ENCODER, gallery=gallery, top_k=8, apart_m=25)
     assert (apart.matches[0], apart.estimate) == (plain.matches[0], plain.estimate)
     assert [match.rank for match in apart.matches] == list(range(1, 9))
-    kept: list[Match] = []
-    for match in plain.matches:
-        if all(away_m(match, better) > 25 for better in kept):
-            kept.append(match)
-    assert [match.place_id for match in apart.matches] == [match.place_id for match in kept[:8]]
-    every = localize(photo, encoder=ENCODER, gallery=gallery, top_k=256, apart_m=25)
-    assert len(every.matches) == len(kept)
+    every = localize(photo, encoder=ENCODER, gallery=gallery, top_k=256, apart_m=25).matches
+    assert all(away_m(one, other) > 25 for one, other in combinations(every, 2))
+    for place in plain.matches:  # nothing is left out that is no neighbour of an answer
+        assert min(away_m(place, answer) for answer in every) <= 25
     with pytest.raises(ConfigurationError, match="to be -1 m apart"):
         localize(photo, encoder=ENCODER, gallery=gallery, apart_m=-1)
+
+
+def test_a_different_answer_is_where_most_of_the_rest_may_be() -> None:
+    east_m = np.array(
+        [0, 10, 200, 400, 410, 420]
+    )  # one place scores as high as each of three that stand together
+    places = [offset(Location(60, 25), east, 0) for east in east_m]
+    latitudes, longitudes = (
+        np.array([getattr(place, name) for place in places]) for name in ("latitude", "longitude")
+    )
+    scores = np.array([0.9, 0.8, 0.7, 0.7, 0.7, 0.7])
+    chosen = partial(different_places, scores, latitudes, longitudes, 25.0)
+    assert chosen(0.1, 3).tolist() == [0, 3, 2]
+    assert chosen(0.1, 1).tolist() == [0]
+    assert chosen(0.1, 99).tolist() == [0, 3, 2]  # there are no more
+    assert best_apart(latitudes, longitudes, 25.0, 3).tolist() == [0, 2, 3]
 
 
 def away_m(one: Match, other: Match) -> float:

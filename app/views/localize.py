@@ -161,7 +161,7 @@ def _map(found: Localization, gallery_name: str) -> None:
     best, last = figures.rank_colour(1), figures.rank_colour(10)
     st.html(
         f"<div class='legend'><span><i style='background:{best}'></i>1 best match</span>"
-        f"<span><i style='background:{last}'></i>10 tenth, none within 25 m of a better one</span>"
+        f"<span><i style='background:{last}'></i>10 tenth; each stands for its surroundings of 25 m</span>"
         "<span><i style='border:2px dashed #0b7285'></i>estimate and its radius</span>"
         f"<span><i style='background:{figures.ACCENT}'></i>where the photo's centre looks</span>"
         + ("<span><i class='true'></i>true position</span>" if truth else "")

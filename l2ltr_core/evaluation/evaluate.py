@@ -29,7 +29,15 @@ from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
 from l2ltr_core.gallery.agreement import Columns, agreement, split
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
-from l2ltr_core.localization import GroundEncoder, best_apart, searched_headings, turned_views
+from l2ltr_core.localization import (
+    DEFAULT_TEMPERATURE,
+    Calibration,
+    GroundEncoder,
+    best_apart,
+    different_places,
+    searched_headings,
+    turned_views,
+)
 from l2ltr_core.types import Descriptors, Panorama, Progress
 
 ProtocolName = Literal["paired", "places"]
@@ -50,13 +58,15 @@ class EvaluatedEncoder(GroundEncoder, AerialEncoder, Protocol):
 class _Ranked:
     """What a protocol ranks: descriptors (N * looks, D), and where the N places are (None if unknown).
 
-    `agreement` compares a photo's columns (w, d) with those of K places, for a checkpoint that has any.
+    `temperature` is that of the checkpoint's probabilities. `agreement` compares a photo's columns (w, d) with those
+    of K places, for a checkpoint that has any.
     """
 
     descriptors: Descriptors
     latitudes: NDArray | None
     longitudes: NDArray | None
     looks: int = 1
+    temperature: float = DEFAULT_TEMPERATURE
     agreement: Callable[[Columns, NDArray[np.int64]], NDArray[np.float32]] | None = None
 
     def again(self, columns: Columns | None) -> Again | None:
@@ -75,7 +85,7 @@ class Evaluation:
     """What was measured: the `report` of `evaluate`, and `photos`, one row a query.
 
     Its columns are `photo` (name), `rank` of the first right place (from 1), of the `places` protocol `rank_apart`
-    (the same where places within 25 m of a better one are left out), of the `paired` one `rank_apart` among the
+    (the same among the different answers that `different_places` chooses), of the `paired` one `rank_apart` among the
     tiles of photos that lie 25 m apart (NaN for the other photos), and `error_m` of the first match,
     NaN where positions are not known; after a search `heading_deg`, the one that was found.
     """
@@ -130,6 +140,7 @@ def measure(
             gallery.places["latitude"].to_numpy(),
             gallery.places["longitude"].to_numpy(),
             gallery.looks(encoder),
+            Calibration.of_card(encoder.card.calibration).temperature,
             partial(gallery.agreement, encoder=encoder),
         )
     else:
@@ -312,11 +323,18 @@ def _ranks_among(
 
 
 def _rank_apart(scores: NDArray[np.float32], right: NDArray[np.bool_], ranked: _Ranked) -> int:
-    """Rank, from 0, of the first right of the places to list, none within 25 m of a better one; beyond all if none."""
+    """Rank, from 0, of the first right of the different answers to list, as localization does; beyond all if none."""
     assert ranked.latitudes is not None and ranked.longitudes is not None
     best = np.argpartition(-scores, min(LISTED_OF, len(scores)) - 1)[:LISTED_OF]
     best = best[np.lexsort((right[best], -np.round(scores[best] / TIE)))]  # of equal scores the wrong first
-    listed = best_apart(ranked.latitudes[best], ranked.longitudes[best], CORRECT_WITHIN_M, max(LISTED))
+    listed = different_places(
+        scores[best],
+        ranked.latitudes[best],
+        ranked.longitudes[best],
+        CORRECT_WITHIN_M,
+        ranked.temperature,
+        max(LISTED),
+    )
     found = np.flatnonzero(right[best[listed]])
     return int(found[0]) if len(found) else len(scores)
 

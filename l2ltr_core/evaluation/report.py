@@ -130,16 +130,18 @@ def write_report(
         for name, section in wanted.items()
         if any(getattr(subject, role) is None for role in section.needs)
     ]
-    stamps = {name: _stamp(subject, name) for name in wanted if name not in lacking}
-    done = load_card(card).results
-    due = [name for name, stamp in stamps.items() if again or not _is_measured(done, name, stamp)]
-    if "corruptions" in due:
+
+    def due(name: str) -> bool:
+        return again or not _is_measured(load_card(card).results, name, _stamp(subject, name))
+
+    measurable = [name for name in wanted if name not in lacking]
+    if "corruptions" in measurable and due("corruptions"):
         require_corruptions()
-    for name in due:
+    for name in filter(due, measurable):  # asked in turn: the calibration decides what is due after it
         began = time.perf_counter()
         with progress(SECTIONS[name].title) as tick:
             found = SECTIONS[name].measure(subject, tick)
-        measured = {**stamps[name], "seconds": round(time.perf_counter() - began, 1)}
+        measured = {**_stamp(subject, name), "seconds": round(time.perf_counter() - began, 1)}
         if found.photos is not None:
             write_held_out(found.photos, subject.encoder, subject.gallery, card)
         changes: dict[str, Any] = {
@@ -148,7 +150,7 @@ def write_report(
         if found.calibration is not None:
             assert subject.validation is not None
             changes["calibration"] = {**asdict(found.calibration), "measured_on": subject.validation.name}
-        update_card(card, **changes)
+        subject.encoder.card = update_card(card, **changes)
     return lacking
 
 
@@ -320,10 +322,10 @@ def _layers(subject: Subject, progress: Progress | None) -> Found:
 
 
 SECTIONS = {
+    "calibration": Section("Calibration", _calibration, ("validation", "held_out")),
     "places": Section("Held-out photos, the city's places", _places),
     "paired": Section("Held-out photos, own tiles", _paired),
     "validation_photos": Section("Validation photos", _validation_photos, ("validation",)),
-    "calibration": Section("Calibration", _calibration, ("validation", "held_out")),
     "not_in_gallery": Section(
         "Photos from elsewhere", _not_in_gallery, ("validation", "held_out", "elsewhere")
     ),
@@ -334,11 +336,15 @@ SECTIONS = {
     "corruptions": Section("Corruptions", _corruptions),
 }
 """In the order in which they are measured; the keys are those of the card's results."""
+CALIBRATED = ("places",)
+"""Sections whose numbers hang on the calibration."""
 
 
 def _stamp(subject: Subject, name: str) -> dict[str, str]:
     """What a section's numbers belong to: the weights, and a digest of data, descriptors and settings."""
     settings: dict[str, Any] = {"corrupted_photos": subject.corrupted_photos} if name == "corruptions" else {}
+    if name in CALIBRATED:
+        settings["temperature"] = Calibration.of_card(subject.encoder.card.calibration).temperature
     if subject.encoder.columns is not None:
         settings["reranking"] = (SHORTLIST, HIDDEN_AGREEMENT, SOFTNESS, LOOKS_TEMPERATURE)
     parts = [

@@ -87,7 +87,7 @@ def _trained(cards: Cards) -> Table:
 def _places(cards: Cards) -> Table:
     rows: Rows = [(f"recall@{k}", _recall("places", f"recall_at_{k}")) for k in (1, 5, 10)]
     rows += [(f"recall@{k}, CLS alone", _recall("places", "by_cls", f"recall_at_{k}")) for k in (1, 5, 10)]
-    rows += [(f"recall@{k}, places apart", _recall("places", f"recall_at_{k}_apart")) for k in LISTED]
+    rows += [(f"recall@{k}, different answers", _recall("places", f"recall_at_{k}_apart")) for k in LISTED]
     rows += [
         (f"first match within {m} m", _recall("places", f"recall_within_{m}m")) for m in REPORTED_DISTANCES_M
     ]
@@ -100,9 +100,9 @@ def _places(cards: Cards) -> Table:
     about = (
         f"{_of(cards, 'places', 'queries')} photos, searched among all {_of(cards, 'places', 'gallery_size')} "
         "places of the gallery; found is what lies within 25 m. CLS alone: as in the paper, without comparing the 200 "
-        "best places direction by direction. Places apart: as the page lists them, none within 25 m "
-        "of a better one. Paired: each photo looks for its own tile among those of all photos, as on CVUSA, where no "
-        "two are as near as many here; photos apart: the same for "
+        "best places direction by direction. Different answers: as the page lists them, each the place around which "
+        "(25 m) most of the probability lies that no better one covers. Paired: each photo looks for its own tile "
+        "among those of all photos, as on CVUSA, where no two are as near as many here; photos apart: the same for "
         f"{_of(cards, 'paired', 'queries_apart')} of them, no two of which lie within 25 m. In brackets the 95 % "
         "bootstrap interval over photos."
     )

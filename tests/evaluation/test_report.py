@@ -124,11 +124,10 @@ def test_an_interrupted_report_keeps_what_is_whole_and_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setitem(SECTIONS, "calibration", replace(SECTIONS["calibration"], measure=_interrupted))
+        patch.setitem(SECTIONS, "paired", replace(SECTIONS["paired"], measure=_interrupted))
         with pytest.raises(KeyboardInterrupt):
             bench.write(only=CHEAP)
-    assert list(load_card(bench.card).results) == ["places", "paired"]
-    assert load_card(bench.card).calibration == {}
+    assert list(load_card(bench.card).results) == ["calibration", "places"]
     bench.write(only=CHEAP)
     assert bench.measured.count(SECTIONS["places"].title) == 1
     assert set(load_card(bench.card).results) == set(CHEAP)
@@ -156,6 +155,15 @@ def test_what_belongs_to_other_data_is_measured_anew(bench: Bench, changed: str,
     assert len(bench.measured) == 2
 
 
+def test_another_calibration_has_the_different_answers_chosen_anew(bench: Bench) -> None:
+    bench.write(only=["calibration", "places", "paired"])
+    bench.subject.encoder.card = update_card(
+        bench.card, calibration={**load_card(bench.card).calibration, "temperature": 0.5}
+    )
+    bench.write(only=["places", "paired"])
+    assert bench.measured[3:] == [SECTIONS["places"].title]
+
+
 def test_sections_without_their_data_are_named_and_left_out(bench: Bench) -> None:
     bench.subject = replace(bench.subject, validation=None, elsewhere=None)
     lacking = bench.write(only=["layers", "calibration", "elsewhere"])
@@ -164,7 +172,7 @@ def test_sections_without_their_data_are_named_and_left_out(bench: Bench) -> Non
 
 
 def test_an_unknown_section_is_refused_with_the_known_ones(bench: Bench) -> None:
-    with pytest.raises(ConfigurationError, match=r"no section weather; it has places, paired"):
+    with pytest.raises(ConfigurationError, match=r"no section weather; it has calibration, places, paired"):
         bench.write(only=["weather"])
 
 
