@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from l2ltr_core.imagery import open_imagery
     from l2ltr_core.localization import localize
     from l2ltr_core.photo import load_panorama
+    from l2ltr_core.walks import localize_walk
 
 _HOMES = {
     "L2LTRError": "errors",
@@ -28,6 +29,7 @@ _HOMES = {
     "load_encoder": "checkpoints",
     "load_panorama": "photo",
     "localize": "localization",
+    "localize_walk": "walks",
     "open_dataset": "datasets",
     "open_gallery": "gallery",
     "open_imagery": "imagery",
@@ -37,6 +39,7 @@ __all__ = [  # noqa: RUF022 - in the order of a first use
     "load_encoder",
     "open_gallery",
     "localize",
+    "localize_walk",
     "load_panorama",
     "list_checkpoints",
     "open_imagery",

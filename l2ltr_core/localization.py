@@ -139,7 +139,7 @@ class Localization:
             "heading_deg": round(self.heading_deg, 2),
             "heading_source": self.heading_source,
             "estimate": {
-                **_position(self.estimate),
+                **as_position(self.estimate),
                 "radius_m": round(self.estimate.radius_m, 2),
                 "confidence": round(self.estimate.confidence, 4),
             },
@@ -147,7 +147,7 @@ class Localization:
                 {
                     "rank": match.rank,
                     "place_id": match.place_id,
-                    **_position(match),
+                    **as_position(match),
                     "score": round(match.score, 6),
                 }
                 for match in self.matches
@@ -157,7 +157,7 @@ class Localization:
             "least_evidence": None if self.least_evidence is None else round(self.least_evidence, 6),
         }
         if self.truth is not None and self.error_m is not None:
-            values |= {"truth": _position(self.truth), "error_m": round(self.error_m, 2)}
+            values |= {"truth": as_position(self.truth), "error_m": round(self.error_m, 2)}
         return values
 
     def to_json(self) -> str:
@@ -176,10 +176,10 @@ class Localization:
     def to_geojson(self) -> dict[str, Any]:
         """A FeatureCollection of the matches, the estimate and, where known, the truth; `kind` says which."""
         values = self.to_dict()
-        features = [_feature("match", match) for match in values["matches"]]
-        features.append(_feature("estimate", values["estimate"]))
+        features = [as_feature("match", match) for match in values["matches"]]
+        features.append(as_feature("estimate", values["estimate"]))
         if "truth" in values:
-            features.append(_feature("truth", {**values["truth"], "error_m": values["error_m"]}))
+            features.append(as_feature("truth", {**values["truth"], "error_m": values["error_m"]}))
         return {"type": "FeatureCollection", "features": features}
 
 
@@ -488,11 +488,13 @@ def _nearest_m(truth: Location, gallery: Gallery) -> float:
     return float(distance_m(places["latitude"], places["longitude"], truth.latitude, truth.longitude).min())
 
 
-def _position(place: Any) -> dict[str, float]:
+def as_position(place: Any) -> dict[str, float]:
+    """Latitude and longitude to 1 cm, as every export has them."""
     return {"latitude": round(place.latitude, 7), "longitude": round(place.longitude, 7)}
 
 
-def _feature(kind: str, values: dict[str, Any]) -> dict[str, Any]:
+def as_feature(kind: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A GeoJSON point with the other values as its properties."""
     properties = {key: value for key, value in values.items() if key not in {"latitude", "longitude"}}
     return {
         "type": "Feature",

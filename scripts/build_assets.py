@@ -3,7 +3,7 @@
     python scripts/build_assets.py worlds       the cities a checkpoint learns from    (runs/worlds)
     python scripts/build_assets.py train NAME   stems or a checkpoint of configs/NAME.toml  (runs/NAME)
     python scripts/build_assets.py queries      held-out photos and the orthophoto     (runs/helsinki-test)
-    python scripts/build_assets.py samples      the photos that the app offers
+    python scripts/build_assets.py samples      the photos and the walks that the app offers
     python scripts/build_assets.py picture      the README's picture of the twin
     python scripts/build_assets.py publish NAME...   checkpoints, gallery, measured cards
     python scripts/build_assets.py readme       the table of results
@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from shapely import LineString
 
 import l2ltr_core as l2
 from l2ltr_core.assets import ASSETS
@@ -212,6 +213,13 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 ]
 
 
+WALKS = [  # folder, title, corners in metres east and north in the twin's frame, weather
+    ("walk-unioninkatu", "Up Unioninkatu", [(777, 640), (769, 850)], None),
+    ("walk-liisankatu", "Along Liisankatu, in the evening", [(771, 1094), (960, 1104)], dusk),
+]
+WALK_STEP_M = 35
+
+
 def worlds() -> None:
     """Render every city to learn from and to be watched on; more than an hour on two cores."""
     _render(
@@ -303,6 +311,41 @@ def samples() -> None:
         )
         print(path, spot.round(), flush=True)
     (target / "samples.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
+    _walks(target)
+
+
+def _walks(target: Path) -> None:
+    """Large photos along streets of the held-out east, each walk in one hour and one weather."""
+    plan, part = load_city("helsinki", "test")
+    world = World(plan, detail=FINE)
+    spots = camera_spots(world, part.cameras, 3000, (11,))
+    listed = []
+    for number, (folder, title, corners, weather) in enumerate(WALKS):
+        note = "Simulated photos, held out from training"
+        listed.append({"folder": folder, "title": title, "note": note})
+        way = LineString(corners)
+        wanted = [
+            way.interpolate(share, normalized=True)
+            for share in np.linspace(0, 1, round(way.length / WALK_STEP_M) + 1)
+        ]
+        stops = [spots[np.hypot(*(spots - (point.x, point.y)).T).argmin()] for point in wanted]
+        rng = np.random.default_rng([12, number])
+        light = _sunny(rng)
+        light = weather(light, rng) if weather else light
+        (target / folder).mkdir(parents=True, exist_ok=True)
+        for photo, spot in enumerate(stops, 1):
+            path = target / folder / f"{photo}.jpg"
+            heading_deg = float(rng.uniform(0, 360))
+            if path.exists():
+                continue
+            world.set_moment((12, number, photo), clear=np.array(stops))
+            pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
+            place = plan.frame.to_location(*spot)
+            write_panorama(
+                path, pixels, location=place, heading_deg=heading_deg, software="l2ltr twin (simulated)"
+            )
+            print(path, spot.round(), flush=True)
+    (target / "walks.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
 
 
 def _sunny(rng: np.random.Generator) -> Light:

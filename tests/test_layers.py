@@ -32,6 +32,7 @@ ORDER = (
     ("imagery",),
     ("gallery",),
     ("localization",),
+    ("walks",),
     ("datasets", "evaluation", "training", "twin"),
     ("__init__", "__main__", "cli"),
 )

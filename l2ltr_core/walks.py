@@ -1,0 +1,253 @@
+"""Several photos of one walk, in their order: what each shows helps to find the others.
+
+A block that looks like another 200 m away is told from it by the crossing before it and the square after it. The
+places are the states of a hidden Markov model: each photo speaks for some of them, and from one photo to the next
+nobody walks farther than a step. How likely each place is, given all photos, is found by going forward and backward
+(Rabiner, A tutorial on hidden Markov models, 1989).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
+
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.gallery import Gallery
+from l2ltr_core.geometry.geodesy import distance_between_m, local_m
+from l2ltr_core.localization import (
+    ESTIMATE_PLACES,
+    Calibration,
+    Candidates,
+    Circles,
+    GroundEncoder,
+    Localization,
+    as_feature,
+    as_position,
+    candidates,
+    circle_radius_m,
+    localize,
+    match_probabilities,
+)
+from l2ltr_core.types import Location, LocationEstimate, Panorama, Progress
+
+STEP_M = 50.0
+"""How far one photo of a walk is from the next, at most."""
+MOST_PHOTOS = 50
+WALK_PLACES = 300
+"""So many of the best places of each photo are held possible; any other is as likely as the last of them."""
+BROKEN = 0.01
+"""Share of steps that reach anywhere: a photo of another place should not carry the others away."""
+CAUTION = 1.5
+"""How many times higher the temperature is than for one photo: photos of one street err together. Chosen on walks of
+validation photos."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Where the photos of a walk were taken: `estimates` by all of them together, `alone` each by itself.
+
+    A confidence is the probability within the circle, given all photos.
+    """
+
+    step_m: float
+    alone: tuple[Localization, ...]
+    estimates: tuple[LocationEstimate, ...]
+
+    @property
+    def errors_m(self) -> tuple[float | None, ...]:
+        """Metres between each estimate and the position that the photo carries, None without one."""
+        return tuple(
+            None if photo.truth is None else distance_between_m(photo.truth, _location(estimate))
+            for photo, estimate in zip(self.alone, self.estimates, strict=True)
+        )
+
+    @property
+    def in_gallery(self) -> bool | None:
+        """Whether the walk was probably taken in the gallery: what most of its photos say, None where none can."""
+        told = [photo.in_gallery for photo in self.alone if photo.in_gallery is not None]
+        return None if not told else 2 * sum(told) >= len(told)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `l2ltr walk --json` prints; numbers are rounded as `Localization.to_dict` does."""
+        photos = []
+        for number, (photo, estimate, error_m) in enumerate(
+            zip(self.alone, self.estimates, self.errors_m, strict=True), 1
+        ):
+            by_itself = photo.to_dict()
+            told = {
+                "photo": number,
+                "heading_deg": by_itself["heading_deg"],
+                "heading_source": by_itself["heading_source"],
+                "estimate": {
+                    **as_position(estimate),
+                    "radius_m": round(estimate.radius_m, 2),
+                    "confidence": round(estimate.confidence, 4),
+                },
+                "alone": by_itself["estimate"],
+                "in_gallery": by_itself["in_gallery"],
+            }
+            if error_m is not None:
+                told |= {
+                    "truth": by_itself["truth"],
+                    "error_m": round(error_m, 2),
+                    "error_alone_m": by_itself["error_m"],
+                }
+            photos.append(told)
+        return {
+            "gallery": self.alone[0].gallery,
+            "checkpoint": self.alone[0].checkpoint,
+            "step_m": self.step_m,
+            "in_gallery": self.in_gallery,
+            "photos": photos,
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def to_csv(self) -> str:
+        """A row a photo: photo, latitude, longitude, radius_m, confidence, and the same of each alone."""
+        text = io.StringIO()
+        rows = [
+            {
+                "photo": photo["photo"],
+                **photo["estimate"],
+                **{f"alone_{name}": value for name, value in photo["alone"].items()},
+            }
+            for photo in self.to_dict()["photos"]
+        ]
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+    def to_geojson(self) -> dict[str, Any]:
+        """A FeatureCollection: the walk as a line, and of each photo the estimate, what it says alone, and the truth.
+
+        `kind` says which.
+        """
+        values = self.to_dict()
+        features: list[dict[str, Any]] = [
+            {
+                "type": "Feature",
+                "geometry": {
+                    "type": "LineString",
+                    "coordinates": [
+                        [each["estimate"]["longitude"], each["estimate"]["latitude"]]
+                        for each in values["photos"]
+                    ],
+                },
+                "properties": {"kind": "walk", "step_m": self.step_m},
+            }
+        ]
+        for photo in values["photos"]:
+            for kind in ("estimate", "alone", "truth"):
+                if kind in photo:
+                    features.append(as_feature(kind, {"photo": photo["photo"], **photo[kind]}))
+        return {"type": "FeatureCollection", "features": features}
+
+
+def localize_walk(
+    photos: Sequence[str | Path | bytes | Panorama],
+    *,
+    encoder: GroundEncoder,
+    gallery: Gallery,
+    heading: float | Literal["exif", "search"] = "exif",
+    step_m: float = STEP_M,
+    apart_m: float = 0.0,
+    progress: Progress | None = None,
+) -> Walk:
+    """Find where the photos of one walk, in their order, were taken among the places of `gallery`.
+
+    From one photo to the next there are at most `step_m` metres; a step may break that, once in a hundred.
+    `heading` and `apart_m` are those of `localize`, for each photo by itself. Raises what `localize` raises, and
+    ConfigurationError for fewer than 2 photos, more than 50, or a step that is no distance.
+    """
+    if not 2 <= len(photos) <= MOST_PHOTOS:
+        raise ConfigurationError(
+            f"A walk of {len(photos)} photo{'s' * (len(photos) != 1)} was given; give 2 to {MOST_PHOTOS}, in their "
+            "order."
+        )
+    if not (np.isfinite(step_m) and step_m > 0):
+        raise ConfigurationError(f"The step is {step_m} m; give metres above 0.")
+    alone = []
+    for done, photo in enumerate(photos, 1):
+        alone.append(localize(photo, encoder=encoder, gallery=gallery, heading=heading, apart_m=apart_m))
+        if progress is not None:
+            progress(done, len(photos))
+    seen = encoder.encode_ground([each.ground_view for each in alone], prepared=True, columns=True)
+    found = list(candidates(seen, encoder, gallery, WALK_PLACES))
+    temperature = Calibration.of_card(encoder.card.calibration).temperature
+    return Walk(step_m, tuple(alone), tuple(estimates_along(found, gallery, temperature, step_m)))
+
+
+def estimates_along(
+    found: Sequence[Candidates], gallery: Gallery, temperature: float, step_m: float = STEP_M
+) -> list[LocationEstimate]:
+    """Where each photo of a walk was taken, from what (T,) photos say of their best places.
+
+    `temperature` is that of one photo's probabilities. The estimate is the mean of the circle that holds the most
+    probability, as for one photo, and its confidence what it holds.
+    """
+    radius_m = circle_radius_m(gallery)
+    places = np.unique(np.concatenate([photo.place_ids for photo in found]))
+    speaking = np.stack([_speaking(photo, places, CAUTION * temperature) for photo in found])
+    likely = _given_all(speaking, *_steps(places, gallery, step_m))
+    estimates = []
+    for each in likely:
+        best = np.argsort(-each, kind="stable")[:ESTIMATE_PLACES]
+        rows = gallery.places.iloc[places[best]]
+        circles = Circles.around(rows["latitude"].to_numpy(), rows["longitude"].to_numpy(), radius_m)
+        place, mass = circles.heaviest(each[best])
+        estimates.append(LocationEstimate(place.latitude, place.longitude, radius_m, mass))
+    return estimates
+
+
+def _speaking(photo: Candidates, places: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
+    """(S,) how much a photo speaks for each of the walk's places, by itself."""
+    scores = np.full(len(places), photo.scores.min())
+    scores[np.searchsorted(places, photo.place_ids)] = photo.scores
+    return match_probabilities(scores, temperature)
+
+
+def _steps(places: NDArray[np.int64], gallery: Gallery, step_m: float) -> tuple[csr_matrix, float]:
+    """(S, S) how likely a step leads from place to place, and the same for one that leads anywhere."""
+    latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()
+    origin = Location(float(latitudes[places[0]]), float(longitudes[places[0]]))
+    where = np.stack(local_m(latitudes, longitudes, origin), axis=1)
+    walked = cKDTree(where[places])
+    reached = cKDTree(where).query_ball_point(where[places], step_m, return_length=True).mean()
+    near = walked.query_pairs(step_m, output_type="ndarray")
+    itself = np.arange(len(places))
+    rows = np.concatenate([near[:, 0], near[:, 1], itself])
+    columns = np.concatenate([near[:, 1], near[:, 0], itself])
+    likely = np.full(len(rows), (1 - BROKEN) / reached)
+    return csr_matrix((likely, (rows, columns)), shape=(len(places), len(places))), BROKEN / len(where)
+
+
+def _given_all(speaking: NDArray[np.float64], near: csr_matrix, anywhere: float) -> NDArray[np.float64]:
+    """(T, S) how likely each place is for each photo, given all (T, S) that the photos say; rows sum to 1."""
+    forward, backward = speaking.copy(), np.ones_like(speaking)
+    for photo in range(1, len(speaking)):
+        forward[photo] *= near @ forward[photo - 1] + anywhere * forward[photo - 1].sum()
+        forward[photo] /= forward[photo].sum()
+    for photo in range(len(speaking) - 2, -1, -1):
+        after = speaking[photo + 1] * backward[photo + 1]
+        backward[photo] = near @ after + anywhere * after.sum()
+        backward[photo] /= backward[photo].sum()
+    both = forward * backward
+    return both / both.sum(axis=1, keepdims=True)
+
+
+def _location(estimate: LocationEstimate) -> Location:
+    return Location(estimate.latitude, estimate.longitude)
