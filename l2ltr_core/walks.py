@@ -12,7 +12,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, local_m
 from l2ltr_core.localization import (
+    DEFAULT_TEMPERATURE,
     ESTIMATE_PLACES,
     Calibration,
     Candidates,
@@ -56,12 +57,23 @@ validation photos."""
 class Walk:
     """Where the photos of a walk were taken: `estimates` by all of them together, `alone` each by itself.
 
-    A confidence is the probability within the circle, given all photos.
+    A confidence is the probability within the circle, given all photos. `found` is what each photo says of its best
+    places, and `temperature` that of its probabilities.
     """
 
     step_m: float
     alone: tuple[Localization, ...]
     estimates: tuple[LocationEstimate, ...]
+    found: tuple[Candidates, ...] = field(default=(), repr=False, compare=False)
+    temperature: float = DEFAULT_TEMPERATURE
+
+    def with_step(self, step_m: float, gallery: Gallery) -> Walk:
+        """The same photos in the same gallery, with another step between them; nothing is compared again.
+
+        Raises ConfigurationError for a step that is no distance.
+        """
+        estimates = estimates_along(self.found, gallery, self.temperature, _checked(step_m))
+        return replace(self, step_m=step_m, estimates=tuple(estimates))
 
     @property
     def errors_m(self) -> tuple[float | None, ...]:
@@ -178,17 +190,17 @@ def localize_walk(
             f"A walk of {len(photos)} photo{'s' * (len(photos) != 1)} was given; give 2 to {MOST_PHOTOS}, in their "
             "order."
         )
-    if not (np.isfinite(step_m) and step_m > 0):
-        raise ConfigurationError(f"The step is {step_m} m; give metres above 0.")
+    _checked(step_m)
     alone = []
     for done, photo in enumerate(photos, 1):
         alone.append(localize(photo, encoder=encoder, gallery=gallery, heading=heading, apart_m=apart_m))
         if progress is not None:
             progress(done, len(photos))
     seen = encoder.encode_ground([each.ground_view for each in alone], prepared=True, columns=True)
-    found = list(candidates(seen, encoder, gallery, WALK_PLACES))
+    found = tuple(candidates(seen, encoder, gallery, WALK_PLACES))
     temperature = Calibration.of_card(encoder.card.calibration).temperature
-    return Walk(step_m, tuple(alone), tuple(estimates_along(found, gallery, temperature, step_m)))
+    estimates = estimates_along(found, gallery, temperature, step_m)
+    return Walk(step_m, tuple(alone), tuple(estimates), found, temperature)
 
 
 def estimates_along(
@@ -211,6 +223,12 @@ def estimates_along(
         place, mass = circles.heaviest(each[best])
         estimates.append(LocationEstimate(place.latitude, place.longitude, radius_m, mass))
     return estimates
+
+
+def _checked(step_m: float) -> float:
+    if not (np.isfinite(step_m) and step_m > 0):
+        raise ConfigurationError(f"The step is {step_m} m; give metres above 0.")
+    return step_m
 
 
 def _speaking(photo: Candidates, places: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
