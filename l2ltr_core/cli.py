@@ -11,10 +11,10 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from l2ltr_core.localization import Localization
     from l2ltr_core.model.config import CheckpointCard
     from l2ltr_core.model.encoder import Encoder
+    from l2ltr_core.walks import Walk
 
+Read = TypeVar("Read")
 BAD_INPUT = 2
 INTERRUPTED = 130
 CVUSA_CHIP_M = 175.0
@@ -131,6 +133,41 @@ def localize(
         print(result.to_json())
     else:
         _show_localization(result)
+
+
+@app.command()
+def walk(
+    panoramas: Annotated[list[Path], typer.Argument(help="The photos of one walk, in their order.")],
+    gallery: Annotated[str, typer.Option(help="A shipped name or a folder.")] = "helsinki",
+    checkpoint: CheckpointName = None,
+    heading: Annotated[
+        str, typer.Option(help="Where each photo's centre looks: degrees from north, `exif` or `search`.")
+    ] = "exif",
+    step_m: Annotated[
+        float | None, typer.Option(help="How far one photo is from the next, at most; without it 50.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find where the photos of a walk were taken: they help to find each other."""
+    from l2ltr_core.gallery import open_gallery
+    from l2ltr_core.photo import load_panorama
+    from l2ltr_core.walks import STEP_M, localize_walk
+
+    chosen_heading = _heading(heading)
+    photos = [_named(each, load_panorama) for each in panoramas]
+    opened = open_gallery(gallery)
+    encoder = _encoder(checkpoint, opened)
+    with _progress("Comparing the photos") as progress:
+        found = localize_walk(
+            photos, encoder=encoder, gallery=opened, heading=chosen_heading,
+            step_m=STEP_M if step_m is None else step_m, progress=progress,
+        )  # fmt: skip
+    for name, photo in zip(panoramas, found.alone, strict=True):
+        _notes([f"{name.name}: {note}" for note in photo.notes if photo.heading_source == "assumed"])
+    if as_json:
+        print(found.to_json())
+    else:
+        _show_walk(found, [each.name for each in panoramas])
 
 
 @gallery_app.command("build")
@@ -599,6 +636,14 @@ def twin_build(
     print(out)
 
 
+def _named(path: Path, read: Callable[[Path], Read]) -> Read:
+    """What `read` makes of one of several files; what is wrong with it is said with its name."""
+    try:
+        return read(path)
+    except L2LTRError as error:
+        raise type(error)(f"{path.name}: {error}") from error
+
+
 def _heading(text: str) -> float | Literal["exif", "search"]:
     if text == "exif":
         return "exif"
@@ -835,6 +880,27 @@ def _show_localization(result: Localization) -> None:
         table.add_row(
             str(match["rank"]), str(match["place_id"]), f"{match['latitude']:.6f}",
             f"{match['longitude']:.6f}", f"{match['score']:.4f}",
+        )  # fmt: skip
+    Console().print(table)
+
+
+def _show_walk(found: Walk, names: Sequence[str]) -> None:
+    values = found.to_dict()
+    print(
+        f"{len(names)} photos, each at most {found.step_m:g} m from the next, checkpoint {values['checkpoint']}, "
+        f"gallery {values['gallery']}"
+    )
+    if found.in_gallery is not None:
+        print(f"taken in the gallery: {'probably' if found.in_gallery else 'probably not'}")
+    known = any("truth" in photo for photo in values["photos"])
+    heads = ("photo", "latitude", "longitude", "confidence", "alone")
+    table = Table(*heads, *(("error", "error alone") if known else ()), box=None)
+    for name, photo in zip(names, values["photos"], strict=True):
+        estimate = photo["estimate"]
+        errors = [_distance(photo[key]) if key in photo else "" for key in ("error_m", "error_alone_m")]
+        table.add_row(
+            name, f"{estimate['latitude']:.6f}", f"{estimate['longitude']:.6f}", f"{estimate['confidence']:.0%}",
+            f"{photo['alone']['confidence']:.0%}", *(errors if known else ()),
         )  # fmt: skip
     Console().print(table)
 

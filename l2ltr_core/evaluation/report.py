@@ -34,6 +34,7 @@ from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, re
 from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_photos, load_photos, measure
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
+from l2ltr_core.evaluation.walks import measure_walks
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.gallery.agreement import HIDDEN_AGREEMENT, LOOKS_TEMPERATURE, SHORTLIST, SOFTNESS
 from l2ltr_core.inspection import layer_cka, layer_similarity
@@ -227,6 +228,14 @@ def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
     )
 
 
+def _walks(subject: Subject, progress: Progress | None) -> Found:
+    photos = [photo for photo in subject.held_out.queries if photo.location is not None]
+    seen = encode_photos(load_photos(photos, None, progress), subject.encoder)
+    locations = [photo.location for photo in photos if photo.location is not None]
+    calibration = Calibration.of_card(subject.encoder.card.calibration)
+    return Found(measure_walks(seen, locations, subject.gallery, subject.encoder, calibration, SEED))
+
+
 def _unknown_heading(subject: Subject, progress: Progress | None) -> Found:
     photos = spread(subject.held_out.queries, HEADING_PHOTOS)
     random = np.random.default_rng(SEED)
@@ -325,6 +334,7 @@ SECTIONS = {
     "calibration": Section("Calibration", _calibration, ("validation", "held_out")),
     "places": Section("Held-out photos, the city's places", _places),
     "paired": Section("Held-out photos, own tiles", _paired),
+    "walks": Section("Walks of held-out photos", _walks),
     "validation_photos": Section("Validation photos", _validation_photos, ("validation",)),
     "not_in_gallery": Section(
         "Photos from elsewhere", _not_in_gallery, ("validation", "held_out", "elsewhere")
@@ -336,7 +346,7 @@ SECTIONS = {
     "corruptions": Section("Corruptions", _corruptions),
 }
 """In the order in which they are measured; the keys are those of the card's results."""
-CALIBRATED = ("places",)
+CALIBRATED = ("places", "walks")
 """Sections whose numbers hang on the calibration."""
 
 

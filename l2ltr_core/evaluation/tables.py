@@ -14,6 +14,7 @@ from l2ltr_core.evaluation.evaluate import LISTED, REPORTED_DISTANCES_M
 from l2ltr_core.evaluation.held_out import HeldOut
 from l2ltr_core.evaluation.intervals import bootstrap_difference
 from l2ltr_core.evaluation.report import FIELDS_DEG
+from l2ltr_core.evaluation.walks import FARTHEST_M, LENGTHS, NEAREST_M
 from l2ltr_core.model.config import CheckpointCard
 
 NOT_MEASURED = "–"
@@ -44,7 +45,18 @@ def report_tables(cards: Cards, records: Mapping[str, HeldOut | None]) -> list[T
     Only what was measured on a card's own weights counts, and a table without numbers is left out.
     """
     own = [_own(card) for card in cards]
-    makers = (_trained, _places, _heading, _field, _corruptions, _elsewhere, _confidence, _not_here, _layers)
+    makers = (
+        _trained,
+        _places,
+        _walks,
+        _heading,
+        _field,
+        _corruptions,
+        _elsewhere,
+        _confidence,
+        _not_here,
+        _layers,
+    )
     current = {
         card.name: record
         for card in cards
@@ -107,6 +119,31 @@ def _places(cards: Cards) -> Table:
         "bootstrap interval over photos."
     )
     return _table("Held-out photos", about, cards, rows)
+
+
+def _walks(cards: Cards) -> Table:
+    about = (
+        f"Held-out photos as walks, each photo {NEAREST_M:g} to {FARTHEST_M:g} m from the one before: how many of "
+        "them are located to within the circle that is shown, each by itself and all of a walk together; and of how "
+        "many walks every photo. The confidence is that of the photos of a walk, given all of it. Walks share photos, "
+        "so these numbers vary more than as many photos of their own would."
+    )
+    rows: Rows = []
+    for length in LENGTHS:
+        walks = f"{length} photos"
+        rows += [
+            (f"{walks}, {how}, located", _percent("walks", str(length), how, "photos_found"))
+            for how in ("alone", "together")
+        ]
+        rows += [
+            (f"{walks}, {how}, whole walks", _percent("walks", str(length), how, "walks_found"))
+            for how in ("alone", "together")
+        ]
+        median = _number("walks", str(length), "together", "median_error_m", unit=" m")
+        rows.append((f"{walks}, together, median error", median))
+        rows.append((f"{walks}, confidence told", _percent("walks", str(length), "confidence", "mean_told")))
+        rows.append((f"{walks}, calibration error", _percent("walks", str(length), "confidence", "error")))
+    return _table("Walks", about, cards, rows)
 
 
 def _heading(cards: Cards) -> Table:

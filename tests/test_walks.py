@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.gallery import Gallery, build_gallery
+from l2ltr_core.geometry.geodesy import distance_between_m
+from l2ltr_core.imagery import open_imagery
+from l2ltr_core.localization import Candidates, localize
+from l2ltr_core.types import Location, LocationEstimate, Panorama
+from l2ltr_core.walks import MOST_PHOTOS, Walk, estimates_along, localize_walk
+from tests.town import CHIP_M, ColourEncoder, town, write_raster
+
+ENCODER = ColourEncoder()
+SOUTHWARD = [3 * 16 + 2, 7 * 16 + 2, 11 * 16 + 2]
+"""Places of the 16 x 16 grid, 40 m from each to the next."""
+FAR, ANY = 15 * 16 + 15, 15
+TEMPERATURE = 0.02
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    folder = tmp_path_factory.mktemp("walks")
+    raster = write_raster(folder / "town.tif", town())
+    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
+
+
+def photo_of(gallery: Gallery, place_id: int) -> Panorama:
+    """A "panorama" that shows the aerial square itself and carries its position."""
+    place = gallery.location(place_id)
+    return Panorama(gallery.imagery.chip(place, CHIP_M, 64), heading_deg=0.0, location=place)
+
+
+def speaking(**scores: float) -> Candidates:
+    """A photo that says so much for places, `p12=0.5` for place 12, and hardly anything for any other."""
+    scores |= {f"p{ANY}": 0.0}
+    best = sorted(scores, key=lambda name: -scores[name])
+    ids, values = [int(name[1:]) for name in best], [scores[name] for name in best]
+    return Candidates(np.array(ids), np.array(values, np.float32), 1.0)
+
+
+def off_m(gallery: Gallery, place_id: int, estimate: LocationEstimate) -> float:
+    return distance_between_m(gallery.location(place_id), Location(estimate.latitude, estimate.longitude))
+
+
+def test_a_photo_that_could_be_of_two_places_is_of_the_one_that_can_be_walked_to(gallery: Gallery) -> None:
+    first, middle, last = SOUTHWARD
+    unsure = speaking(**{f"p{FAR}": 0.52, f"p{middle}": 0.5})
+    sure = [speaking(**{f"p{place}": 0.6, f"p{FAR}": 0.4}) for place in (first, last)]
+    alone = estimates_along([unsure, unsure], gallery, TEMPERATURE)  # by itself it is the far one
+    assert off_m(gallery, FAR, alone[0]) < 1
+    walked = estimates_along([sure[0], unsure, sure[1]], gallery, TEMPERATURE)
+    for place, estimate in zip(SOUTHWARD, walked, strict=True):
+        assert off_m(gallery, place, estimate) < 1
+        assert estimate.confidence > 0.9
+
+
+def test_what_comes_later_helps_as_much_as_what_came_before(gallery: Gallery) -> None:
+    first, middle, last = SOUTHWARD
+    photos = [
+        speaking(**{f"p{FAR}": 0.51, f"p{first}": 0.5}),
+        speaking(**{f"p{middle}": 0.6, f"p{FAR}": 0.3}),
+        speaking(**{f"p{FAR}": 0.51, f"p{last}": 0.5}),
+    ]
+    there = estimates_along(photos, gallery, TEMPERATURE)
+    back = estimates_along(photos[::-1], gallery, TEMPERATURE)
+    for one, other in zip(there, reversed(back), strict=True):
+        assert astuple(one) == pytest.approx(astuple(other))
+    assert off_m(gallery, first, there[0]) < 1 and off_m(gallery, last, there[2]) < 1
+
+
+def test_a_longer_step_leaves_more_possible(gallery: Gallery) -> None:
+    first, middle, _ = SOUTHWARD
+    photos = [
+        speaking(**{f"p{first}": 0.7, f"p{FAR}": 0.3}),
+        speaking(**{f"p{FAR}": 0.52, f"p{middle}": 0.5}),
+    ]
+    assert off_m(gallery, middle, estimates_along(photos, gallery, TEMPERATURE, step_m=45)[1]) < 1
+    assert off_m(gallery, FAR, estimates_along(photos, gallery, TEMPERATURE, step_m=500)[1]) < 1
+
+
+def test_a_photo_of_another_place_does_not_carry_the_others_away(gallery: Gallery) -> None:
+    first, middle, last = SOUTHWARD
+    stray = speaking(**{f"p{FAR}": 0.95, f"p{middle}": 0.1})
+    sure = [speaking(**{f"p{place}": 0.6, f"p{FAR}": 0.2}) for place in (first, last)]
+    walked = estimates_along([sure[0], stray, sure[1]], gallery, TEMPERATURE)
+    assert [off_m(gallery, *each) < 1 for each in zip((first, FAR, last), walked, strict=True)] == [True] * 3
+
+
+def test_photos_of_a_walk_are_localized_each_alone_and_together(gallery: Gallery) -> None:
+    done: list[tuple[int, int]] = []
+    photos = [photo_of(gallery, place) for place in SOUTHWARD]
+    walk = localize_walk(
+        photos, encoder=ENCODER, gallery=gallery, progress=lambda at, of: done.append((at, of))
+    )
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    assert walk.alone[1].to_dict() == localize(photos[1], encoder=ENCODER, gallery=gallery).to_dict()
+    assert [error is not None and error < 5 for error in walk.errors_m] == [True] * 3
+    assert walk.in_gallery is None  # this encoder was never calibrated
+
+
+@pytest.mark.parametrize(("number", "found"), [(0, "0 photos"), (1, "1 photo was"), (MOST_PHOTOS + 1, "51")])
+def test_a_walk_has_some_photos_but_not_any_number(gallery: Gallery, number: int, found: str) -> None:
+    photos = [photo_of(gallery, SOUTHWARD[0])] * number
+    with pytest.raises(ConfigurationError, match=rf"{found}.*give 2 to 50"):
+        localize_walk(photos, encoder=ENCODER, gallery=gallery)
+
+
+@pytest.mark.parametrize("step_m", [0, -5, float("nan"), float("inf")])
+def test_a_step_is_a_distance(gallery: Gallery, step_m: float) -> None:
+    photos = [photo_of(gallery, place) for place in SOUTHWARD]
+    with pytest.raises(ConfigurationError, match="step is"):
+        localize_walk(photos, encoder=ENCODER, gallery=gallery, step_m=step_m)
+
+
+def test_json_csv_and_geojson_say_the_same(gallery: Gallery) -> None:
+    photos = [photo_of(gallery, place) for place in SOUTHWARD]
+    photos[2] = replace(photos[2], location=None)
+    walk = localize_walk(photos, encoder=ENCODER, gallery=gallery)
+    values = json.loads(walk.to_json())
+    assert values == walk.to_dict()
+    assert (values["gallery"], values["checkpoint"], values["step_m"]) == ("town", "colours", 50.0)
+    assert ["error_m" in photo for photo in values["photos"]] == [True, True, False]
+    rows = list(csv.DictReader(io.StringIO(walk.to_csv())))
+    assert [float(row["latitude"]) for row in rows] == [p["estimate"]["latitude"] for p in values["photos"]]
+    assert [float(row["alone_confidence"]) for row in rows] == [
+        p["alone"]["confidence"] for p in values["photos"]
+    ]
+    line, *points = walk.to_geojson()["features"]
+    assert line["geometry"]["coordinates"] == [
+        [p["estimate"]["longitude"], p["estimate"]["latitude"]] for p in values["photos"]
+    ]
+    kinds = [point["properties"]["kind"] for point in points]
+    assert (kinds.count("estimate"), kinds.count("alone"), kinds.count("truth")) == (3, 3, 2)
+
+
+def test_most_photos_say_whether_a_walk_is_in_the_gallery(gallery: Gallery) -> None:
+    photo = localize(photo_of(gallery, SOUTHWARD[0]), encoder=ENCODER, gallery=gallery)
+    here, away = (replace(photo, least_evidence=photo.evidence + more) for more in (-0.1, 0.1))
+    estimates = (photo.estimate,) * 3
+    assert Walk(50, (here, away, here), estimates).in_gallery is True
+    assert Walk(50, (here, away, away), estimates).in_gallery is False
+    assert Walk(50, (photo, photo, away), estimates).in_gallery is False
+    assert Walk(50, (photo,) * 3, estimates).errors_m == Walk(50, (here,) * 3, estimates).errors_m
