@@ -3,8 +3,8 @@
     python scripts/ablation.py run KIND SEED    one run of `STEPS` steps on warmed-up stems (runs/ablation)
     python scripts/ablation.py table            what the runs measured, written into docs/ablation.md
 
-The stems are those that ship and do not move: a run trains the layers alone, from nothing, without columns and
-without memory, so that what differs is attention or loss. Validation photos judge.
+The stems are those of the shipped checkpoint and do not move: a run trains the layers alone, from nothing, without
+columns and without memory, so that what differs is attention or loss. Validation photos judge.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from build_assets import LESSONS, RUNS, VALIDATION
+from build_assets import LATEST_FOREIGN, LATEST_HELSINKI, RUNS, VALIDATION, City
 
 import l2ltr_core as l2
+from l2ltr_core.assets import ASSETS
 from l2ltr_core.datasets import open_dataset
 from l2ltr_core.inspection import layer_cka, layer_similarity
 from l2ltr_core.training import load_config, train
@@ -35,7 +36,9 @@ KINDS = {
 """Attention and loss; only the first two are compared with each other in words."""
 SEEDS = (1, 2, 3)
 STEPS, PHOTOS = 600, 24
-STEMS, CONFIG = "helsinki-stems-wider", "configs/helsinki-l2ltr.toml"
+STEMS, CONFIG = ASSETS / "checkpoints" / "helsinki-l2ltr.safetensors", "configs/helsinki-l2ltr.toml"
+FOREIGN = {"san-francisco": 4, "astana": 3, "monaco": 2, "all": 2, "quarter": 2, "uniform": 2}
+"""So many cities of each kind, by city or by part: fewer than the checkpoints learned from, for short runs."""
 MEASURES = {
     "validation photos found within 25 m": ("places_recall_within_25m", "{:.1%}"),
     "validation photos paired with their tile": ("paired_recall_at_1", "{:.1%}"),
@@ -48,7 +51,7 @@ MEASURES = {
 
 def run(kind: str, seed: int) -> None:
     """Train, look at the layers on some validation photos, and write it all into one JSON file."""
-    lesson, name = LESSONS[STEMS], f"{kind}-{seed}"
+    name = f"{kind}-{seed}"
     attention, loss = KINDS[kind]
     config = load_config(CONFIG)
     config = replace(
@@ -60,15 +63,22 @@ def run(kind: str, seed: int) -> None:
     )  # fmt: skip
     out = FOLDER / name
     result = train(
-        config, [each.folder for each in lesson.cities], out, (out / "state.pt").exists(),
-        warm_start=RUNS / STEMS / "warmup.safetensors", validation=VALIDATION.folder,
-        cache_dir=RUNS / STEMS / "views",
+        config, [each.folder for each in cities()], out, (out / "state.pt").exists(),
+        warm_start=STEMS, validation=VALIDATION.folder, cache_dir=FOLDER / "views",
     )  # fmt: skip
     if result.finished:
         measured = result.cards[0].results["validation"] | _layers(
             l2.load_encoder(out / f"{name}.safetensors")
         )
         (out / "measured.json").write_text(json.dumps(measured, indent=2) + "\n")
+
+
+def cities() -> list[City]:
+    """What every run learns from; `python scripts/build_assets.py worlds` renders them."""
+    chosen = LATEST_HELSINKI[:4]
+    for kind, count in FOREIGN.items():
+        chosen += [city for city in LATEST_FOREIGN if kind in (city.city, city.part)][:count]
+    return chosen
 
 
 def _layers(encoder: l2.Encoder) -> dict[str, float]:
@@ -95,8 +105,8 @@ def table() -> None:
         "# Self-cross against self-attention", "",
         "The paper takes the keys of each layer from the layer below, and says that this keeps layers from becoming "
         "too alike and finds more. Here both kinds of attention learned from the same photos, on the same warmed-up "
-        f"stems, for {STEPS} steps from several seeds (`scripts/ablation.py`, one core). The mean over the seeds, and "
-        "in brackets the lowest and the highest."
+        f"stems, for {STEPS} steps in {len(cities())} worlds, from several seeds (`scripts/ablation.py`, one core). The mean over "
+        "the seeds, and in brackets the lowest and the highest."
         + (" The last column: self-cross attention under the paper's soft-margin triplet loss." * ("triplet" in found)),
         "",
         f"| | {' | '.join(found)} |", f"| --- |{' --- |' * len(found)}",
