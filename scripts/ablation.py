@@ -105,8 +105,8 @@ def table() -> None:
         "# Self-cross against self-attention", "",
         "The paper takes the keys of each layer from the layer below, and says that this keeps layers from becoming "
         "too alike and finds more. Here both kinds of attention learned from the same photos, on the same warmed-up "
-        f"stems, for {STEPS} steps in {len(cities())} worlds, from several seeds (`scripts/ablation.py`, one core). The mean over "
-        "the seeds, and in brackets the lowest and the highest."
+        f"stems, for {STEPS} steps in {len(cities())} worlds, from several seeds (`scripts/ablation.py`, one core). "
+        "The mean over the seeds, and in brackets the lowest and the highest."
         + (" The last column: self-cross attention under the paper's soft-margin triplet loss." * ("triplet" in found)),
         "",
         f"| | {' | '.join(found)} |", f"| --- |{' --- |' * len(found)}",
