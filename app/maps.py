@@ -13,6 +13,7 @@ from folium.raster_layers import ImageOverlay
 
 from app.figures import ACCENT, ink_on, rank_colour
 from app.offline import BaseImage, leaflet_assets
+from app.words import RIGHT, WRONG, is_found, off_and_sure
 from l2ltr_core.figures.style import TURQUOISE
 from l2ltr_core.geometry.geodesy import (
     MERCATOR_RADIUS_M,
@@ -24,6 +25,7 @@ from l2ltr_core.geometry.geodesy import (
     to_mercator,
 )
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
+from l2ltr_core.walks import Walk
 
 OPENSTREETMAP = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
 OPENSTREETMAP_CREDIT = (
@@ -44,6 +46,8 @@ AROUND_M = 120.0
 """Shown on each side of an answer that is sure."""
 CLOSE_ZOOM = 17
 """Where a hundred metres fill about a third of the map."""
+WALK_ZOOM = 16.25
+"""Farther away the stops of a walk, some 35 m apart, would lie upon one another."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,66 @@ def compared_layer(
     return group
 
 
+def walk_layer(walk: Walk, selected: int | None = None) -> folium.FeatureGroup:
+    """The stops of a walk, numbered, as a line; the true way beneath; and what each photo alone would have said.
+
+    A lone answer is drawn where it lies outside its stop's circle, faint, and tied to its stop by dashes.
+    """
+    group = folium.FeatureGroup(name="Walk")
+    stops = [_at(estimate) for estimate in walk.estimates]
+    way = [_point(photo.truth) for photo in walk.alone if photo.truth]
+    _line(group, way, "#10131a", 20, opacity=0.35)
+    _line(group, way, "#ffffff", 16, opacity=0.8)
+    apart = [
+        (number, _at(photo.estimate), stop)
+        for number, (photo, stop) in enumerate(zip(walk.alone, stops, strict=True), 1)
+        if distance_between_m(_at(photo.estimate), stop) > walk.estimates[number - 1].radius_m
+    ]
+    for number, lone, stop in apart:
+        colour = _lone_colour(walk, number)
+        _line(group, [_point(lone), _point(stop)], "#ffffff", 4, opacity=0.5)
+        _line(group, [_point(lone), _point(stop)], colour, 2, dash_array="2 6", opacity=0.95)
+    _line(group, [_point(stop) for stop in stops], "#10131a", 7)
+    _line(group, [_point(stop) for stop in stops], TURQUOISE, 3.5)
+    for photo in walk.alone:
+        if photo.truth is not None:
+            folium.CircleMarker(
+                _point(photo.truth), radius=4, color="#ffffff", weight=2, fill_color="#10131a", fill_opacity=1,
+                interactive=False,
+            ).add_to(group)  # fmt: skip
+    for number, lone, _ in apart:
+        _lone_pin(walk, number, lone).add_to(group)
+    for number, stop in enumerate(stops, 1):
+        _stop(walk, number, stop, number == selected).add_to(group)
+    return group
+
+
+def walk_overview(walk: Walk, size_px: tuple[int, int] = SIZE_PX) -> MapView:
+    """The whole way, with as many of the lone answers, nearest first, as leave the stops apart."""
+    way = [_at(estimate) for estimate in walk.estimates]
+    way += [
+        photo.truth
+        for photo, error_m in zip(walk.alone, walk.errors_m, strict=True)
+        if photo.truth is not None and error_m is not None and error_m < NEAR_M
+    ]
+    view = view_of(way, size_px)
+    middle = Location(*view.center)
+    for lone in sorted(
+        (_at(photo.estimate) for photo in walk.alone), key=lambda each: distance_between_m(middle, each)
+    ):
+        wider = view_of([*way, lone], size_px)
+        if wider.zoom < min(view.zoom, WALK_ZOOM):
+            break
+        way, view = [*way, lone], wider
+    return view
+
+
+def clicked_photo(tooltip: str | None) -> int | None:
+    """The number of the photo whose stop or lone answer the map reports, None for anything else."""
+    found = re.match(r"\s*Photo (\d+)\b", tooltip or "")
+    return int(found.group(1)) if found else None
+
+
 def clicked_rank(tooltip: str | None) -> int | None:
     """The rank of the pin whose tooltip the map reports, None for anything that is not a pin."""
     found = re.match(r"\s*Place (\d+)\b", tooltip or "")
@@ -306,6 +370,69 @@ def _pin(match: Match, ranks: int, selected: bool, note: str) -> folium.Marker:
         tooltip=escape(f"Place {match.rank}" + (f" · {note}" if note else "")),
         z_index_offset=1000 if selected else 100 - match.rank,
     )
+
+
+def _line(
+    group: folium.FeatureGroup,
+    points: Sequence[tuple[float, float]],
+    colour: str,
+    weight: float,
+    **rest: object,
+) -> None:
+    if len(points) > 1:
+        folium.PolyLine(points, color=colour, weight=weight, interactive=False, **rest).add_to(group)
+
+
+def _stop(walk: Walk, number: int, place: Location, selected: bool) -> folium.Marker:
+    colour = rank_colour(number, len(walk.estimates))
+    size = 32 if selected else 24 if len(walk.estimates) <= 20 else 20
+    missed = not is_found(walk.estimates[number - 1].confidence, walk.errors_m[number - 1])
+    ring = "box-shadow:0 0 0 3px #fff,0 0 0 6px #10131a;" if selected else "box-shadow:0 1px 4px #000a;"
+    html = (
+        f'<div class="stop{" selected" if selected else ""}" data-photo="{number}" style="width:{size}px;'
+        f"height:{size}px;border-radius:50%;background:{colour};border:2.5px solid {WRONG if missed else '#fff'};{ring}"
+        f"box-sizing:border-box;font:700 {size * 0.46:.0f}px/{size - 5}px system-ui,sans-serif;text-align:center;"
+        f'color:{ink_on(colour)}">{number}</div>'
+    )
+    estimate, error_m = walk.estimates[number - 1], walk.errors_m[number - 1]
+    return folium.Marker(
+        _point(place),
+        icon=folium.DivIcon(
+            html=html, icon_size=(size, size), icon_anchor=(size // 2, size // 2), class_name="l2ltr-stop"
+        ),
+        tooltip=escape(f"Photo {number} with the walk: {off_and_sure(estimate.confidence, error_m)}"),
+        z_index_offset=1000 if selected else 200 - number,
+    )
+
+
+def _lone_pin(walk: Walk, number: int, place: Location) -> folium.Marker:
+    photo, colour = walk.alone[number - 1], _lone_colour(walk, number)
+    html = (
+        f'<div class="lone" data-photo="{number}" style="width:20px;height:20px;border-radius:50%;background:#fff;'
+        f"opacity:0.85;border:2px solid {colour};box-sizing:border-box;font:700 11px/16px system-ui,sans-serif;"
+        f'text-align:center;color:{colour}">{number}</div>'
+    )
+    return folium.Marker(
+        _point(place),
+        icon=folium.DivIcon(html=html, icon_size=(20, 20), icon_anchor=(10, 10), class_name="l2ltr-lone"),
+        tooltip=escape(f"Photo {number} alone: {off_and_sure(photo.estimate.confidence, photo.error_m)}"),
+        z_index_offset=-number,
+    )
+
+
+def _lone_colour(walk: Walk, number: int) -> str:
+    photo = walk.alone[number - 1]
+    if photo.error_m is None:
+        return "#495057"
+    return RIGHT if is_found(photo.estimate.confidence, photo.error_m) else WRONG
+
+
+def _at(estimate: LocationEstimate) -> Location:
+    return Location(estimate.latitude, estimate.longitude)
+
+
+def _point(place: Location) -> tuple[float, float]:
+    return place.latitude, place.longitude
 
 
 def _truth(place: Location) -> folium.Marker:

@@ -49,11 +49,15 @@ class Store:
             self._values.clear()
 
     def keeps(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorates a function of hashable arguments: its results are kept here, shared and closed to changes."""
+        """Decorates a function of hashable arguments: its results are kept here, shared and closed to changes.
+
+        A callback given by name as `progress` changes no result, and so is no part of what one is found by.
+        """
 
         @wraps(function)
         def kept(*args: P.args, **kwargs: P.kwargs) -> R:
-            key = hashkey(function.__qualname__, *args, **cast(dict[str, Hashable], kwargs))
+            named = {name: value for name, value in kwargs.items() if name != "progress"}
+            key = hashkey(function.__qualname__, *args, **cast(dict[str, Hashable], named))
             found = self.get(key, self)
             if found is self:
                 found = close(function(*args, **kwargs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import re
 import threading
@@ -44,7 +45,8 @@ from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.training.warmup import positions_before_and_after
-from l2ltr_core.types import RGB, Bounds, Location, Match, Panorama
+from l2ltr_core.types import RGB, Bounds, Location, Match, Panorama, Progress
+from l2ltr_core.walks import Walk, localize_walk
 
 PHOTOS_BYTES = 256 << 20
 """Of decoded photos in memory; one has at most about 25 MB."""
@@ -56,10 +58,14 @@ RANKED = 1000
 POLAR_PX = (160, 640)
 TILE_PX = 480
 LOOK_AROUND_PX = 3072
+FILES_BYTES = 512 << 20
+"""Of photo files of walks, as they were given: decoded, fifty would not fit."""
+GLANCE_PX = (480, 144)
 Place = int | Location
 """A place of a gallery by its number, or any other by where it lies."""
 results = Store(RESULTS_BYTES)
 photos = Store(PHOTOS_BYTES)
+files = Store(FILES_BYTES)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,24 @@ class Sample:
     file: str
     title: str
     note: str = ""
+
+
+@dataclass(frozen=True)
+class SampleWalk:
+    """Photos of one walk that come with the product, in their order."""
+
+    folder: str
+    title: str
+    note: str
+    photos: tuple[Photo, ...]
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A photo of a walk at a glance: the band about its horizon as JPEG, and what to know of how it was read."""
+
+    strip: bytes
+    notes: tuple[str, ...]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the checkpoint …")
@@ -121,6 +145,34 @@ def samples() -> list[Sample]:
     ]
 
 
+@st.cache_data
+def sample_walks() -> list[SampleWalk]:
+    """The walks that come with the product, in the order of their list; one needs two photos."""
+    folder = assets.ASSETS / "samples"
+    if not (folder / "walks.json").exists():
+        return []
+    walks = [
+        SampleWalk(
+            each["folder"],
+            each["title"],
+            each.get("note", ""),
+            _photos_of_walk(each["folder"], each["title"]),
+        )
+        for each in json.loads((folder / "walks.json").read_text())
+    ]
+    return [walk for walk in walks if len(walk.photos) > 1]
+
+
+def _photos_of_walk(folder: str, title: str) -> tuple[Photo, ...]:
+    """1.jpg, 2.jpg and so on, up to the first that is missing."""
+    numbered = ((number, f"{folder}/{number}.jpg") for number in itertools.count(1))
+    there = itertools.takewhile(lambda each: (assets.ASSETS / "samples" / each[1]).exists(), numbered)
+    return tuple(
+        Photo(_key((assets.ASSETS / "samples" / file).read_bytes()), f"{title}, photo {number}", file)
+        for number, file in there
+    )
+
+
 @results.keeps
 def sample_thumbnail(file: str, width_px: int = 192) -> bytes:
     """A JPEG of the middle band of a sample."""
@@ -133,21 +185,56 @@ def sample_thumbnail(file: str, width_px: int = 192) -> bytes:
 
 def read_upload(data: bytes, title: str) -> Photo:
     """Decode a photo and keep it. Raises ImageError or MetadataError in one sentence."""
-    key = hashlib.sha256(data).hexdigest()[:16]
+    key = _key(data)
     if photos.get(key) is None:
         photos.put(key, load_panorama(data))
     return Photo(key, title)
 
 
+def read_walk_upload(data: bytes, title: str) -> Photo:
+    """Look at a photo of a walk and keep its file. Raises ImageError or MetadataError in one sentence."""
+    photo = Photo(_key(data), title)
+    files.put(photo.key, data)
+    glance(photo)
+    return photo
+
+
+@results.keeps
+def glance(photo: Photo) -> Glance:
+    """A photo of a walk at a glance. Raises what `load_panorama` raises, and ImageError as `panorama` does."""
+    seen = load_panorama(_file(photo))
+    height = len(seen.pixels)
+    whole = seen.top_deg - seen.bottom_deg > 120
+    band = seen.pixels[height // 5 : height - height // 5] if whole else seen.pixels
+    return Glance(_jpeg(Image.fromarray(band).resize(GLANCE_PX, Image.Resampling.LANCZOS)), seen.notes)
+
+
+def _file(photo: Photo) -> Path | bytes:
+    """What was read as this photo: a sample's file, or a visitor's as long as it is kept."""
+    if photo.sample is not None:
+        return assets.ASSETS / "samples" / photo.sample
+    if (data := files.get(photo.key)) is None:
+        raise ImageError(f"The photo {photo.title!r} is no longer in memory; upload it again.")
+    return data
+
+
+def _key(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
 def read_sample(file: str) -> Photo:
-    """A sample, or a held-out photo (DATASET/NAME), as the visitor's photo. Raises ImageError for any other name."""
-    if "/" in file:
+    """A sample, one photo of a sample walk (FOLDER/1.jpg) or a held-out photo (DATASET/NAME), as the visitor's photo.
+
+    Raises ImageError for any other name.
+    """
+    listed = {sample.file: sample.title for sample in samples()}
+    listed |= {photo.sample: photo.title for walk in sample_walks() for photo in walk.photos if photo.sample}
+    if "/" in file and file not in listed:
         photo = read_upload(held_out_photo(*file.split("/", 1)).read_bytes(), file)
         return Photo(photo.key, photo.title, sample=file)
-    listed = {sample.file: sample for sample in samples()}
     if file not in listed:
         raise ImageError(f"There is no sample {file!r}; pick one from the list.")
-    photo = read_upload((assets.ASSETS / "samples" / file).read_bytes(), listed[file].title)
+    photo = read_upload((assets.ASSETS / "samples" / file).read_bytes(), listed[file])
     return Photo(photo.key, photo.title, sample=file)
 
 
@@ -158,7 +245,8 @@ def panorama(photo: Photo) -> Panorama:
         read_sample(photo.sample)
         found = photos.get(photo.key)
     if found is None:
-        raise ImageError(f"The photo {photo.title!r} is no longer in memory; upload it again.")
+        found = load_panorama(_file(photo))
+        photos.put(photo.key, found)
     return found
 
 
@@ -174,6 +262,33 @@ def localized(
         return localize(
             panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading,
             apart_m=0.0 if neighbours else ESTIMATE_RADIUS_M,
+        )  # fmt: skip
+
+
+def walked(
+    photos: tuple[Photo, ...],
+    gallery_name: str,
+    checkpoint: str,
+    heading: Heading,
+    step_m: float,
+    progress: Progress,
+) -> Walk:
+    """Where the photos of a walk were taken, together and alone; compared once, whatever the step.
+
+    Raises what `localize_walk` raises.
+    """
+    compared = _compared(photos, gallery_name, checkpoint, heading, progress=progress)
+    return compared.with_step(step_m, gallery(gallery_name))
+
+
+@results.keeps
+def _compared(
+    photos: tuple[Photo, ...], gallery_name: str, checkpoint: str, heading: Heading, *, progress: Progress
+) -> Walk:
+    with inference():
+        return localize_walk(
+            [_file(photo) for photo in photos], encoder=encoder(checkpoint), gallery=gallery(gallery_name),
+            heading=heading, progress=progress,
         )  # fmt: skip
 
 
@@ -385,10 +500,11 @@ def tile_jpeg(gallery_name: str, place_id: int, size_px: int) -> bytes:
 
 
 @results.keeps
-def place_tile_png(gallery_name: str, place_id: int, heading_deg: float, size_px: int) -> bytes:
+def place_tile_png(gallery_name: str, place: Place, heading_deg: float, size_px: int) -> bytes:
     """The drawn aerial square of a place, with scale, north and the camera's direction."""
     chosen = gallery(gallery_name)
-    square = chosen.chip(place_id, size_px)
+    where = place if isinstance(place, Location) else chosen.location(place)
+    square = chosen.imagery.chip(where, chosen.manifest.chip_m, size_px)
     return figures.to_png(figures.place_tile(square, chosen.manifest.chip_m, heading_deg))
 
 

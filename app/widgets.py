@@ -191,6 +191,19 @@ def place_button(rank: int, label: str, picture: bytes, selected: bool, on_click
     )
 
 
+def walk_button(
+    number: int, photos: int, label: str, picture: bytes, selected: bool, on_click: Callable[[], None]
+) -> None:
+    """One row of a walk: the photo, its number in the colour of its stop, and what the label says."""
+    key = f"walk_photo_{number}"
+    st.button(label, key=key, width="stretch", on_click=on_click)
+    colour = figures.rank_colour(number, photos)
+    st.html(
+        _picture_button(key, picture, selected)
+        + f"<style>.st-key-{key} strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
+    )
+
+
 def figure_downloads(
     figure: Figure | Callable[[], Figure], numbers: pd.DataFrame, name: str, label: str = "Download"
 ) -> None:

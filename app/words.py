@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from l2ltr_core.evaluation import CORRECT_WITHIN_M
+
 PROBABLY = 0.6
 """From this confidence on a place counts as found."""
+RIGHT, WRONG = "#0b7285", "#b4412f"
 
 
 def metres(distance: float) -> str:
@@ -11,12 +16,34 @@ def metres(distance: float) -> str:
     return f"{distance / 1000:,.1f} km" if distance >= 1000 else f"{distance:.0f} m"
 
 
+def is_found(confidence: float, error_m: float | None) -> bool:
+    """Whether a photo counts as found: by where it was truly taken, else by how sure the answer is."""
+    return confidence >= PROBABLY if error_m is None else error_m <= CORRECT_WITHIN_M
+
+
+def off_and_sure(confidence: float, error_m: float | None) -> str:
+    """An answer in a few words: 6 m off · 98% sure."""
+    sure = f"{confidence:.0%} sure"
+    return sure if error_m is None else f"{metres(error_m)} off · {sure}"
+
+
+def in_order(name: str) -> list[tuple[int, str]]:
+    """What to sort file names by, so that 2.jpg comes before 10.jpg."""
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
+
+
+def numbers(which: list[int]) -> str:
+    """Numbers as in a sentence: 1, 3 and 4."""
+    *first, last = map(str, which)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def confidence(value: float) -> tuple[str, str]:
     """A confidence in [0, 1] as a plain sentence, and its colour."""
     if value >= 0.85:
-        return "Found: almost certainly here", "#0b7285"
+        return "Found: almost certainly here", RIGHT
     if value >= PROBABLY:
-        return "Found: probably here", "#0b7285"
+        return "Found: probably here", RIGHT
     if value >= 0.3:
         return "Perhaps here: compare the list", "#b7791f"
-    return "Not sure: the best places disagree", "#b4412f"
+    return "Not sure: the best places disagree", WRONG

@@ -50,6 +50,11 @@ def show() -> None:
         _verdict(found)
         for doubt in _doubts(panorama, found):
             st.warning(doubt, icon=":material/help:")
+        if found.estimate.confidence < PROBABLY or found.in_gallery is False:
+            st.page_link(
+                "views/walk.py", label="Several photos of the same walk find each other",
+                icon=":material/directions_walk:",
+            )  # fmt: skip
         with st.container(horizontal=True, gap="small"):
             if st.button("Look around", key="look", icon=":material/360:", help="See the photo from within."):
                 _look_around(photo, panorama, found.heading_deg)

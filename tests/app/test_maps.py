@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 
 import folium
+import numpy as np
 import pytest
 from folium.raster_layers import ImageOverlay
 
 from app import maps
 from app.offline import BaseImage
 from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, offset, to_mercator
+from l2ltr_core.localization import Localization
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
+from l2ltr_core.walks import Walk
 
 PLACE = Location(60.17, 24.94)
 CITY = Bounds(24.90, 60.15, 25.00, 60.20)
@@ -148,3 +152,104 @@ def test_the_line_of_sight_on_the_map_goes_from_the_tiles_centre_to_its_edge() -
     assert end[0] == pytest.approx(60.17)
     assert distance_m(*start, *end) == pytest.approx(40, rel=1e-3)
     assert end[1] > start[1]
+
+
+def walk(alone_m: list[float], together_m: list[float], known: bool = True) -> Walk:
+    """Photos 40 m apart to the east, each put so many metres north of its place alone, and with the others."""
+    alone, estimates = [], []
+    for number, (lone, fused) in enumerate(zip(alone_m, together_m, strict=True)):
+        truth = offset(PLACE, 40.0 * number, 0)
+        put = [offset(truth, 0, off_m) for off_m in (lone, fused)]
+        by_itself, together = (LocationEstimate(p.latitude, p.longitude, 25.0, 0.7) for p in put)
+        view = np.zeros((1, 1, 3), np.uint8)
+        alone.append(
+            Localization("g", "c", 0.0, "exif", by_itself, (), truth if known else None, view, 1.0),
+        )
+        estimates.append(together)
+    return Walk(50.0, tuple(alone), tuple(estimates))
+
+
+def markers(group: folium.FeatureGroup, kind: str) -> dict[int, folium.Marker]:
+    """The pins of a kind, by the number of their photo."""
+    found = {}
+    for child in group._children.values():
+        icon = getattr(child, "icon", None)
+        if icon is not None and icon.options["class_name"] == kind:
+            found[int(re.findall(r'data-photo="(\d+)"', icon.options["html"])[0])] = child
+    return found
+
+
+def lines(group: folium.FeatureGroup, colour: str) -> list[folium.PolyLine]:
+    drawn = [child for child in group._children.values() if isinstance(child, folium.PolyLine)]
+    return [line for line in drawn if line.options["color"] == colour]
+
+
+def test_every_stop_of_a_walk_is_numbered_along_one_line() -> None:
+    stops = markers(maps.walk_layer(walk([0, 300, 0], [5, 5, 5]), 2), "l2ltr-stop")
+    assert list(stops) == [1, 2, 3]
+    assert [number for number, stop in stops.items() if "stop selected" in stop.icon.options["html"]] == [2]
+    (line,) = lines(maps.walk_layer(walk([0, 300, 0], [5, 5, 5])), maps.TURQUOISE)
+    assert line.locations == [pytest.approx(stop.location) for stop in stops.values()]
+
+
+def test_a_lone_answer_is_drawn_and_tied_to_its_stop_only_where_it_lies_elsewhere() -> None:
+    group = maps.walk_layer(walk([0, 300, 20], [5, 5, 5]))
+    lone = markers(group, "l2ltr-lone")
+    assert list(lone) == [2]
+    (dashes,) = lines(group, maps.WRONG)
+    stop = markers(group, "l2ltr-stop")[2]
+    assert dashes.locations == [pytest.approx(lone[2].location), pytest.approx(stop.location)]
+
+
+def test_a_lone_answer_is_red_where_it_is_known_to_be_wrong() -> None:
+    def pin(shown: Walk) -> str:
+        return markers(maps.walk_layer(shown), "l2ltr-lone")[2].icon.options["html"]
+
+    assert maps.WRONG in pin(walk([0, 300, 0], [5, 5, 5]))
+    assert maps.WRONG not in pin(walk([0, 3, 0], [5, 300, 5]))  # the walk has led it astray
+    assert maps.WRONG not in pin(walk([0, 300, 0], [5, 5, 5], known=False))
+
+
+def test_a_stop_that_is_known_to_be_wrong_has_a_red_rim() -> None:
+    stops = markers(maps.walk_layer(walk([0, 0, 0], [5, 300, 5])), "l2ltr-stop")
+    assert [number for number, stop in stops.items() if maps.WRONG in stop.icon.options["html"]] == [2]
+
+
+def test_the_true_way_is_drawn_only_where_it_is_known() -> None:
+    def dots(shown: Walk) -> int:
+        children = maps.walk_layer(shown)._children.values()
+        return sum(isinstance(child, folium.CircleMarker) for child in children)
+
+    assert dots(walk([0, 0], [0, 0])) == 2
+    assert dots(walk([0, 0], [0, 0], known=False)) == 0
+
+
+def test_a_walk_is_seen_whole_and_never_from_so_far_that_its_stops_melt() -> None:
+    near = maps.walk_overview(walk([0, 250, 0], [0, 0, 0]))
+    assert near.zoom < maps.walk_overview(walk([0, 0, 0], [0, 0, 0])).zoom
+    far = maps.walk_overview(walk([0, 3000, 0], [0, 0, 0]))
+    assert far == maps.walk_overview(walk([0, 0, 0], [0, 0, 0]))
+    assert near.zoom >= maps.WALK_ZOOM
+
+
+@pytest.mark.parametrize(
+    ("tooltip", "number"),
+    [
+        ("Photo 7 with the walk: 6 m off", 7),
+        (" Photo 12 alone: 575 m off", 12),
+        ("True position", None),
+        (None, None),
+    ],
+)
+def test_a_click_on_a_walks_map_is_read_from_the_tooltip(tooltip: str | None, number: int | None) -> None:
+    assert maps.clicked_photo(tooltip) == number
+
+
+def test_the_tooltip_of_every_pin_of_a_walk_names_its_photo() -> None:
+    group = maps.walk_layer(walk([0, 300, 0], [5, 5, 5]))
+    for kind in ("l2ltr-stop", "l2ltr-lone"):
+        for number, marker in markers(group, kind).items():
+            (told,) = [
+                each.text for each in marker._children.values() if isinstance(each, folium.map.Tooltip)
+            ]
+            assert maps.clicked_photo(told) == number

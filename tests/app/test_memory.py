@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,19 @@ def test_a_result_is_computed_once_and_closed_to_changes() -> None:
     assert calls == ["a", "no a", "a"]
     store.clear()
     assert store.bytes_kept == 0 and heat("a")[0] is not first
+
+
+def test_progress_is_told_of_a_first_result_only_and_does_not_make_it_another() -> None:
+    told: list[str] = []
+
+    @Store(1_000).keeps
+    def doubled(number: int, *, progress: Callable[[str], None]) -> int:
+        progress(f"doubling {number}")
+        return 2 * number
+
+    assert doubled(1, progress=told.append) == doubled(1, progress=lambda _: told.append("again")) == 2
+    assert doubled(2, progress=told.append) == 4
+    assert told == ["doubling 1", "doubling 2"]
 
 
 def test_the_size_of_a_value_is_that_of_its_arrays_and_texts() -> None:

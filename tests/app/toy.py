@@ -1,4 +1,4 @@
-"""A toy product to open the app on: a coloured town, a checkpoint with random weights, three panoramas."""
+"""A toy product to open the app on: a coloured town, two checkpoints with random weights, a few panoramas."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ PIXEL_M = 1.0
 GALLERY = "toyville"
 CHECKPOINTS = ("toy-a", "toy-b")
 HEADINGS_DEG = (75.0, 210.0)
+WALK = "stroll"
+WALK_PHOTOS = 3
 
 
 def build(assets: Path) -> Path:
@@ -125,6 +127,24 @@ def _write_samples(folder: Path) -> None:
         )
         listed.append({"file": f"street-{number}.jpg", "title": f"Street {number}", "note": "A test drew it"})
     (folder / "samples.json").write_text(json.dumps(listed))
+    write_walk(folder, WALK, "A stroll", WALK_PHOTOS)
+
+
+def write_walk(folder: Path, name: str, title: str, photos: int) -> None:
+    """A walk to the east, 40 m a photo, as the only one among the samples."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    x, y = to_mercator(CENTRE.latitude, CENTRE.longitude)
+    step = 40 * mercator_units_per_m(CENTRE.latitude)
+    for number in range(photos):
+        latitude, longitude = from_mercator(x + step * number, y)
+        write_panorama(
+            folder / name / f"{number + 1}.jpg",
+            panorama(20 + number),
+            location=Location(latitude, longitude),
+            heading_deg=90.0,
+        )
+    listed = [{"folder": name, "title": title, "note": "A test drew it"}]
+    (folder / "walks.json").write_text(json.dumps(listed))
 
 
 if __name__ == "__main__":

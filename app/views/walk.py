@@ -1,0 +1,388 @@
+"""Walk: several photos of one walk, localized together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import streamlit as st
+from streamlit_folium import st_folium
+
+from app import figures, maps, resources, state, widgets
+from app.building import offer_to_build
+from app.words import RIGHT, WRONG, in_order, is_found, numbers, off_and_sure
+from l2ltr_core.errors import L2LTRError
+from l2ltr_core.evaluation import CORRECT_WITHIN_M
+from l2ltr_core.geometry.geodesy import distance_between_m
+from l2ltr_core.types import Location, LocationEstimate
+from l2ltr_core.walks import MOST_PHOTOS, STEP_M, Walk
+
+MAP = "walk_map"
+MAP_HEIGHT_PX = 560
+ROWS_AT_ONCE = 8
+"""As many as stand beside the map; a longer list scrolls."""
+TILE_PX = 420
+STEPS_M = (10, 200)
+HEADING_WAYS: list[Literal["exif", "search"]] = ["exif", "search"]
+OWN = "own"
+"""The walk of the visitor's photos, beside the sample walks' folders."""
+_OWN_PHOTOS = "own_walk"
+_FAULTS = "walk_faults"
+_STOP = "walk_stop"
+
+
+def show() -> None:
+    """Photos, what they find alone and together, map, one row a photo."""
+    name = state.setting(state.GALLERY) or ""
+    gallery = resources.gallery(name)
+    st.title("Where did this walk lead?")
+    st.html(
+        "<p class='lead'>A street can look like a hundred others. Photos taken one after the other help each other: "
+        "only places a few steps apart can all be right.</p>"
+    )
+    photos, note, heading, step_m = _inputs()
+    if len(photos) < 2:
+        _how_to_begin(photos)
+        return
+    card = resources.card(state.setting(state.CHECKPOINT) or "")
+    if not gallery.has_index(card):
+        offer_to_build(gallery, card)
+        return
+    walk = _compared(photos, name, card.name, heading, step_m)
+    _headline(walk, note)
+    _doubts(photos, walk, name)
+    _explore(photos, walk, name)
+
+
+def _inputs() -> tuple[tuple[state.Photo, ...], str, state.Heading, float]:
+    """Which photos and what they are, how they are turned, and how far one is from the next."""
+    chosen, upload = st.columns([11, 6], gap="medium")
+    with upload:
+        st.file_uploader(
+            "Your own walk: 2 to 50 panoramas, in the order of their file names",
+            key="walk_files",
+            accept_multiple_files=True,
+            type=["jpg", "jpeg", "png", "webp", "tif", "tiff"],
+            on_change=_take_files,
+        )
+    with chosen:
+        photos, note = _chosen_photos()
+        step, turned = st.columns([4, 5], gap="medium")
+        step_m = step.slider(
+            "From one photo to the next, at most", *STEPS_M, round(STEP_M), 5, format="%d m", key="step",
+            bind="query-params",
+            help="The longer the step, the more ways are possible; too short a one tears the walk apart.",
+        )  # fmt: skip
+        heading = turned.radio(
+            "Heading", HEADING_WAYS, format_func=widgets.HEADING_WAYS.__getitem__, key="turn", horizontal=True,
+            bind="query-params",
+            help="Most 360° cameras write into the file which way the photo looks. A search tries 32 directions of "
+            "each photo, which takes a few seconds for each.",
+        )  # fmt: skip
+    for fault in st.session_state.get(_FAULTS, ()):
+        st.error(fault, icon=":material/broken_image:")
+    return photos, note, heading, step_m
+
+
+def _chosen_photos() -> tuple[tuple[state.Photo, ...], str]:
+    """Of the visitor's own walk, which comes first once there is one, or of a sample walk."""
+    walks = {walk.folder: (walk.title, walk.note, walk.photos) for walk in resources.sample_walks()}
+    own = st.session_state.get(_OWN_PHOTOS, ())
+    if own:
+        walks = {OWN: ("Your own photos", "", own), **walks}
+    if not walks:
+        return (), ""
+    folder = st.radio(
+        "Walk", list(walks), format_func=lambda each: walks[each][0], key="walk", horizontal=True,
+        bind="query-params",
+    )  # fmt: skip
+    _, note, photos = walks[folder]
+    return photos, note
+
+
+def _take_files() -> None:
+    """What was dropped becomes the visitor's walk; what is no photo is named and left out."""
+    given = sorted(st.session_state["walk_files"], key=lambda file: in_order(file.name))
+    photos, faults = [], []
+    for file in given:
+        try:
+            photos.append(resources.read_walk_upload(file.getvalue(), file.name))
+        except L2LTRError as error:
+            faults.append(f"{file.name}: {error}")
+    if len(photos) > MOST_PHOTOS:
+        faults.append(f"There are {len(photos)} photos; the first {MOST_PHOTOS} are used.")
+    st.session_state[_OWN_PHOTOS], st.session_state[_FAULTS] = tuple(photos[:MOST_PHOTOS]), faults
+    if photos:
+        st.session_state["walk"] = OWN
+
+
+def _how_to_begin(photos: Sequence[state.Photo]) -> None:
+    if photos:
+        st.info(
+            f"{photos[0].title} is one photo; a walk needs a second. Drop both together, or add one.",
+            icon=":material/add_photo_alternate:",
+        )
+        return
+    st.info(
+        "Drop two or more 360° panoramas of one walk above to begin; their file names say in which order they were "
+        "taken.",
+        icon=":material/add_photo_alternate:",
+    )
+
+
+def _compared(
+    photos: tuple[state.Photo, ...], gallery_name: str, checkpoint: str, heading: state.Heading, step_m: float
+) -> Walk:
+    shown = st.empty()
+
+    def progress(done: int, total: int) -> None:
+        shown.progress(done / total, f"{done} of {total} photos compared with every place")
+
+    with st.spinner("Comparing the photos with every place …"):
+        walk = resources.walked(photos, gallery_name, checkpoint, heading, step_m, progress)
+    shown.empty()
+    return walk
+
+
+def _headline(walk: Walk, note: str) -> None:
+    """How many photos are found alone, and how many together."""
+    alone = [is_found(photo.estimate.confidence, photo.error_m) for photo in walk.alone]
+    together = [is_found(*each) for each in _together(walk)]
+    known = [error_m is not None for error_m in walk.errors_m]
+    word = "found" if all(known) else "sure" if not any(known) else "found or sure"
+    st.html(
+        "<div class='gain'>"
+        + _count("Each photo alone", alone, word)
+        + "<div class='arrow' aria-hidden='true'>→</div>"
+        + _count("All photos together", together, word)
+        + "</div>"
+    )
+    told = f"Found: within {CORRECT_WITHIN_M:g} m of the true position, which the photos carry."
+    if not all(known):
+        told = (
+            "Sure: the answer has a confidence of 60% and more"
+            + ("; found: where a photo carries its true position, within 25 m of it." if any(known) else ".")
+            + " These photos do not say where they were taken."
+        )
+    st.caption(f"{note}. {told}" if note else told)
+
+
+def _count(title: str, good: Sequence[bool], word: str) -> str:
+    marks = "".join(
+        f"<i class='{'good' if each else 'bad'}'>{number}</i>" for number, each in enumerate(good, 1)
+    )
+    missed = [number for number, each in enumerate(good, 1) if not each]
+    said = f"not {word}: {numbers(missed)}" if missed else f"all {word}"
+    colour = RIGHT if not missed else WRONG
+    return (
+        f"<div class='count' style='--verdict:{colour}'><div class='small'>{title}</div>"
+        f"<div class='big'>{sum(good)} of {len(good)} {word}</div>"
+        f"<div class='marks' role='img' aria-label='{said}'>{marks}</div></div>"
+    )
+
+
+def _doubts(photos: Sequence[state.Photo], walk: Walk, gallery_name: str) -> None:
+    """What to know of the photos, and what speaks against the answer."""
+    truths = [photo.truth for photo in walk.alone if photo.truth is not None]
+    bounds = resources.base_image(gallery_name).bounds
+    if truths and not any(bounds.contains(truth) for truth in truths):
+        st.warning(
+            f"The photos' own positions lie outside the map of {gallery_name.title()}, so every answer is wrong.",
+            icon=":material/help:",
+        )
+    elif walk.in_gallery is False:
+        st.warning(
+            f"Most of these photos were probably not taken in {gallery_name.title()}.", icon=":material/help:"
+        )
+    assumed = [n for n, photo in enumerate(walk.alone, 1) if photo.heading_source == "assumed"]
+    if assumed:
+        one = len(assumed) == 1
+        st.warning(
+            f"Photo{'s' * (not one)} {numbers(assumed)} {'does' if one else 'do'} not say which way "
+            f"{'it looks, so its' if one else 'they look, so their'} centre was taken for north. "
+            "Choose *Search for it*.",
+            icon=":material/explore_off:",
+        )
+    noted: dict[str, list[int]] = {}
+    for number, photo in enumerate(photos, 1):
+        for note in resources.glance(photo).notes:
+            noted.setdefault(note, []).append(number)
+    for note, which in noted.items():
+        st.caption(f":material/info: Photo{'s' * (len(which) > 1)} {numbers(which)}: {note}")
+
+
+@st.fragment
+def _explore(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None:
+    """The map and the photos, linked both ways; the rest of the page stays as it is."""
+    with widgets.errors_shown():
+        map_column, list_column = st.columns([7, 5], gap="small")
+        with list_column:
+            _rows(photos, walk)
+        with map_column:
+            _map(photos, walk, gallery_name)
+        _selected(photos, walk, gallery_name)
+
+
+def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None:
+    image = resources.base_image(gallery_name)
+    overview = maps.kept_inside(maps.walk_overview(walk), image.bounds)
+    view = state.map_view(_of(photos, walk), overview)
+    st_folium(
+        maps.base_map(image, maps.whole(image.bounds), widgets.look().paper),
+        key=MAP,
+        height=MAP_HEIGHT_PX,
+        use_container_width=True,
+        center=view.center,
+        zoom=view.zoom,
+        feature_group_to_add=maps.walk_layer(walk, _stop(photos, walk)),
+        on_change=partial(_take_click, photos),
+        returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"],
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _legend(walk)
+        st.button(
+            "Whole walk", icon=":material/zoom_out_map:", type="tertiary", key="whole",
+            on_click=partial(state.set_map_view, _of(photos, walk), overview),
+        )  # fmt: skip
+        _downloads(walk)
+
+
+def _legend(walk: Walk) -> None:
+    first, last = figures.rank_colour(1), figures.rank_colour(10)
+    known = any(photo.truth for photo in walk.alone)
+    st.html(
+        f"<div class='legend'><span><i style='background:linear-gradient(90deg,{first},{last})'></i>the walk that was "
+        "found, first to last photo</span>"
+        f"<span><i style='background:#fff;border:2px solid {WRONG if known else '#495057'}'></i>what a photo alone "
+        "says, where that is elsewhere</span>"
+        + ("<span><i class='way'></i>the true way</span>" if known else "")
+        + "</div>"
+    )
+
+
+def _take_click(photos: tuple[state.Photo, ...]) -> None:
+    """A click on a pin selects its photo; the map stays where the visitor has it."""
+    clicked = maps.clicked_photo((st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
+    if clicked is not None and clicked <= len(photos):
+        st.session_state[_STOP] = (photos, clicked)
+
+
+def _rows(photos: tuple[state.Photo, ...], walk: Walk) -> None:
+    many = len(photos) > ROWS_AT_ONCE
+    with st.container(
+        gap="xsmall", key="walk_rows", height=MAP_HEIGHT_PX if many else "content", border=False
+    ):
+        for number, (photo, alone, together) in enumerate(
+            zip(photos, walk.alone, _together(walk), strict=True), 1
+        ):
+            label = (
+                f"**{number}** *alone {_told(alone.estimate.confidence, alone.error_m)}*"
+                f" *with the walk {_told(*together)}*"
+            )
+            widgets.walk_button(
+                number,
+                len(photos),
+                label,
+                resources.glance(photo).strip,
+                number == _stop(photos, walk),
+                partial(_take_row, number, photos, walk),
+            )
+
+
+def _told(confidence: float, error_m: float | None) -> str:
+    """An answer in a row's words and colours; a mark says the same to who does not see colours."""
+    said = off_and_sure(confidence, error_m)
+    if is_found(confidence, error_m):
+        return f":green[✓ {said}]"
+    return f":red[✕ {said}]" if error_m is not None else f":orange[? {said}]"
+
+
+def _take_row(number: int, photos: tuple[state.Photo, ...], walk: Walk) -> None:
+    """A click in the list selects the photo and brings the map to its stop."""
+    st.session_state[_STOP] = (photos, number)
+    stop = _at(walk.estimates[number - 1])
+    state.set_map_view(_of(photos, walk), maps.MapView((stop.latitude, stop.longitude), maps.CLOSE_ZOOM))
+
+
+def _stop(photos: tuple[state.Photo, ...], walk: Walk) -> int:
+    """The selected photo, counted from 1: at first the one that the walk helps most."""
+    of, number = st.session_state.get(_STOP, (None, 1))
+    if of == photos:
+        return int(number)
+    apart_m = [
+        distance_between_m(_at(photo.estimate), _at(estimate))
+        for photo, estimate in zip(walk.alone, walk.estimates, strict=True)
+    ]
+    return 1 + apart_m.index(max(apart_m))
+
+
+def _selected(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None:
+    """One photo, and from above where it puts itself and where the walk puts it."""
+    number = _stop(photos, walk)
+    photo, alone, estimate = photos[number - 1], walk.alone[number - 1], walk.estimates[number - 1]
+    st.subheader(f"Photo {number}")
+    left, right = st.columns(2, gap="small")
+    with left:
+        view = resources.view(photo, alone.heading_deg, alone.checkpoint)
+        st.image(view, width="stretch", alt=f"Photo {number} as the model sees it, north in the middle")
+        st.caption(f"{photo.title}; north in the middle")
+        if st.button("This photo alone on the page Localize", key="alone", icon=":material/location_on:",
+                     on_click=state.choose_photo, args=(photo,)):  # fmt: skip
+            st.switch_page("views/localize.py")
+    with right, st.container(key="beside_tiles"):
+        first, second = st.columns(2, gap="small")
+    _seen_from_above(first, "Alone", alone.estimate, alone.error_m, gallery_name, alone.heading_deg)
+    _seen_from_above(
+        second, "With the walk", estimate, walk.errors_m[number - 1], gallery_name, alone.heading_deg
+    )
+
+
+def _seen_from_above(
+    where: st.delta_generator.DeltaGenerator, title: str, estimate: LocationEstimate, error_m: float | None,
+    gallery_name: str, heading_deg: float,
+) -> None:  # fmt: skip
+    tile = resources.place_tile_png(gallery_name, _at(estimate), heading_deg, TILE_PX)
+    with where:
+        st.markdown(f"**{title}**  \n{_told(estimate.confidence, error_m)}")
+        st.image(tile, width="stretch", alt=f"{title}: the aerial image where the photo is put")
+
+
+def _downloads(walk: Walk) -> None:
+    with st.popover("Download", icon=":material/download:"):
+        files = {
+            "JSON": (walk.to_json(), "application/json", "json"),
+            "CSV": (walk.to_csv(), "text/csv", "csv"),
+            "GeoJSON": (json.dumps(walk.to_geojson(), indent=2), "application/geo+json", "geojson"),
+        }
+        for label, (text, mime, ending) in files.items():
+            st.download_button(
+                label,
+                text,
+                f"l2ltr-walk.{ending}",
+                mime,
+                key=f"download_{ending}",
+                width="stretch",
+                on_click="ignore",
+            )
+
+
+def _together(walk: Walk) -> list[tuple[float, float | None]]:
+    """Confidence and, where known, error of each stop."""
+    return [
+        (estimate.confidence, error_m)
+        for estimate, error_m in zip(walk.estimates, walk.errors_m, strict=True)
+    ]
+
+
+def _of(photos: tuple[state.Photo, ...], walk: Walk) -> tuple[object, ...]:
+    """What the map shows: while it is the same, the map stays where the visitor has it."""
+    return (photos, walk.alone[0].gallery, walk.alone[0].checkpoint, walk.alone[0].heading_source)
+
+
+def _at(estimate: LocationEstimate) -> Location:
+    return Location(estimate.latitude, estimate.longitude)
+
+
+show()

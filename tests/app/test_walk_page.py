@@ -1,0 +1,237 @@
+"""The Walk page, from photos to their places, without a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import l2ltr_core as l2
+from app.words import off_and_sure
+from l2ltr_core.photo import write_panorama
+from l2ltr_core.types import Location
+from l2ltr_core.walks import Walk
+from tests.app import toy
+from tests.app.test_localize_page import jpeg, upload
+
+OpenApp = Callable[..., AppTest]
+PAGE = "views/walk.py"
+
+
+def by_the_library(assets: Path, **options: object) -> Walk:
+    return l2.localize_walk(
+        [assets / "samples" / toy.WALK / f"{number}.jpg" for number in range(1, toy.WALK_PHOTOS + 1)],
+        encoder=l2.load_encoder(toy.CHECKPOINTS[0]),
+        gallery=l2.open_gallery(toy.GALLERY),
+        **options,
+    )
+
+
+def rows(app: AppTest) -> list[str]:
+    return [button.label for button in app.button if (button.key or "").startswith("walk_photo_")]
+
+
+def gain(app: AppTest) -> str:
+    [found] = [each.proto.body for each in app.get("html") if "class='gain'" in each.proto.body]
+    return found
+
+
+def upload_all(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    app.file_uploader[0].set_value([(name, data, "image/jpeg") for name, data in files]).run()
+    return app
+
+
+def answers(walk: Walk) -> list[tuple[str, str]]:
+    """What a row says of each photo alone, and with the walk."""
+    return [
+        (
+            off_and_sure(alone.estimate.confidence, alone.error_m),
+            off_and_sure(together.confidence, error_m),
+        )
+        for alone, together, error_m in zip(walk.alone, walk.estimates, walk.errors_m, strict=True)
+    ]
+
+
+def assert_rows_say(app: AppTest, walk: Walk) -> None:
+    assert len(rows(app)) == len(walk.alone)
+    for number, (row, (alone, together)) in enumerate(zip(rows(app), answers(walk), strict=True), 1):
+        assert row.startswith(f"**{number}** *alone :")
+        assert row.index(alone) < row.index("with the walk") < row.rindex(together)
+
+
+def test_the_page_opens_with_a_sample_walk_and_says_what_the_library_finds(
+    open_app: OpenApp, toy_assets: Path
+) -> None:
+    app = open_app(PAGE)
+    assert not app.exception
+    assert not app.error
+    walk = by_the_library(toy_assets)
+    assert_rows_say(app, walk)
+    alone = sum(photo.error_m <= 25 for photo in walk.alone)
+    together = sum(error_m <= 25 for error_m in walk.errors_m)
+    assert gain(app).index(f"{alone} of 3 found") < gain(app).rindex(f"{together} of 3 found")
+    assert app.caption[0].value.startswith("A test drew it. Found: within 25 m")
+
+
+def test_another_step_gives_what_the_library_gives(open_app: OpenApp, toy_assets: Path) -> None:
+    app = open_app(PAGE)
+    before = rows(app)
+    app.slider(key="step").set_value(200).run()
+    assert_rows_say(app, by_the_library(toy_assets, step_m=200))
+    assert rows(app) != before
+
+
+def test_a_link_restores_walk_step_and_heading(open_app: OpenApp, mine: Path) -> None:
+    listed = mine / "samples" / "walks.json"
+    first = json.loads(listed.read_text())
+    toy.write_walk(mine / "samples", "ramble", "A ramble", 2)
+    listed.write_text(json.dumps(first + json.loads(listed.read_text())))
+    app = open_app(PAGE, walk="A ramble", step="80", turn="Search for it")
+    assert (app.radio(key="walk").value, app.slider(key="step").value) == ("ramble", 80)
+    assert app.radio(key="turn").value == "search"
+    assert len(rows(app)) == 2
+    walk = l2.localize_walk(
+        [mine / "samples" / "ramble" / f"{number}.jpg" for number in (1, 2)],
+        encoder=l2.load_encoder(toy.CHECKPOINTS[0]),
+        gallery=l2.open_gallery(toy.GALLERY),
+        heading="search",
+        step_m=80,
+    )
+    assert_rows_say(app, walk)
+
+
+def test_a_click_on_a_row_selects_its_photo(open_app: OpenApp) -> None:
+    app = open_app(PAGE)
+    for number in (2, 3):
+        app.button(key=f"walk_photo_{number}").click().run()
+        assert app.subheader[0].value == f"Photo {number}"
+    assert any(caption.value.startswith("A stroll, photo 3;") for caption in app.caption)
+
+
+def test_one_photo_of_the_walk_can_be_seen_alone_on_localize(open_app: OpenApp) -> None:
+    app = open_app(PAGE)
+    app.button(key="walk_photo_2").click().run()
+    app.button(key="alone").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Where was this photo taken?"
+    assert app.query_params["sample"] == f"{toy.WALK}/2.jpg"
+    again = open_app(sample=f"{toy.WALK}/2.jpg")
+    assert not any("There is no" in warning.value for warning in again.warning)
+    assert again.query_params["sample"] == f"{toy.WALK}/2.jpg"
+
+
+def test_the_visitors_photos_come_in_the_order_of_their_names(open_app: OpenApp, toy_assets: Path) -> None:
+    folder = toy_assets / "samples" / toy.WALK
+    data = {number: (folder / f"{number}.jpg").read_bytes() for number in (1, 2, 3)}
+    app = upload_all(open_app(PAGE), ("p10.jpg", data[3]), ("p2.jpg", data[2]), ("P1.jpg", data[1]))
+    assert not app.error
+    assert app.radio(key="walk").options == ["Your own photos", "A stroll"]
+    assert app.radio(key="walk").value == "own"
+    assert_rows_say(app, by_the_library(toy_assets))
+    app.button(key="walk_photo_3").click().run()
+    assert any(caption.value.startswith("p10.jpg;") for caption in app.caption)
+
+
+def test_a_bad_file_is_named_in_one_sentence_and_the_others_stay(open_app: OpenApp) -> None:
+    app = upload_all(
+        open_app(PAGE),
+        ("a.jpg", jpeg()),
+        ("b.jpg", b"#!/bin/sh\necho no photo\n"),
+        ("c.jpg", jpeg(toy.panorama(8))),
+    )
+    assert not app.exception
+    assert [error.value.partition(": ")[0] for error in app.error] == ["b.jpg"]
+    assert app.error[0].value.count("\n") == 0
+    assert len(rows(app)) == 2
+
+
+def test_one_photo_is_not_a_walk_yet(open_app: OpenApp) -> None:
+    app = upload_all(open_app(PAGE), ("a.jpg", jpeg()))
+    assert not app.error
+    assert app.info[0].value.startswith("a.jpg is one photo; a walk needs a second.")
+    assert rows(app) == []
+    app.radio(key="walk").set_value(toy.WALK).run()
+    assert len(rows(app)) == 3
+
+
+def test_of_too_many_photos_the_first_are_used(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    from l2ltr_core import walks
+
+    monkeypatch.setattr(walks, "MOST_PHOTOS", 2)
+    files = [(f"{number}.jpg", jpeg(toy.panorama(number))) for number in range(3)]
+    app = upload_all(open_app(PAGE), *files)
+    assert [error.value for error in app.error] == ["There are 3 photos; the first 2 are used."]
+    assert len(rows(app)) == 2
+
+
+def test_photos_that_carry_neither_heading_nor_position_are_told_so(open_app: OpenApp) -> None:
+    app = upload_all(open_app(PAGE), ("a.jpg", jpeg()), ("b.jpg", jpeg(toy.panorama(8))))
+    assert "Photos 1 and 2 do not say which way they look" in app.warning[0].value
+    assert "of 2 sure" in gain(app)
+    assert "found" not in gain(app)
+    assert all(" off" not in row for row in rows(app))
+    app.radio(key="turn").set_value("search").run()
+    assert not app.warning
+
+
+def test_photos_from_elsewhere_are_told_so(open_app: OpenApp, tmp_path: Path) -> None:
+    for number in (1, 2):
+        place = Location(47.37, 8.54)
+        write_panorama(tmp_path / f"{number}.jpg", toy.panorama(number), location=place, heading_deg=10.0)
+    app = upload_all(
+        open_app(PAGE), *((f"{number}.jpg", (tmp_path / f"{number}.jpg").read_bytes()) for number in (1, 2))
+    )
+    assert not app.exception
+    assert any("lie outside the map of Toyville, so every answer is wrong" in w.value for w in app.warning)
+
+
+def test_a_walk_that_left_the_memory_is_asked_for_again(open_app: OpenApp) -> None:
+    from app import resources
+
+    app = upload_all(open_app(PAGE), ("a.jpg", jpeg()), ("b.jpg", jpeg(toy.panorama(8))))
+    resources.files.clear()
+    resources.results.clear()
+    app.run()
+    assert not app.exception
+    assert app.error[0].value == "The photo 'a.jpg' is no longer in memory; upload it again."
+    app.radio(key="walk").set_value(toy.WALK).run()
+    assert not app.error
+    assert len(rows(app)) == 3
+
+
+def test_without_sample_walks_the_page_says_how_to_begin(open_app: OpenApp, mine: Path) -> None:
+    (mine / "samples" / "walks.json").unlink()
+    app = open_app(PAGE)
+    assert not app.exception
+    assert app.info[0].value.startswith("Drop two or more 360° panoramas of one walk above to begin")
+    assert len(app.radio) == 1  # the heading; there is no walk to choose
+
+
+def test_a_sample_walk_ends_where_a_photo_is_missing_and_one_photo_is_none(
+    open_app: OpenApp, mine: Path
+) -> None:
+    (mine / "samples" / toy.WALK / "3.jpg").unlink()
+    assert len(rows(open_app(PAGE))) == 2
+    (mine / "samples" / toy.WALK / "2.jpg").unlink()
+    import streamlit as st
+
+    st.cache_data.clear()
+    assert rows(open_app(PAGE)) == []
+
+
+def test_localize_points_here_where_its_answer_is_not_sure(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app import words
+
+    def links(app: AppTest) -> list[str]:
+        return [each.proto.label for each in app.get("page_link")]
+
+    link = "Several photos of the same walk find each other"
+    monkeypatch.setattr(words, "PROBABLY", 1.1)
+    assert link in links(open_app())
+    monkeypatch.setattr(words, "PROBABLY", 0.0)
+    assert link not in links(upload(open_app(), jpeg(), "mine.jpg"))
