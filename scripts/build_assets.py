@@ -213,9 +213,16 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 ]
 
 
-WALKS = [  # folder, title, corners in metres east and north in the twin's frame, weather
-    ("walk-unioninkatu", "Up Unioninkatu", [(777, 640), (769, 850)], None),
-    ("walk-liisankatu", "Along Liisankatu, in the evening", [(771, 1094), (960, 1104)], dusk),
+WALKS = [  # folder, title, seed, corners in metres east and north in the twin's frame, weather
+    (
+        "walk-market-square",
+        "From Senate Square past Market Square",
+        2,
+        [(922, 555), (900, 510), (886, 470), (887, 447), (898, 418), (871, 383), (760, 372)],
+        None,
+    ),
+    ("walk-liisankatu", "Along Liisankatu, in the evening", 1, [(771, 1094), (960, 1104)], dusk),
+    ("walk-unioninkatu", "Up Unioninkatu, which has a double", 0, [(777, 640), (769, 850)], None),
 ]
 WALK_STEP_M = 35
 
@@ -320,7 +327,7 @@ def _walks(target: Path) -> None:
     world = World(plan, detail=FINE)
     spots = camera_spots(world, part.cameras, 3000, (11,))
     listed = []
-    for number, (folder, title, corners, weather) in enumerate(WALKS):
+    for folder, title, seed, corners, weather in WALKS:
         note = "Simulated photos, held out from training"
         listed.append({"folder": folder, "title": title, "note": note})
         way = LineString(corners)
@@ -329,7 +336,7 @@ def _walks(target: Path) -> None:
             for share in np.linspace(0, 1, round(way.length / WALK_STEP_M) + 1)
         ]
         stops = [spots[np.hypot(*(spots - (point.x, point.y)).T).argmin()] for point in wanted]
-        rng = np.random.default_rng([12, number])
+        rng = np.random.default_rng([12, seed])
         light = _sunny(rng)
         light = weather(light, rng) if weather else light
         (target / folder).mkdir(parents=True, exist_ok=True)
@@ -338,7 +345,7 @@ def _walks(target: Path) -> None:
             heading_deg = float(rng.uniform(0, 360))
             if path.exists():
                 continue
-            world.set_moment((12, number, photo), clear=np.array(stops))
+            world.set_moment((12, seed, photo), clear=np.array(stops))
             pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
             place = plan.frame.to_location(*spot)
             write_panorama(

@@ -75,6 +75,15 @@ def test_what_comes_later_helps_as_much_as_what_came_before(gallery: Gallery) ->
     assert off_m(gallery, first, there[0]) < 1 and off_m(gallery, last, there[2]) < 1
 
 
+def test_who_walks_goes_on_rather_than_back(gallery: Gallery) -> None:
+    first, middle, last = SOUTHWARD
+    photos = [speaking(**{f"p{place}": 0.6}) for place in (first, middle)]
+    photos.append(speaking(**{f"p{first}": 0.5, f"p{last}": 0.5}))
+    [*_, estimate] = estimates_along(photos, gallery, TEMPERATURE)
+    assert off_m(gallery, last, estimate) < 1
+    assert 0.6 < estimate.confidence < 0.9  # one in seven turns back
+
+
 def test_a_longer_step_leaves_more_possible(gallery: Gallery) -> None:
     first, middle, _ = SOUTHWARD
     photos = [

@@ -41,6 +41,7 @@ from l2ltr_core.inspection import layer_cka, layer_similarity
 from l2ltr_core.localization import ESTIMATE_PLACES, SEARCHED_HEADINGS, Calibration, candidates
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.types import RGB, Panorama, Progress
+from l2ltr_core.walks import BROKEN, CAUTION, GOING_ON, STEP_M, WALK_PLACES
 
 FIELDS_DEG = (180, 90, 70)
 FIELD_PHOTOS = 300
@@ -355,6 +356,8 @@ def _stamp(subject: Subject, name: str) -> dict[str, str]:
     settings: dict[str, Any] = {"corrupted_photos": subject.corrupted_photos} if name == "corruptions" else {}
     if name in CALIBRATED:
         settings["temperature"] = Calibration.of_card(subject.encoder.card.calibration).temperature
+    if name == "walks":
+        settings["walking"] = (WALK_PLACES, BROKEN, GOING_ON, CAUTION, STEP_M)
     if subject.encoder.columns is not None:
         settings["reranking"] = (SHORTLIST, HIDDEN_AGREEMENT, SOFTNESS, LOOKS_TEMPERATURE)
     parts = [
