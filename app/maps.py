@@ -386,7 +386,8 @@ def _line(
 def _stop(walk: Walk, number: int, place: Location, selected: bool) -> folium.Marker:
     colour = rank_colour(number, len(walk.estimates))
     size = 32 if selected else 24 if len(walk.estimates) <= 20 else 20
-    missed = not is_found(walk.estimates[number - 1].confidence, walk.errors_m[number - 1])
+    estimate, error_m = walk.estimates[number - 1], walk.errors_m[number - 1]
+    missed = error_m is not None and not is_found(estimate.confidence, error_m)
     ring = "box-shadow:0 0 0 3px #fff,0 0 0 6px #10131a;" if selected else "box-shadow:0 1px 4px #000a;"
     html = (
         f'<div class="stop{" selected" if selected else ""}" data-photo="{number}" style="width:{size}px;'
@@ -394,7 +395,6 @@ def _stop(walk: Walk, number: int, place: Location, selected: bool) -> folium.Ma
         f"box-sizing:border-box;font:700 {size * 0.46:.0f}px/{size - 5}px system-ui,sans-serif;text-align:center;"
         f'color:{ink_on(colour)}">{number}</div>'
     )
-    estimate, error_m = walk.estimates[number - 1], walk.errors_m[number - 1]
     return folium.Marker(
         _point(place),
         icon=folium.DivIcon(

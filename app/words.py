@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 
 PROBABLY = 0.6
 """From this confidence on a place counts as found."""
-RIGHT, WRONG = "#0b7285", "#b4412f"
+RIGHT, UNSURE, WRONG = "#0b7285", "#b7791f", "#b4412f"
 
 
 def metres(distance: float) -> str:
@@ -32,9 +33,20 @@ def in_order(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
 
 
-def numbers(which: list[int]) -> str:
-    """Numbers as in a sentence: 1, 3 and 4."""
-    *first, last = map(str, which)
+def numbers(which: Sequence[int]) -> str:
+    """Rising numbers as in a sentence: 1, 3 to 6 and 8."""
+    runs: list[list[int]] = []
+    for number in which:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    told = [
+        part
+        for run in runs
+        for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(each) for each in run])
+    ]
+    *first, last = told
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -45,5 +57,5 @@ def confidence(value: float) -> tuple[str, str]:
     if value >= PROBABLY:
         return "Found: probably here", RIGHT
     if value >= 0.3:
-        return "Perhaps here: compare the list", "#b7791f"
+        return "Perhaps here: compare the list", UNSURE
     return "Not sure: the best places disagree", WRONG

@@ -12,10 +12,11 @@ from streamlit_folium import st_folium
 
 from app import figures, maps, resources, state, widgets
 from app.building import offer_to_build
-from app.words import RIGHT, WRONG, in_order, is_found, numbers, off_and_sure
+from app.words import RIGHT, UNSURE, WRONG, in_order, is_found, numbers, off_and_sure
 from l2ltr_core.errors import L2LTRError
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
+from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Location, LocationEstimate
 from l2ltr_core.walks import MOST_PHOTOS, STEP_M, Walk
 
@@ -51,7 +52,7 @@ def show() -> None:
         offer_to_build(gallery, card)
         return
     walk = _compared(photos, name, card.name, heading, step_m)
-    _headline(walk, note)
+    _headline(walk, note, _measured(card, name))
     _doubts(photos, walk, name)
     _explore(photos, walk, name)
 
@@ -135,21 +136,19 @@ def _how_to_begin(photos: Sequence[state.Photo]) -> None:
 def _compared(
     photos: tuple[state.Photo, ...], gallery_name: str, checkpoint: str, heading: state.Heading, step_m: float
 ) -> Walk:
-    shown = st.empty()
+    shown = st.empty()  # a spinner, until the first photo is done
 
     def progress(done: int, total: int) -> None:
         shown.progress(done / total, f"{done} of {total} photos compared with every place")
 
-    with st.spinner("Comparing the photos with every place …"):
-        walk = resources.walked(photos, gallery_name, checkpoint, heading, step_m, progress)
-    shown.empty()
-    return walk
+    with shown, st.spinner("Comparing the photos with every place …"):
+        return resources.walked(photos, gallery_name, checkpoint, heading, step_m, progress)
 
 
-def _headline(walk: Walk, note: str) -> None:
-    """How many photos are found alone, and how many together."""
-    alone = [is_found(photo.estimate.confidence, photo.error_m) for photo in walk.alone]
-    together = [is_found(*each) for each in _together(walk)]
+def _headline(walk: Walk, note: str, measured: str) -> None:
+    """How many photos are found alone, and how many together; beside it `measured`, of many walks."""
+    alone = [(photo.estimate.confidence, photo.error_m) for photo in walk.alone]
+    together = _together(walk)
     known = [error_m is not None for error_m in walk.errors_m]
     word = "found" if all(known) else "sure" if not any(known) else "found or sure"
     st.html(
@@ -157,7 +156,7 @@ def _headline(walk: Walk, note: str) -> None:
         + _count("Each photo alone", alone, word)
         + "<div class='arrow' aria-hidden='true'>→</div>"
         + _count("All photos together", together, word)
-        + "</div>"
+        + f"{measured}</div>"
     )
     told = f"Found: within {CORRECT_WITHIN_M:g} m of the true position, which the photos carry."
     if not all(known):
@@ -169,16 +168,35 @@ def _headline(walk: Walk, note: str) -> None:
     st.caption(f"{note}. {told}" if note else told)
 
 
-def _count(title: str, good: Sequence[bool], word: str) -> str:
-    marks = "".join(
-        f"<i class='{'good' if each else 'bad'}'>{number}</i>" for number, each in enumerate(good, 1)
+def _measured(card: CheckpointCard, gallery_name: str) -> str:
+    """The same of held-out photos, from the checkpoint's card, where it was measured in this gallery."""
+    walks = card.results.get("walks", {})
+    length = max((int(each) for each in walks if each.isdecimal()), default=0)
+    if not length or resources.held_out(card.name, gallery_name) is None:
+        return ""
+    found = walks[str(length)]
+    rows = "".join(
+        f"<div>{what} <b>{found['alone'][share]:.0%} → {found['together'][share]:.0%}</b></div>"
+        for what, share in (("photos found", "photos_found"), ("whole walks found", "walks_found"))
     )
-    missed = [number for number, each in enumerate(good, 1) if not each]
-    said = f"not {word}: {numbers(missed)}" if missed else f"all {word}"
-    colour = RIGHT if not missed else WRONG
     return (
-        f"<div class='count' style='--verdict:{colour}'><div class='small'>{title}</div>"
-        f"<div class='big'>{sum(good)} of {len(good)} {word}</div>"
+        f"<div class='measured'><div class='small'>In {found['walks']} walks of {length} held-out photos, alone → "
+        f"together</div>{rows}</div>"
+    )
+
+
+def _count(title: str, answers: Sequence[tuple[float, float | None]], word: str) -> str:
+    """How many of the answers, each a confidence and, where known, its error, are good, and which."""
+    colours = [RIGHT if is_found(*each) else UNSURE if each[1] is None else WRONG for each in answers]
+    missed = [number for number, colour in enumerate(colours, 1) if colour != RIGHT]
+    said = f"not {word}: {numbers(missed)}" if missed else f"all {word}"
+    marks = "".join(
+        f"<i style='background:{colour}'>{number}</i>" for number, colour in enumerate(colours, 1)
+    )
+    worst = max(colours, key=(RIGHT, UNSURE, WRONG).index)
+    return (
+        f"<div class='count' style='--verdict:{worst}'><div class='small'>{title}</div>"
+        f"<div class='big'>{len(answers) - len(missed)} of {len(answers)} {word}</div>"
         f"<div class='marks' role='img' aria-label='{said}'>{marks}</div></div>"
     )
 

@@ -10,11 +10,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
-from app.words import off_and_sure
+from app.words import WRONG, in_order, numbers, off_and_sure
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import Location
 from l2ltr_core.walks import Walk
 from tests.app import toy
+from tests.app.test_compare_page import keep
 from tests.app.test_localize_page import jpeg, upload
 
 OpenApp = Callable[..., AppTest]
@@ -157,6 +158,20 @@ def test_one_photo_is_not_a_walk_yet(open_app: OpenApp) -> None:
     assert len(rows(app)) == 3
 
 
+def test_file_names_are_ordered_by_the_numbers_in_them() -> None:
+    assert sorted(["b2.jpg", "a10.jpg", "A9.jpg", "10.jpg", "9.jpg"], key=in_order) == [
+        "9.jpg", "10.jpg", "A9.jpg", "a10.jpg", "b2.jpg",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("which", "told"),
+    [([4], "4"), ([1, 2], "1 and 2"), ([1, 2, 3], "1 to 3"), ([1, 3, 4, 5, 8, 9], "1, 3 to 5, 8 and 9")],
+)
+def test_many_numbers_are_told_shortly(which: list[int], told: str) -> None:
+    assert numbers(which) == told
+
+
 def test_of_too_many_photos_the_first_are_used(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
     from l2ltr_core import walks
 
@@ -171,6 +186,7 @@ def test_photos_that_carry_neither_heading_nor_position_are_told_so(open_app: Op
     app = upload_all(open_app(PAGE), ("a.jpg", jpeg()), ("b.jpg", jpeg(toy.panorama(8))))
     assert "Photos 1 and 2 do not say which way they look" in app.warning[0].value
     assert "of 2 sure" in gain(app)
+    assert WRONG not in gain(app)
     assert "found" not in gain(app)
     assert all(" off" not in row for row in rows(app))
     app.radio(key="turn").set_value("search").run()
@@ -235,3 +251,18 @@ def test_localize_points_here_where_its_answer_is_not_sure(
     assert link in links(open_app())
     monkeypatch.setattr(words, "PROBABLY", 0.0)
     assert link not in links(upload(open_app(), jpeg(), "mine.jpg"))
+
+
+def test_what_was_measured_on_many_walks_is_told_where_it_was_measured_here(
+    open_app: OpenApp, mine: Path
+) -> None:
+    card = mine / "checkpoints" / f"{toy.CHECKPOINTS[0]}.json"
+    values = json.loads(card.read_text())
+    alone, together = ({"photos_found": share, "walks_found": share / 2} for share in (0.5, 0.9))
+    walks = {"5": {"walks": 200, "alone": alone, "together": together}, "measured": {}}
+    card.write_text(json.dumps(values | {"results": {"walks": walks}}))
+    assert "held-out photos" not in gain(open_app(PAGE))
+    keep(mine, toy.CHECKPOINTS[0])
+    told = gain(open_app(PAGE))
+    assert "In 200 walks of 5 held-out photos" in told
+    assert told.index("50% → 90%") < told.index("25% → 45%")
