@@ -477,13 +477,13 @@ def results_block(cards: list[CheckpointCard]) -> str:
     head = (
         f"On {places['queries']} held-out photos (`l2ltr evaluate --dataset helsinki`), against all "
         f"{places['gallery_size']:,} places of the city on a 10 m grid; a hit lies within 25 m. CLS alone: as in the "
-        "paper, without comparing the 200 best places direction by direction. Apart: as the page lists them, none "
-        "within 25 m of a better one. Paired: each photo looks for its own tile among those of all "
-        f"photos, as on CVUSA; last column: of {cards[0].results['paired']['queries_apart']} photos, no two of which "
-        "lie within 25 m."
+        "paper, without comparing the 200 best places direction by direction. Five answers: the list that the page "
+        "shows, of places 25 m apart, each where most of the probability lies that no better one covers. Paired: each "
+        "photo looks for its own tile among those of all photos, as on CVUSA; last column: of "
+        f"{cards[0].results['paired']['queries_apart']} photos, no two of which lie within 25 m."
     )
     rows = [
-        "| checkpoint | R@1 | R@5 | R@10 | R@1, CLS alone | R@5 apart | within 10 m | median error | paired R@1 "
+        "| checkpoint | R@1 | R@5 | R@10 | R@1, CLS alone | five answers | within 10 m | median error | paired R@1 "
         "| paired, apart |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -495,7 +495,15 @@ def results_block(cards: list[CheckpointCard]) -> str:
         cells.append(f"{p['median_error_m']:.1f} m")
         cells += [f"{100 * paired[share]:.1f} %" for share in ("recall_at_1", "recall_at_1_apart")]
         rows.append(f"| `{card.name}` | {' | '.join(cells)} |")
-    return "\n".join([head, "", *rows])
+    walk = cards[0].results["walks"]["5"]
+    alone, together = walk["alone"], walk["together"]
+    walks = (
+        f"Five such photos, each 15 to 40 m from the one before, help each other (`{cards[0].name}`, {walk['walks']} "
+        f"walks): of the photos {100 * alone['photos_found']:.1f} % are located to 25 m alone and "
+        f"**{100 * together['photos_found']:.1f} %** together; of the walks {100 * alone['walks_found']:.1f} % and "
+        f"**{100 * together['walks_found']:.1f} %** from end to end."
+    )
+    return "\n".join([head, "", *rows, "", walks])
 
 
 def readme() -> None:
