@@ -265,12 +265,14 @@ def localized(
         )  # fmt: skip
 
 
+@results.keeps
 def walked(
     photos: tuple[Photo, ...],
     gallery_name: str,
     checkpoint: str,
     heading: Heading,
     step_m: float,
+    *,
     progress: Progress,
 ) -> Walk:
     """Where the photos of a walk were taken, together and alone; compared once, whatever the step.
@@ -285,6 +287,7 @@ def walked(
 def _compared(
     photos: tuple[Photo, ...], gallery_name: str, checkpoint: str, heading: Heading, *, progress: Progress
 ) -> Walk:
+    progress(0, len(photos))
     with inference():
         return localize_walk(
             [_file(photo) for photo in photos], encoder=encoder(checkpoint), gallery=gallery(gallery_name),

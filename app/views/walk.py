@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from streamlit_folium import st_folium
 
 from app import figures, maps, resources, state, widgets
 from app.building import offer_to_build
-from app.words import RIGHT, UNSURE, WRONG, in_order, is_found, numbers, off_and_sure
+from app.words import PROBABLY, RIGHT, UNSURE, WRONG, in_order, is_found, numbers, off_and_sure
 from l2ltr_core.errors import L2LTRError
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
@@ -136,13 +137,14 @@ def _how_to_begin(photos: Sequence[state.Photo]) -> None:
 def _compared(
     photos: tuple[state.Photo, ...], gallery_name: str, checkpoint: str, heading: state.Heading, step_m: float
 ) -> Walk:
-    shown = st.empty()  # a spinner, until the first photo is done
+    shown = st.empty()
 
     def progress(done: int, total: int) -> None:
         shown.progress(done / total, f"{done} of {total} photos compared with every place")
 
-    with shown, st.spinner("Comparing the photos with every place …"):
-        return resources.walked(photos, gallery_name, checkpoint, heading, step_m, progress)
+    walk = resources.walked(photos, gallery_name, checkpoint, heading, step_m, progress=progress)
+    shown.empty()
+    return walk
 
 
 def _headline(walk: Walk, note: str, measured: str) -> None:
@@ -160,10 +162,10 @@ def _headline(walk: Walk, note: str, measured: str) -> None:
     )
     told = f"Found: within {CORRECT_WITHIN_M:g} m of the true position, which the photos carry."
     if not all(known):
-        told = (
-            "Sure: the answer has a confidence of 60% and more"
-            + ("; found: where a photo carries its true position, within 25 m of it." if any(known) else ".")
-            + " These photos do not say where they were taken."
+        told = f"Sure: the answer has a confidence of {PROBABLY:.0%} or more; " + (
+            f"found: within {CORRECT_WITHIN_M:g} m of the true position, where a photo carries it."
+            if any(known)
+            else "these photos do not say where they were taken."
         )
     st.caption(f"{note}. {told}" if note else told)
 
@@ -214,6 +216,14 @@ def _doubts(photos: Sequence[state.Photo], walk: Walk, gallery_name: str) -> Non
         st.warning(
             f"Most of these photos were probably not taken in {gallery_name.title()}.", icon=":material/help:"
         )
+    far = _steps_beyond(walk)
+    if far:
+        st.warning(
+            f"By their own positions, {'photos' if len(far) > 1 else 'photo'} {numbers(far)} "
+            f"{'lie' if len(far) > 1 else 'lies'} more than {walk.step_m:g} m from the one before: "
+            "allow a longer step, or leave out what is not of this walk.",
+            icon=":material/straighten:",
+        )
     assumed = [n for n, photo in enumerate(walk.alone, 1) if photo.heading_source == "assumed"]
     if assumed:
         one = len(assumed) == 1
@@ -229,6 +239,16 @@ def _doubts(photos: Sequence[state.Photo], walk: Walk, gallery_name: str) -> Non
             noted.setdefault(note, []).append(number)
     for note, which in noted.items():
         st.caption(f":material/info: Photo{'s' * (len(which) > 1)} {numbers(which)}: {note}")
+
+
+def _steps_beyond(walk: Walk) -> list[int]:
+    """The photos that were truly taken farther from the one before than the step allows, counted from 1."""
+    truths = [photo.truth for photo in walk.alone]
+    return [
+        number
+        for number, (before, here) in enumerate(itertools.pairwise(truths), 2)
+        if before is not None and here is not None and distance_between_m(before, here) > walk.step_m
+    ]
 
 
 @st.fragment

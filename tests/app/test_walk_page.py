@@ -193,6 +193,14 @@ def test_photos_that_carry_neither_heading_nor_position_are_told_so(open_app: Op
     assert not app.warning
 
 
+def test_photos_that_lie_farther_apart_than_the_step_are_named(open_app: OpenApp) -> None:
+    app = open_app(PAGE)
+    assert not any("from the one before" in warning.value for warning in app.warning)
+    app.slider(key="step").set_value(35).run()  # they are 40 m apart
+    [told] = [warning.value for warning in app.warning if "from the one before" in warning.value]
+    assert told.startswith("By their own positions, photos 2 and 3 lie more than 35 m")
+
+
 def test_photos_from_elsewhere_are_told_so(open_app: OpenApp, tmp_path: Path) -> None:
     for number in (1, 2):
         place = Location(47.37, 8.54)
