@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 import re
 import threading
@@ -20,6 +19,7 @@ from PIL import Image
 from app import figures, offline
 from app.memory import Store
 from app.state import Heading, Photo
+from app.words import in_order
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import load_card, load_encoder
 from l2ltr_core.datasets.geotagged import open_geotagged
@@ -164,12 +164,11 @@ def sample_walks() -> list[SampleWalk]:
 
 
 def _photos_of_walk(folder: str, title: str) -> tuple[Photo, ...]:
-    """1.jpg, 2.jpg and so on, up to the first that is missing."""
-    numbered = ((number, f"{folder}/{number}.jpg") for number in itertools.count(1))
-    there = itertools.takewhile(lambda each: (assets.ASSETS / "samples" / each[1]).exists(), numbered)
+    """The photos in a folder, by their numbers."""
+    found = (assets.ASSETS / "samples" / folder).glob("*.jpg")
     return tuple(
-        Photo(_key((assets.ASSETS / "samples" / file).read_bytes()), f"{title}, photo {number}", file)
-        for number, file in there
+        Photo(_key(file.read_bytes()), f"{title}, photo {number}", f"{folder}/{file.name}")
+        for number, file in enumerate(sorted(found, key=lambda each: in_order(each.name)), 1)
     )
 
 
@@ -223,7 +222,7 @@ def _key(data: bytes) -> str:
 
 
 def read_sample(file: str) -> Photo:
-    """A sample, one photo of a sample walk (FOLDER/1.jpg) or a held-out photo (DATASET/NAME), as the visitor's photo.
+    """A sample, one photo of a sample walk (FOLDER/01.jpg) or a held-out photo (DATASET/NAME), as the visitor's photo.
 
     Raises ImageError for any other name.
     """

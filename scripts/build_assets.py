@@ -221,6 +221,13 @@ WALKS = [  # folder, title, seed, corners in metres east and north in the twin's
         [(922, 555), (900, 510), (886, 470), (887, 447), (898, 418), (871, 383), (760, 372)],
         None,
     ),
+    (
+        "walk-kaartinkaupunki",
+        "South through Kaartinkaupunki, in the rain",
+        3,
+        [(880, 383), (885, 303), (889, 263), (897, 223), (902, 164)],
+        rain,
+    ),
     ("walk-liisankatu", "Along Liisankatu, in the evening", 1, [(771, 1094), (960, 1104)], dusk),
     ("walk-unioninkatu", "Up Unioninkatu, which has a double", 0, [(777, 640), (769, 850)], None),
 ]
@@ -341,7 +348,7 @@ def _walks(target: Path) -> None:
         light = weather(light, rng) if weather else light
         (target / folder).mkdir(parents=True, exist_ok=True)
         for photo, spot in enumerate(stops, 1):
-            path = target / folder / f"{photo}.jpg"
+            path = target / folder / f"{photo:02}.jpg"
             heading_deg = float(rng.uniform(0, 360))
             if path.exists():
                 continue

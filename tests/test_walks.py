@@ -114,6 +114,18 @@ def test_photos_of_a_walk_are_localized_each_alone_and_together(gallery: Gallery
     assert walk.in_gallery is None  # this encoder was never calibrated
 
 
+def test_another_step_is_as_if_it_had_been_asked_for_at_once(gallery: Gallery) -> None:
+    photos = [photo_of(gallery, place) for place in (*SOUTHWARD, FAR)]
+    walk = localize_walk(photos, encoder=ENCODER, gallery=gallery)
+    encoded = ENCODER.encoded
+    longer = walk.with_step(200, gallery)
+    assert ENCODER.encoded == encoded  # nothing is compared again
+    assert longer.to_dict() == localize_walk(photos, encoder=ENCODER, gallery=gallery, step_m=200).to_dict()
+    assert longer.estimates != walk.estimates
+    with pytest.raises(ConfigurationError, match="step is"):
+        walk.with_step(0, gallery)
+
+
 @pytest.mark.parametrize(("number", "found"), [(0, "0 photos"), (1, "1 photo was"), (MOST_PHOTOS + 1, "51")])
 def test_a_walk_has_some_photos_but_not_any_number(gallery: Gallery, number: int, found: str) -> None:
     photos = [photo_of(gallery, SOUTHWARD[0])] * number
