@@ -50,6 +50,13 @@ def numbers(which: Sequence[int]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def share(probability: float) -> str:
+    """A probability in whole per cent; what is not certain never becomes 0 or 100."""
+    if 0 < probability < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < probability < 1 else f"{probability:.0%}"
+
+
 def confidence(value: float) -> tuple[str, str]:
     """A confidence in [0, 1] as a plain sentence, and its colour."""
     if value >= 0.85:

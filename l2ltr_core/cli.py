@@ -875,11 +875,14 @@ def _show_localization(result: Localization) -> None:
             f"taken in the gallery: {'probably' if result.in_gallery else 'probably not'} (its evidence "
             f"is {result.evidence:.2f}, the least is {result.least_evidence:.2f})"
         )
-    table = Table("rank", "place", "latitude", "longitude", "score", box=None)
+    different = any("probability" in match for match in values["matches"])
+    heads = ("rank", "place", "latitude", "longitude", "score", *(("probability",) if different else ()))
+    table = Table(*heads, box=None)
     for match in values["matches"]:
         table.add_row(
             str(match["rank"]), str(match["place_id"]), f"{match['latitude']:.6f}",
             f"{match['longitude']:.6f}", f"{match['score']:.4f}",
+            *((f"{match['probability']:.1%}",) if different else ()),
         )  # fmt: skip
     Console().print(table)
 

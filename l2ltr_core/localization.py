@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -149,6 +149,7 @@ class Localization:
                     "place_id": match.place_id,
                     **as_position(match),
                     "score": round(match.score, 6),
+                    **({} if match.probability is None else {"probability": round(match.probability, 4)}),
                 }
                 for match in self.matches
             ],
@@ -165,12 +166,12 @@ class Localization:
         return json.dumps(self.to_dict(), indent=2)
 
     def to_csv(self) -> str:
-        """The matches as a table: rank, place_id, latitude, longitude, score."""
+        """The matches as a table: rank, place_id, latitude, longitude, score, of different answers probability."""
         text = io.StringIO()
-        columns = ["rank", "place_id", "latitude", "longitude", "score"]
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        rows = self.to_dict()["matches"]
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.to_dict()["matches"])
+        writer.writerows(rows)
         return text.getvalue()
 
     def to_geojson(self) -> dict[str, Any]:
@@ -214,7 +215,9 @@ def localize(
     view = encoder.ground_view(panorama, heading_deg)
     seen = encoder.encode_ground([view], prepared=True, columns=True)
     calibration = Calibration.of_card(encoder.card.calibration)
-    found, listed, speaking = _best_places(seen, encoder, gallery, top_k, apart_m, calibration.temperature)
+    found, listed, likely, speaking = _best_places(
+        seen, encoder, gallery, top_k, apart_m, calibration.temperature
+    )
     weighed = found[:ESTIMATE_PLACES]
     scores = weighed["score"].to_numpy()
     estimate = estimate_location(
@@ -225,8 +228,17 @@ def localize(
         circle_radius_m(gallery),
     )
     matches = tuple(
-        Match(rank, int(place.place_id), float(place.latitude), float(place.longitude), float(place.score))
-        for rank, place in enumerate(found.iloc[listed].itertuples(), 1)
+        Match(
+            rank,
+            int(place.place_id),
+            float(place.latitude),
+            float(place.longitude),
+            float(place.score),
+            probability,
+        )
+        for rank, (place, probability) in enumerate(
+            zip(found.iloc[listed].itertuples(), likely, strict=True), 1
+        )
     )
     told = source in ("exif", "given")  # the best of 32 headings scores higher, and a wrong one lower
     result = Localization(
@@ -254,15 +266,17 @@ def _best_places(
     top_k: int,
     apart_m: float,
     temperature: float,
-) -> tuple[pd.DataFrame, NDArray[np.int64], float]:
-    """The gallery's places with their `score`, best first, which of these rows to list, and the photo's evidence."""
+) -> tuple[pd.DataFrame, NDArray[np.int64], Sequence[float | None], float]:
+    """The gallery's places with their `score`, best first, which of these rows to list with which probabilities,
+    and the photo's evidence."""
     wanted = max(top_k, ESTIMATE_PLACES, SHORTLIST)
     while True:
         [best] = candidates(seen, encoder, gallery, wanted)
         found = gallery.places.iloc[best.place_ids].assign(score=best.scores)
         if not apart_m:
-            return found, np.arange(min(top_k, len(found))), best.evidence
-        listed = different_places(
+            listed = np.arange(min(top_k, len(found)))
+            return found, listed, [None] * len(listed), best.evidence
+        listed, likely = different_places(
             best.scores,
             found["latitude"].to_numpy(),
             found["longitude"].to_numpy(),
@@ -271,7 +285,7 @@ def _best_places(
             top_k,
         )
         if len(listed) == top_k or wanted >= len(gallery.places):
-            return found, listed, best.evidence
+            return found, listed, likely.tolist(), best.evidence
         wanted *= 4
 
 
@@ -318,26 +332,30 @@ def rerank(
 
 def different_places(
     scores: NDArray, latitudes: NDArray, longitudes: NDArray, apart_m: float, temperature: float, count: int
-) -> NDArray[np.int64]:
-    """Which of (P,) places, best first, to name as `count` different answers, farther than `apart_m` from each other.
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which of (P,) places, best first, to name as `count` different answers, farther than `apart_m` from each other,
+    and the probability that each adds.
 
     The best place, then time and again the one around which, within `apart_m`, lies most of the probability that
     no answer covers yet (a softmax of the scores at `temperature`): one of them should be right, and three pins in
     the street that the first names would not help. The greedy choice of maximum coverage (Nemhauser et al., 1978).
-    Past the `ESTIMATE_PLACES` best, scores alone decide.
+    Past the `ESTIMATE_PLACES` best, scores alone decide, and nothing is added.
     """
     likely = slice(ESTIMATE_PLACES)
     covers = Circles.around(latitudes[likely], longitudes[likely], apart_m).inside
     uncovered = match_probabilities(scores[likely], temperature)
-    free, named = np.ones(len(covers), bool), [0]
+    free, named, added = np.ones(len(covers), bool), [0], np.zeros(len(scores))
     while True:
-        uncovered = np.where(covers[named[-1]], 0, uncovered)
-        free &= ~covers[named[-1]]
+        around = covers[named[-1]]
+        added[named[-1]] = around @ uncovered
+        uncovered = np.where(around, 0, uncovered)
+        free &= ~around
         if len(named) == count or not free.any():
             break
         named.append(int(np.where(free, covers @ uncovered, -1).argmax()))
     order = np.concatenate([named, np.setdiff1d(np.arange(len(scores)), named)])
-    return order[best_apart(latitudes[order], longitudes[order], apart_m, count)]
+    listed = order[best_apart(latitudes[order], longitudes[order], apart_m, count)]
+    return listed, added[listed]
 
 
 def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: int) -> NDArray[np.int64]:

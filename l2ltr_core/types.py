@@ -62,13 +62,18 @@ class Panorama:
 @dataclass(frozen=True)
 class Match:
     """One place of the gallery, `rank` counted from 1, `score` the cosine similarity in [-1, 1], of a checkpoint with
-    columns the agreement in [0, 1)."""
+    columns the agreement in [0, 1).
+
+    Of different answers `probability` is that of the photo having been taken around this one and around none before
+    it; None in a plain list of places.
+    """
 
     rank: int
     place_id: int
     latitude: float
     longitude: float
     score: float
+    probability: float | None = None
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,14 @@ def test_matches_are_different_answers_where_that_is_asked_for(gallery: Gallery)
     photo = photo_of(gallery, PLACE)
     plain = localize(photo, encoder=ENCODER, gallery=gallery, top_k=256)
     apart = localize(photo, encoder=ENCODER, gallery=gallery, top_k=8, apart_m=25)
-    assert (apart.matches[0], apart.estimate) == (plain.matches[0], plain.estimate)
+    assert (replace(apart.matches[0], probability=None), apart.estimate) == (plain.matches[0], plain.estimate)
     assert [match.rank for match in apart.matches] == list(range(1, 9))
+    assert [match.probability for match in plain.matches] == [None] * 256
+    likely = [match.probability or 0 for match in apart.matches]
+    assert likely[1:] == sorted(likely[1:], reverse=True) and 0 < sum(likely) <= 1
+    assert "probability" not in plain.to_dict()["matches"][0]
+    assert apart.to_dict()["matches"][1]["probability"] == round(likely[1], 4)
+    assert apart.to_csv().splitlines()[0] == "rank,place_id,latitude,longitude,score,probability"
     every = localize(photo, encoder=ENCODER, gallery=gallery, top_k=256, apart_m=25).matches
     assert all(away_m(one, other) > 25 for one, other in combinations(every, 2))
     for place in plain.matches:  # nothing is left out that is no neighbour of an answer
@@ -156,9 +162,12 @@ def test_a_different_answer_is_where_most_of_the_rest_may_be() -> None:
     )
     scores = np.array([0.9, 0.8, 0.7, 0.7, 0.7, 0.7])
     chosen = partial(different_places, scores, latitudes, longitudes, 25.0)
-    assert chosen(0.1, 3).tolist() == [0, 3, 2]
-    assert chosen(0.1, 1).tolist() == [0]
-    assert chosen(0.1, 99).tolist() == [0, 3, 2]  # there are no more
+    listed, likely = chosen(0.1, 3)
+    assert listed.tolist() == [0, 3, 2]
+    weights = np.exp(scores / 0.1)
+    assert likely * weights.sum() == pytest.approx([weights[:2].sum(), weights[3:].sum(), weights[2]])
+    assert chosen(0.1, 1)[0].tolist() == [0]
+    assert chosen(0.1, 99)[0].tolist() == [0, 3, 2]  # there are no more
     assert best_apart(latitudes, longitudes, 25.0, 3).tolist() == [0, 2, 3]
 
 

@@ -10,9 +10,9 @@ from streamlit_folium import st_folium
 
 from app import components, figures, maps, resources, state, widgets
 from app.building import offer_to_build
-from app.words import PROBABLY, confidence, metres
+from app.words import PROBABLY, confidence, metres, share
 from l2ltr_core.geometry.geodesy import distance_m
-from l2ltr_core.localization import Localization
+from l2ltr_core.localization import ESTIMATE_RADIUS_M, Localization
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.types import Location, Match, Panorama
 
@@ -166,7 +166,7 @@ def _map(found: Localization, gallery_name: str) -> None:
     best, last = figures.rank_colour(1), figures.rank_colour(10)
     st.html(
         f"<div class='legend'><span><i style='background:{best}'></i>1 best match</span>"
-        f"<span><i style='background:{last}'></i>10 tenth; each stands for its surroundings of 25 m</span>"
+        f"<span><i style='background:{last}'></i>10 tenth; the list says how likely each is</span>"
         "<span><i style='border:2px dashed #0b7285'></i>estimate and its radius</span>"
         f"<span><i style='background:{figures.ACCENT}'></i>where the photo's centre looks</span>"
         + ("<span><i class='true'></i>true position</span>" if truth else "")
@@ -189,7 +189,7 @@ def _ranked_list(found: Localization, gallery_name: str) -> None:
 def _ranked_rows(found: Localization, gallery_name: str) -> None:
     for match in found.matches:
         picture = resources.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
-        label = f"**{match.rank}** {match.score:.3f} *{_about(match, found.truth)}*"
+        label = f"**{match.rank}** {share(match.probability or 0)} *{_about(match, found.truth)}*"
         widgets.place_button(
             match.rank, label, picture, match.rank == state.rank(), partial(_take_row, match, _of(found))
         )
@@ -209,7 +209,10 @@ def _selected_place(found: Localization, gallery_name: str) -> None:
         f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}"
     )
     score = "similarity" if resources.card(found.checkpoint).model.columns is None else "agreement"
-    st.caption(f"{match.latitude:.5f}, {match.longitude:.5f} · {score} {match.score:.3f} · north is up")
+    st.caption(
+        f"{share(match.probability or 0)} likely within {ESTIMATE_RADIUS_M:g} m of it, and of no place before it · "
+        f"{score} {match.score:.3f} · {match.latitude:.5f}, {match.longitude:.5f} · north is up"
+    )
     polar = resources.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
     if polar is None:
         return

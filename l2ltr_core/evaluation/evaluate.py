@@ -327,7 +327,7 @@ def _rank_apart(scores: NDArray[np.float32], right: NDArray[np.bool_], ranked: _
     assert ranked.latitudes is not None and ranked.longitudes is not None
     best = np.argpartition(-scores, min(LISTED_OF, len(scores)) - 1)[:LISTED_OF]
     best = best[np.lexsort((right[best], -np.round(scores[best] / TIE)))]  # of equal scores the wrong first
-    listed = different_places(
+    listed, _ = different_places(
         scores[best],
         ranked.latitudes[best],
         ranked.longitudes[best],

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
 from app import components
+from app.words import share
 from l2ltr_core import cli
 from tests.app import toy
 
@@ -98,8 +99,11 @@ def test_the_page_and_the_library_give_the_same_matches(open_app: OpenApp, toy_a
         toy_assets / "samples" / "street-0.jpg",
         encoder=l2.load_encoder(toy.CHECKPOINTS[0]),
         gallery=l2.open_gallery(toy.GALLERY),
+        apart_m=25,
     )
-    assert [float(label.split()[1]) for label in ranked(app)] == [round(m.score, 3) for m in found.matches]
+    assert [label.split()[1] for label in ranked(app)] == [
+        share(match.probability) for match in found.matches
+    ]
 
 
 def test_picking_another_sample_gives_another_answer_and_goes_into_the_link(open_app: OpenApp) -> None:
@@ -243,7 +247,7 @@ def test_downloads_hold_what_the_command_prints(
     shown = resources.localized(photo, toy.GALLERY, toy.CHECKPOINTS[0], "exif")
     capsys.readouterr()
     path = str(toy_assets / "samples" / "street-0.jpg")
-    options = ["--gallery", toy.GALLERY, "--checkpoint", toy.CHECKPOINTS[0], "--json"]
+    options = ["--gallery", toy.GALLERY, "--checkpoint", toy.CHECKPOINTS[0], "--apart-m", "25", "--json"]
     assert cli.main(["localize", path, *options]) == 0
     assert json.loads(shown.to_json()) == json.loads(capsys.readouterr().out)
 
