@@ -216,9 +216,9 @@ SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
 WALKS = [  # folder, title, seed, corners in metres east and north in the twin's frame, weather
     (
         "walk-market-square",
-        "From Senate Square past Market Square",
+        "Past Market Square into Esplanadi",
         2,
-        [(922, 555), (900, 510), (886, 470), (887, 447), (898, 418), (871, 383), (760, 372)],
+        [(886, 489), (884, 425), (885, 400), (864, 382), (760, 372)],
         None,
     ),
     (

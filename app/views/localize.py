@@ -20,6 +20,8 @@ MAP = "map"
 MAP_HEIGHT_PX = 520
 TILE_PX = 420
 THUMBNAIL_PX = 88
+IN_SIGHT_FROM = 0.02
+"""Answers less likely than this need not be in sight when the map opens."""
 
 
 def show() -> None:
@@ -136,7 +138,8 @@ def _explore(found: Localization, gallery_name: str) -> None:
 
 def _map(found: Localization, gallery_name: str) -> None:
     truth = found.truth
-    pins = [Location(match.latitude, match.longitude) for match in found.matches]
+    likely = [match for match in found.matches if (match.probability or 0) >= IN_SIGHT_FROM]
+    pins = [Location(match.latitude, match.longitude) for match in likely or found.matches[:1]]
     estimate = found.estimate
     answer = Location(estimate.latitude, estimate.longitude) if estimate.confidence >= PROBABLY else None
     image = resources.base_image(gallery_name)

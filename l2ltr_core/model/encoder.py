@@ -370,17 +370,19 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         return torch.float32
     if precision != "fast":
         raise ConfigurationError(f"The precision is {precision!r}; give 'exact' or 'fast'.")
-    able = {
-        "cpu": torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        if torch.backends.mkldnn.is_available()
-        else False,
-        "cuda": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-    }
-    if not able.get(device.type):
+    if not computes_bfloat16(device):
         raise ConfigurationError(
             f"This {device.type} device has no fast bfloat16; give the precision 'exact'."
         )
     return torch.bfloat16
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes with bfloat16 itself; one that does not is slower with it than with float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    able = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return able and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _pixels(image: AerialInput) -> RGB:

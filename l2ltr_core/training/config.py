@@ -96,7 +96,9 @@ class RunConfig:
     """How the machine is used; nothing here changes what is learned, but for rounding."""
 
     threads: int = 2
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` is bfloat16 where the processor computes with it itself, else float32: without, a step takes many times
+    as long."""
     log_every: int = 20
     validate_every: int = 500
     checkpoint_seconds: float = 60.0

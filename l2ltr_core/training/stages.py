@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from l2ltr_core.model.encoder import computes_bfloat16
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
@@ -217,8 +218,9 @@ def contrast(
 
 
 def _compute_in(precision: str) -> torch.autocast:
-    """Mixed precision where asked for; descriptors and losses stay float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    """Mixed precision where asked for, or where it pays; descriptors and losses stay float32."""
+    mixed = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(torch.device("cpu")))
+    return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
 
 
 def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Outcome:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from l2ltr_core.checkpoints import load_card, load_encoder, load_network
 from l2ltr_core.errors import ConfigurationError, DatasetError
-from l2ltr_core.training import Report, train
+from l2ltr_core.training import Report, stages, train
 from l2ltr_core.training.config import OptimizerConfig, RunConfig, StageConfig
 from l2ltr_core.training.warmup import initial_positions, warmed_up
 from tests.training.tiny_world import tiny_config, write_world
@@ -345,3 +345,22 @@ def test_mixed_precision_and_the_triplet_loss_run_too(world: Path, tmp_path: Pat
         model=replace(config.model, attention="self"),
     )
     assert train(config, [world], tmp_path).cards[-1].model.attention == "self"
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_half_precision_is_used_where_the_processor_computes_with_it(
+    able: bool, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def described(*arguments: object, **settings: object) -> torch.Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return stages_describe(*arguments, **settings)
+
+    stages_describe = stages.describe
+    monkeypatch.setattr(stages, "computes_bfloat16", lambda device: able)
+    monkeypatch.setattr(stages, "describe", described)
+    config = tiny_config(0, 1)
+    assert RunConfig().precision == "auto"
+    train(replace(config, run=replace(config.run, precision="auto")), [world], tmp_path)
+    assert seen and set(seen) == {able}
