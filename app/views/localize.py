@@ -213,7 +213,8 @@ def _selected_place(found: Localization, gallery_name: str) -> None:
     )
     score = "similarity" if resources.card(found.checkpoint).model.columns is None else "agreement"
     st.caption(
-        f"{share(match.probability or 0)} likely within {ESTIMATE_RADIUS_M:g} m of it, and of no place before it · "
+        f"{share(match.probability or 0)} likely within {ESTIMATE_RADIUS_M:g} m"
+        f"{', and near none before it' * (match.rank > 1)} · "
         f"{score} {match.score:.3f} · {match.latitude:.5f}, {match.longitude:.5f} · north is up"
     )
     polar = resources.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
