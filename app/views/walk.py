@@ -278,11 +278,12 @@ def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None
         on_change=partial(_take_click, photos),
         returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"],
     )
+    stops = [_at(estimate) for estimate in walk.estimates]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _legend(walk)
         st.button(
             "Whole walk", icon=":material/zoom_out_map:", type="tertiary", key="whole",
-            on_click=partial(state.set_map_view, _of(photos, walk), overview),
+            on_click=partial(state.set_map_view, _of(photos, walk), maps.view_of(stops)),
         )  # fmt: skip
         _downloads(walk)
 
