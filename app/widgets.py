@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import pandas as pd
 import streamlit as st
@@ -202,6 +204,39 @@ def walk_button(
         _picture_button(key, picture, selected)
         + f"<style>.st-key-{key} strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
     )
+
+
+class Result(Protocol):
+    """What can be taken away as files."""
+
+    def to_json(self) -> str:
+        """As one JSON object."""
+
+    def to_csv(self) -> str:
+        """As a table."""
+
+    def to_geojson(self) -> dict[str, Any]:
+        """As places on a map."""
+
+
+def result_downloads(found: Result, name: str) -> None:
+    """A result as JSON, CSV and GeoJSON; `name` is the files'."""
+    with st.popover("Download", icon=":material/download:"):
+        files = {
+            "JSON": (found.to_json(), "application/json", "json"),
+            "CSV": (found.to_csv(), "text/csv", "csv"),
+            "GeoJSON": (json.dumps(found.to_geojson(), indent=2), "application/geo+json", "geojson"),
+        }
+        for label, (text, mime, ending) in files.items():
+            st.download_button(
+                label,
+                text,
+                f"{name}.{ending}",
+                mime,
+                key=f"download_{ending}",
+                width="stretch",
+                on_click="ignore",
+            )
 
 
 def figure_downloads(

@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from shapely import LineString
 
@@ -46,8 +47,10 @@ from l2ltr_core.twin.build import build_city, load_city
 from l2ltr_core.twin.cameras import camera_spots
 from l2ltr_core.twin.invented import invented
 from l2ltr_core.twin.light import Light, dry_light, dusk, flight_light, fog, rain, snow
+from l2ltr_core.twin.plan import CityPlan
 from l2ltr_core.twin.render import orthophoto, panorama
 from l2ltr_core.twin.world import FINE, World
+from l2ltr_core.types import Location
 
 RUNS = Path("runs")
 
@@ -316,23 +319,13 @@ def samples() -> None:
         world.set_moment((11, number), clear=spot[None])
         rng = np.random.default_rng([11, number])
         heading_deg = float(rng.uniform(0, 360))
-        light = _sunny(rng)
-        light = weather(light, rng) if weather else light
-        pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
-        place = plan.frame.to_location(*spot)
-        write_panorama(
-            path, pixels, location=place, heading_deg=heading_deg, software="l2ltr twin (simulated)"
-        )
-        print(path, spot.round(), flush=True)
+        _take(path, world, plan.frame.to_location(*spot), spot, _light(weather, rng), heading_deg)
     (target / "samples.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
-    _walks(target)
+    _walks(target, plan, world, spots)
 
 
-def _walks(target: Path) -> None:
+def _walks(target: Path, plan: CityPlan, world: World, spots: NDArray[np.float64]) -> None:
     """Large photos along streets of the held-out east, each walk in one hour and one weather."""
-    plan, part = load_city("helsinki", "test")
-    world = World(plan, detail=FINE)
-    spots = camera_spots(world, part.cameras, 3000, (11,))
     listed = []
     for folder, title, seed, corners, weather in WALKS:
         note = "Simulated photos, held out from training"
@@ -344,8 +337,7 @@ def _walks(target: Path) -> None:
         ]
         stops = [spots[np.hypot(*(spots - (point.x, point.y)).T).argmin()] for point in wanted]
         rng = np.random.default_rng([12, seed])
-        light = _sunny(rng)
-        light = weather(light, rng) if weather else light
+        light = _light(weather, rng)
         (target / folder).mkdir(parents=True, exist_ok=True)
         for photo, spot in enumerate(stops, 1):
             path = target / folder / f"{photo:02}.jpg"
@@ -353,19 +345,24 @@ def _walks(target: Path) -> None:
             if path.exists():
                 continue
             world.set_moment((12, seed, photo), clear=np.array(stops))
-            pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
-            place = plan.frame.to_location(*spot)
-            write_panorama(
-                path, pixels, location=place, heading_deg=heading_deg, software="l2ltr twin (simulated)"
-            )
-            print(path, spot.round(), flush=True)
+            _take(path, world, plan.frame.to_location(*spot), spot, light, heading_deg)
     (target / "walks.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
 
 
-def _sunny(rng: np.random.Generator) -> Light:
+def _take(
+    path: Path, world: World, place: Location, spot: NDArray[np.float64], light: Light, heading_deg: float
+) -> None:
+    """One large photo, with where and which way it was taken."""
+    pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
+    write_panorama(path, pixels, location=place, heading_deg=heading_deg, software="l2ltr twin (simulated)")
+    print(path, spot.round(), flush=True)
+
+
+def _light(weather: Callable[[Light, np.random.Generator], Light] | None, rng: np.random.Generator) -> Light:
+    """Sunshine, or what a weather makes of it."""
     while not (light := dry_light(rng)).sun.any():
         pass
-    return light
+    return weather(light, rng) if weather else light
 
 
 def publish(names: list[str], validation: Path, elsewhere: Path) -> None:
@@ -463,7 +460,7 @@ def _mapped_sheet() -> Image.Image:
         above = orthophoto(middle, flight_light(np.random.default_rng(seed)), pixel_m=1.0)
         spots = camera_spots(world, [(west, south, west + 840, south + 280)], 40, (seed,))
         world.set_moment((seed, 0), clear=spots[:1])
-        light = _sunny(np.random.default_rng(seed))
+        light = _light(None, np.random.default_rng(seed))
         seen = panorama(world, *spots[0], light, size_px=(280, 840), top_deg=60, bottom_deg=-60)
         tiles += [Image.fromarray(above), Image.fromarray(seen)]
     return _tiled(tiles, columns=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 
 import streamlit as st
@@ -60,7 +59,7 @@ def show() -> None:
         with st.container(horizontal=True, gap="small"):
             if st.button("Look around", key="look", icon=":material/360:", help="See the photo from within."):
                 _look_around(photo, panorama, found.heading_deg)
-            _downloads(found)
+            widgets.result_downloads(found, "l2ltr")
     _explore(found, name)
 
 
@@ -101,25 +100,6 @@ def _verdict(found: Localization) -> None:
         f"<div class='small'>{estimate.latitude:.5f}, {estimate.longitude:.5f} ± {metres(estimate.radius_m)}"
         f" · confidence {estimate.confidence:.0%}</div>{truth}</div>"
     )
-
-
-def _downloads(found: Localization) -> None:
-    with st.popover("Download", icon=":material/download:"):
-        files = {
-            "JSON": (found.to_json(), "application/json", "json"),
-            "CSV": (found.to_csv(), "text/csv", "csv"),
-            "GeoJSON": (json.dumps(found.to_geojson(), indent=2), "application/geo+json", "geojson"),
-        }
-        for label, (text, mime, ending) in files.items():
-            st.download_button(
-                label,
-                text,
-                f"l2ltr.{ending}",
-                mime,
-                key=f"download_{ending}",
-                width="stretch",
-                on_click="ignore",
-            )
 
 
 @st.fragment

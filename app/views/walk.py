@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Literal
@@ -285,7 +284,7 @@ def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None
             "Whole walk", icon=":material/zoom_out_map:", type="tertiary", key="whole",
             on_click=partial(state.set_map_view, _of(photos, walk), maps.view_of(stops)),
         )  # fmt: skip
-        _downloads(walk)
+        widgets.result_downloads(walk, "l2ltr-walk")
 
 
 def _legend(walk: Walk) -> None:
@@ -386,25 +385,6 @@ def _seen_from_above(
     with where:
         st.markdown(f"**{title}**  \n{_told(estimate.confidence, error_m)}")
         st.image(tile, width="stretch", alt=f"{title}: the aerial image where the photo is put")
-
-
-def _downloads(walk: Walk) -> None:
-    with st.popover("Download", icon=":material/download:"):
-        files = {
-            "JSON": (walk.to_json(), "application/json", "json"),
-            "CSV": (walk.to_csv(), "text/csv", "csv"),
-            "GeoJSON": (json.dumps(walk.to_geojson(), indent=2), "application/geo+json", "geojson"),
-        }
-        for label, (text, mime, ending) in files.items():
-            st.download_button(
-                label,
-                text,
-                f"l2ltr-walk.{ending}",
-                mime,
-                key=f"download_{ending}",
-                width="stretch",
-                on_click="ignore",
-            )
 
 
 def _together(walk: Walk) -> list[tuple[float, float | None]]:
