@@ -163,6 +163,13 @@ def sample_walks() -> list[SampleWalk]:
     return [walk for walk in walks if len(walk.photos) > 1]
 
 
+def note_of(photo: Photo) -> str:
+    """What is to be said of a photo that came with the product, alone or in a walk; nothing of a visitor's own."""
+    notes = {sample.file: sample.note for sample in samples()}
+    notes |= {each.sample: walk.note for walk in sample_walks() for each in walk.photos if each.sample}
+    return notes.get(photo.sample or "", "")
+
+
 def _photos_of_walk(folder: str, title: str) -> tuple[Photo, ...]:
     """The photos in a folder, by their numbers."""
     found = (assets.ASSETS / "samples" / folder).glob("*.jpg")

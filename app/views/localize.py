@@ -78,8 +78,8 @@ def _what_the_model_sees(
 @st.dialog("Look around", width="large")
 def _look_around(photo: state.Photo, panorama: Panorama, heading_deg: float) -> None:
     """A simulated photo is called so here, too."""
-    note = next((sample.note for sample in resources.samples() if sample.file == photo.sample), "")
-    components.look_around("look_around", resources.photo_jpeg(photo), panorama, heading_deg, note)
+    picture = resources.photo_jpeg(photo)
+    components.look_around("look_around", picture, panorama, heading_deg, resources.note_of(photo))
 
 
 def _doubts(panorama: Panorama, found: Localization) -> tuple[str, ...]:

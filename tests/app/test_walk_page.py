@@ -119,6 +119,10 @@ def test_one_photo_of_the_walk_can_be_seen_alone_on_localize(open_app: OpenApp) 
     assert not app.exception
     assert app.title[0].value == "Where was this photo taken?"
     assert app.query_params["sample"] == f"{toy.WALK}/2.jpg"
+    from app import resources
+
+    assert resources.note_of(resources.read_sample(f"{toy.WALK}/2.jpg")) == "A test drew it"
+    assert resources.note_of(resources.read_sample("street-0.jpg")) == "A test drew it"
     again = open_app(sample=f"{toy.WALK}/2.jpg")
     assert not any("There is no" in warning.value for warning in again.warning)
     assert again.query_params["sample"] == f"{toy.WALK}/2.jpg"
