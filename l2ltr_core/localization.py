@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from l2ltr_core.errors import ConfigurationError
@@ -129,7 +128,7 @@ class Localization:
         """Distance in metres between the estimate and the position the photo carries, None without one."""
         if self.truth is None:
             return None
-        return distance_between_m(self.truth, Location(self.estimate.latitude, self.estimate.longitude))
+        return distance_between_m(self.truth, self.estimate.location)
 
     def to_dict(self) -> dict[str, Any]:
         """What `l2ltr localize --json` prints: degrees to 1 cm, metres to 1 cm, scores to six places."""
@@ -138,11 +137,7 @@ class Localization:
             "checkpoint": self.checkpoint,
             "heading_deg": round(self.heading_deg, 2),
             "heading_source": self.heading_source,
-            "estimate": {
-                **as_position(self.estimate),
-                "radius_m": round(self.estimate.radius_m, 2),
-                "confidence": round(self.estimate.confidence, 4),
-            },
+            "estimate": as_estimate(self.estimate),
             "matches": [
                 {
                     "rank": match.rank,
@@ -167,12 +162,7 @@ class Localization:
 
     def to_csv(self) -> str:
         """The matches as a table: rank, place_id, latitude, longitude, score, of different answers probability."""
-        text = io.StringIO()
-        rows = self.to_dict()["matches"]
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return as_csv(self.to_dict()["matches"])
 
     def to_geojson(self) -> dict[str, Any]:
         """A FeatureCollection of the matches, the estimate and, where known, the truth; `kind` says which."""
@@ -200,6 +190,21 @@ def localize(
     are different answers, as `different_places` chooses them: farther than that from each other. Raises ImageError,
     MetadataError, GalleryError or ConfigurationError.
     """
+    found, _ = look_up(photo, encoder=encoder, gallery=gallery, heading=heading, top_k=top_k, apart_m=apart_m)
+    return found
+
+
+def look_up(
+    photo: str | Path | bytes | Panorama,
+    *,
+    encoder: GroundEncoder,
+    gallery: Gallery,
+    heading: float | Literal["exif", "search"] = "exif",
+    top_k: int = 10,
+    apart_m: float = 0.0,
+    considered: int = 0,
+) -> tuple[Localization, Candidates]:
+    """What `localize` gives, and the places that it chose among, at least as many as are to be `considered`."""
     if top_k < 1:
         raise ConfigurationError(f"The number of matches is {top_k}; give a whole number above 0.")
     if not (math.isfinite(apart_m) and apart_m >= 0):
@@ -215,18 +220,10 @@ def localize(
     view = encoder.ground_view(panorama, heading_deg)
     seen = encoder.encode_ground([view], prepared=True, columns=True)
     calibration = Calibration.of_card(encoder.card.calibration)
-    found, listed, likely, speaking = _best_places(
-        seen, encoder, gallery, top_k, apart_m, calibration.temperature
+    best, listed, likely = _best_places(
+        seen, encoder, gallery, top_k, apart_m, calibration.temperature, considered
     )
-    weighed = found[:ESTIMATE_PLACES]
-    scores = weighed["score"].to_numpy()
-    estimate = estimate_location(
-        scores,
-        weighed["latitude"].to_numpy(),
-        weighed["longitude"].to_numpy(),
-        calibration,
-        circle_radius_m(gallery),
-    )
+    places = gallery.places.iloc[best.place_ids[listed]].assign(score=best.scores[listed])
     matches = tuple(
         Match(
             rank,
@@ -236,9 +233,7 @@ def localize(
             float(place.score),
             probability,
         )
-        for rank, (place, probability) in enumerate(
-            zip(found.iloc[listed].itertuples(), likely, strict=True), 1
-        )
+        for rank, (place, probability) in enumerate(zip(places.itertuples(), likely, strict=True), 1)
     )
     told = source in ("exif", "given")  # the best of 32 headings scores higher, and a wrong one lower
     result = Localization(
@@ -246,17 +241,17 @@ def localize(
         encoder.name,
         heading_deg,
         source,
-        estimate,
+        estimate_among(best, gallery, calibration),
         matches,
         panorama.location,
         view,
-        speaking,
+        best.evidence,
         tuple(notes),
         calibration.least_evidence_in(gallery.name, len(gallery.places), gallery.looks(encoder))
         if told
         else None,
     )
-    return replace(result, notes=(*result.notes, *_doubts(result, gallery)))
+    return replace(result, notes=(*result.notes, *_doubts(result, gallery))), best
 
 
 def _best_places(
@@ -266,16 +261,16 @@ def _best_places(
     top_k: int,
     apart_m: float,
     temperature: float,
-) -> tuple[pd.DataFrame, NDArray[np.int64], Sequence[float | None], float]:
-    """The gallery's places with their `score`, best first, which of these rows to list with which probabilities,
-    and the photo's evidence."""
-    wanted = max(top_k, ESTIMATE_PLACES, SHORTLIST)
+    considered: int,
+) -> tuple[Candidates, NDArray[np.int64], Sequence[float | None]]:
+    """The photo's best places, and which of these to list, with which probabilities."""
+    wanted = max(top_k, ESTIMATE_PLACES, SHORTLIST, considered)
     while True:
         [best] = candidates(seen, encoder, gallery, wanted)
-        found = gallery.places.iloc[best.place_ids].assign(score=best.scores)
         if not apart_m:
-            listed = np.arange(min(top_k, len(found)))
-            return found, listed, [None] * len(listed), best.evidence
+            listed = np.arange(min(top_k, len(best.scores)))
+            return best, listed, [None] * len(listed)
+        found = gallery.places.iloc[best.place_ids]
         listed, likely = different_places(
             best.scores,
             found["latitude"].to_numpy(),
@@ -285,7 +280,7 @@ def _best_places(
             top_k,
         )
         if len(listed) == top_k or wanted >= len(gallery.places):
-            return found, listed, likely.tolist(), best.evidence
+            return best, listed, likely.tolist()
         wanted *= 4
 
 
@@ -426,6 +421,18 @@ def turned_views(panorama: Panorama, encoder: GroundEncoder) -> list[RGB]:
     return [encoder.ground_view(panorama, heading_deg) for heading_deg in searched_headings()]
 
 
+def estimate_among(best: Candidates, gallery: Gallery, calibration: Calibration) -> LocationEstimate:
+    """Where a photo was taken, from its best places in a gallery."""
+    weighed = gallery.places.iloc[best.place_ids[:ESTIMATE_PLACES]]
+    return estimate_location(
+        best.scores[:ESTIMATE_PLACES],
+        weighed["latitude"].to_numpy(),
+        weighed["longitude"].to_numpy(),
+        calibration,
+        circle_radius_m(gallery),
+    )
+
+
 def estimate_location(
     scores: NDArray, latitudes: NDArray, longitudes: NDArray, calibration: Calibration, radius_m: float
 ) -> LocationEstimate:
@@ -509,6 +516,24 @@ def _nearest_m(truth: Location, gallery: Gallery) -> float:
 def as_position(place: Any) -> dict[str, float]:
     """Latitude and longitude to 1 cm, as every export has them."""
     return {"latitude": round(place.latitude, 7), "longitude": round(place.longitude, 7)}
+
+
+def as_estimate(estimate: LocationEstimate) -> dict[str, float]:
+    """An estimate as every export has it: the position, metres to 1 cm, confidence to four places."""
+    return {
+        **as_position(estimate),
+        "radius_m": round(estimate.radius_m, 2),
+        "confidence": round(estimate.confidence, 4),
+    }
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table with the names of the first of some rows as its head."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def as_feature(kind: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,11 @@ class Match:
     score: float
     probability: float | None = None
 
+    @property
+    def location(self) -> Location:
+        """Where the place is."""
+        return Location(self.latitude, self.longitude)
+
 
 @dataclass(frozen=True)
 class LocationEstimate:
@@ -84,3 +89,8 @@ class LocationEstimate:
     longitude: float
     radius_m: float
     confidence: float
+
+    @property
+    def location(self) -> Location:
+        """The middle of the circle."""
+        return Location(self.latitude, self.longitude)

@@ -8,8 +8,6 @@ going forward and backward (Rabiner, A tutorial on hidden Markov models, 1989).
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -32,11 +30,11 @@ from l2ltr_core.localization import (
     Circles,
     GroundEncoder,
     Localization,
+    as_csv,
+    as_estimate,
     as_feature,
-    as_position,
-    candidates,
     circle_radius_m,
-    localize,
+    look_up,
     match_probabilities,
 )
 from l2ltr_core.types import Location, LocationEstimate, Panorama, Progress
@@ -83,7 +81,7 @@ class Walk:
     def errors_m(self) -> tuple[float | None, ...]:
         """Metres between each estimate and the position that the photo carries, None without one."""
         return tuple(
-            None if photo.truth is None else distance_between_m(photo.truth, _location(estimate))
+            None if photo.truth is None else distance_between_m(photo.truth, estimate.location)
             for photo, estimate in zip(self.alone, self.estimates, strict=True)
         )
 
@@ -104,11 +102,7 @@ class Walk:
                 "photo": number,
                 "heading_deg": by_itself["heading_deg"],
                 "heading_source": by_itself["heading_source"],
-                "estimate": {
-                    **as_position(estimate),
-                    "radius_m": round(estimate.radius_m, 2),
-                    "confidence": round(estimate.confidence, 4),
-                },
+                "estimate": as_estimate(estimate),
                 "alone": by_itself["estimate"],
                 "in_gallery": by_itself["in_gallery"],
             }
@@ -133,19 +127,16 @@ class Walk:
 
     def to_csv(self) -> str:
         """A row a photo: photo, latitude, longitude, radius_m, confidence, and the same of each alone."""
-        text = io.StringIO()
-        rows = [
-            {
-                "photo": photo["photo"],
-                **photo["estimate"],
-                **{f"alone_{name}": value for name, value in photo["alone"].items()},
-            }
-            for photo in self.to_dict()["photos"]
-        ]
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return as_csv(
+            [
+                {
+                    "photo": photo["photo"],
+                    **photo["estimate"],
+                    **{f"alone_{name}": value for name, value in photo["alone"].items()},
+                }
+                for photo in self.to_dict()["photos"]
+            ]
+        )
 
     def to_geojson(self) -> dict[str, Any]:
         """A FeatureCollection: the walk as a line, and of each photo the estimate, what it says alone, and the truth.
@@ -195,16 +186,18 @@ def localize_walk(
             "order."
         )
     _checked(step_m)
-    alone = []
+    alone, found = [], []
     for done, photo in enumerate(photos, 1):
-        alone.append(localize(photo, encoder=encoder, gallery=gallery, heading=heading, apart_m=apart_m))
+        by_itself, best = look_up(
+            photo, encoder=encoder, gallery=gallery, heading=heading, apart_m=apart_m, considered=WALK_PLACES
+        )
+        alone.append(by_itself)
+        found.append(Candidates(best.place_ids[:WALK_PLACES], best.scores[:WALK_PLACES], best.evidence))
         if progress is not None:
             progress(done, len(photos))
-    seen = encoder.encode_ground([each.ground_view for each in alone], prepared=True, columns=True)
-    found = tuple(candidates(seen, encoder, gallery, WALK_PLACES))
     temperature = Calibration.of_card(encoder.card.calibration).temperature
     estimates = estimates_along(found, gallery, temperature, step_m)
-    return Walk(step_m, tuple(alone), tuple(estimates), found, temperature)
+    return Walk(step_m, tuple(alone), tuple(estimates), tuple(found), temperature)
 
 
 def estimates_along(
@@ -281,7 +274,3 @@ def _given_all(speaking: NDArray[np.float64], near: csr_matrix, anywhere: float)
         backward[photo] /= backward[photo].sum()
     both = (forward * backward).reshape(*speaking.shape, DIRECTIONS).sum(axis=2)
     return both / both.sum(axis=1, keepdims=True)
-
-
-def _location(estimate: LocationEstimate) -> Location:
-    return Location(estimate.latitude, estimate.longitude)

@@ -14,14 +14,12 @@ from l2ltr_core.evaluation.calibration import calibration_summary
 from l2ltr_core.gallery import Checkpoint, Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, local_m
 from l2ltr_core.localization import (
-    ESTIMATE_PLACES,
     Calibration,
-    Candidates,
     candidates,
     circle_radius_m,
-    estimate_location,
+    estimate_among,
 )
-from l2ltr_core.types import Descriptors, Location, LocationEstimate
+from l2ltr_core.types import Descriptors, Location
 from l2ltr_core.walks import WALK_PLACES, estimates_along
 
 LENGTHS = (2, 3, 5)
@@ -50,7 +48,7 @@ def measure_walks(
     radius_m = circle_radius_m(gallery)
     alone_m = np.array(
         [
-            _error_m(place, _alone(photo, gallery, calibration, radius_m))
+            distance_between_m(place, estimate_among(photo, gallery, calibration).location)
             for photo, place in zip(found, locations, strict=True)
         ]
     )
@@ -64,7 +62,10 @@ def measure_walks(
             photos = [found[photo] for photo in walk]
             estimates = estimates_along(photos, gallery, calibration.temperature)
             together_m.append(
-                [_error_m(locations[photo], where) for photo, where in zip(walk, estimates, strict=True)]
+                [
+                    distance_between_m(locations[photo], where.location)
+                    for photo, where in zip(walk, estimates, strict=True)
+                ]
             )
             told.append([where.confidence for where in estimates])
         right = np.array(together_m) <= radius_m
@@ -108,23 +109,6 @@ def walks_among(locations: Sequence[Location], photos: int, seed: int = 0) -> li
             walks.append(walk)
     chosen = np.linspace(0, len(walks) - 1, min(MOST_WALKS, len(walks))).round().astype(int)
     return [walks[number] for number in chosen]
-
-
-def _alone(
-    photo: Candidates, gallery: Gallery, calibration: Calibration, radius_m: float
-) -> LocationEstimate:
-    best = gallery.places.iloc[photo.place_ids[:ESTIMATE_PLACES]]
-    return estimate_location(
-        photo.scores[:ESTIMATE_PLACES],
-        best["latitude"].to_numpy(),
-        best["longitude"].to_numpy(),
-        calibration,
-        radius_m,
-    )
-
-
-def _error_m(place: Location, estimate: LocationEstimate) -> float:
-    return distance_between_m(place, Location(estimate.latitude, estimate.longitude))
 
 
 def _summary(errors_m: NDArray[np.float64], radius_m: float) -> dict[str, float]:
