@@ -210,14 +210,14 @@ def walk_layer(walk: Walk, selected: int | None = None) -> folium.FeatureGroup:
     A lone answer is drawn where it lies outside its stop's circle, faint, and tied to its stop by dashes.
     """
     group = folium.FeatureGroup(name="Walk")
-    stops = [_at(estimate) for estimate in walk.estimates]
+    stops = [estimate.location for estimate in walk.estimates]
     way = [_point(photo.truth) for photo in walk.alone if photo.truth]
     _line(group, way, "#10131a", 20, opacity=0.35)
     _line(group, way, "#ffffff", 16, opacity=0.8)
     apart = [
-        (number, _at(photo.estimate), stop)
+        (number, photo.estimate.location, stop)
         for number, (photo, stop) in enumerate(zip(walk.alone, stops, strict=True), 1)
-        if distance_between_m(_at(photo.estimate), stop) > walk.estimates[number - 1].radius_m
+        if distance_between_m(photo.estimate.location, stop) > walk.estimates[number - 1].radius_m
     ]
     for number, lone, stop in apart:
         colour = _lone_colour(walk, number)
@@ -240,7 +240,7 @@ def walk_layer(walk: Walk, selected: int | None = None) -> folium.FeatureGroup:
 
 def walk_overview(walk: Walk, size_px: tuple[int, int] = SIZE_PX) -> MapView:
     """The whole way, with as many of the lone answers, nearest first, as leave the stops apart."""
-    way = [_at(estimate) for estimate in walk.estimates]
+    way = [estimate.location for estimate in walk.estimates]
     way += [
         photo.truth
         for photo, error_m in zip(walk.alone, walk.errors_m, strict=True)
@@ -249,7 +249,7 @@ def walk_overview(walk: Walk, size_px: tuple[int, int] = SIZE_PX) -> MapView:
     view = view_of(way, size_px)
     middle = Location(*view.center)
     for lone in sorted(
-        (_at(photo.estimate) for photo in walk.alone), key=lambda each: distance_between_m(middle, each)
+        (photo.estimate.location for photo in walk.alone), key=lambda each: distance_between_m(middle, each)
     ):
         wider = view_of([*way, lone], size_px)
         if wider.zoom < min(view.zoom, WALK_ZOOM):
@@ -319,7 +319,7 @@ def heading_wedge(
 
 
 def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, camera_deg: float | None) -> None:
-    place = Location(estimate.latitude, estimate.longitude)
+    place = estimate.location
     where = (place.latitude, place.longitude)
     if camera_deg is not None:
         corners = heading_wedge(place, camera_deg, max(30.0, 1.6 * estimate.radius_m))
@@ -425,10 +425,6 @@ def _lone_colour(walk: Walk, number: int) -> str:
     if photo.error_m is None:
         return "#495057"
     return RIGHT if is_found(photo.estimate.confidence, photo.error_m) else WRONG
-
-
-def _at(estimate: LocationEstimate) -> Location:
-    return Location(estimate.latitude, estimate.longitude)
 
 
 def _point(place: Location) -> tuple[float, float]:

@@ -234,7 +234,10 @@ def read_sample(file: str) -> Photo:
     Raises ImageError for any other name.
     """
     listed = {sample.file: sample.title for sample in samples()}
-    listed |= {photo.sample: photo.title for walk in sample_walks() for photo in walk.photos if photo.sample}
+    if "/" in file:
+        listed |= {
+            photo.sample: photo.title for walk in sample_walks() for photo in walk.photos if photo.sample
+        }
     if "/" in file and file not in listed:
         photo = read_upload(held_out_photo(*file.split("/", 1)).read_bytes(), file)
         return Photo(photo.key, photo.title, sample=file)

@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import folium
 import pandas as pd
 import streamlit as st
 from matplotlib.figure import Figure
+from streamlit_folium import st_folium
 
-from app import components, figures, resources, state
+from app import components, figures, maps, resources, state
 from l2ltr_core.assets import list_galleries
 from l2ltr_core.errors import GalleryError, ImageError, L2LTRError
 from l2ltr_core.model.config import CheckpointCard
@@ -182,24 +184,11 @@ def heading_control(used_deg: float, source: str) -> None:
         )
 
 
-def place_button(rank: int, label: str, picture: bytes, selected: bool, on_click: Callable[[], None]) -> None:
-    """One row of the ranked list: tile, rank and what the label says."""
-    key = f"place_{rank}"
-    st.button(label, key=key, width="stretch", on_click=on_click)
-    colour = figures.rank_colour(rank)
-    st.html(
-        _picture_button(key, picture, selected)
-        + f"<style>.st-key-{key} strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
-    )
-
-
-def walk_button(
-    number: int, photos: int, label: str, picture: bytes, selected: bool, on_click: Callable[[], None]
+def numbered_button(
+    key: str, colour: str, label: str, picture: bytes, selected: bool, on_click: Callable[[], None]
 ) -> None:
-    """One row of a walk: the photo, its number in the colour of its stop, and what the label says."""
-    key = f"walk_photo_{number}"
+    """One row of a list: a picture, a number on the colour of its pin, and what the label says."""
     st.button(label, key=key, width="stretch", on_click=on_click)
-    colour = figures.rank_colour(number, photos)
     st.html(
         _picture_button(key, picture, selected)
         + f"<style>.st-key-{key} strong{{background:{colour};color:{figures.ink_on(colour)}}}</style>"
@@ -237,6 +226,24 @@ def result_downloads(found: Result, name: str) -> None:
                 width="stretch",
                 on_click="ignore",
             )
+
+
+def gallery_map(
+    image: maps.BaseImage, view: maps.MapView, layer: folium.FeatureGroup, *, key: str, height_px: int,
+    on_click: Callable[[], None] | None = None,
+) -> None:  # fmt: skip
+    """The gallery's map with a layer on it; a click on a pin leaves the pin's tooltip in the session, under `key`."""
+    st_folium(
+        maps.base_map(image, maps.whole(image.bounds), look().paper),
+        key=key,
+        height=height_px,
+        use_container_width=True,
+        center=view.center,
+        zoom=view.zoom,
+        feature_group_to_add=layer,
+        on_change=on_click,
+        returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"] if on_click else [],
+    )
 
 
 def figure_downloads(

@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from streamlit_folium import st_folium
 
 from app import components, maps, resources, state, widgets
 from app.building import offer_to_build
@@ -138,7 +137,7 @@ def _place(
     if name == TRUTH and truth is not None:
         return name, truth, truth
     match = matches[name]
-    return name, match.place_id, Location(match.latitude, match.longitude)
+    return name, match.place_id, match.location
 
 
 def _pictures(shown: Shown, ground: str, aerial: str, over_tile: str) -> None:
@@ -217,11 +216,7 @@ def _map(shown: Shown, on_tile: NDArray, over_tile: str) -> None:
         f"the tile of {shown.label}", truth,
     )  # fmt: skip
     with map_column:
-        st_folium(
-            maps.base_map(image, maps.whole(image.bounds), widgets.look().paper),
-            key="attention_map", height=MAP_HEIGHT_PX, use_container_width=True,
-            center=view.center, zoom=view.zoom, feature_group_to_add=layer, returned_objects=[],
-        )  # fmt: skip
+        widgets.gallery_map(image, view, layer, key="attention_map", height_px=MAP_HEIGHT_PX)
 
 
 def _legend(known: bool) -> str:

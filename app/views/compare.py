@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit_folium import st_folium
 
 from app import held_out, maps, resources, state, widgets
 from app.building import offer_to_build
@@ -21,7 +20,6 @@ from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.inspection import most_apart, overlap_at, rank_biased_overlap
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.types import Location, Match
 
 MAP_HEIGHT_PX = 460
 TOP = 10
@@ -92,7 +90,7 @@ def _answers(found: Answers) -> None:
 @st.fragment
 def _map(found: Answers, gallery_name: str) -> None:
     image = resources.base_image(gallery_name)
-    places = [_location(match) for each in found.values() for match in each.matches]
+    places = [match.location for each in found.values() for match in each.matches]
     truth = next(iter(found.values())).truth
     view = maps.overview(places, truth)
     layers = maps.compared_layer(
@@ -100,11 +98,7 @@ def _map(found: Answers, gallery_name: str) -> None:
         figures.CHECKPOINT_COLOURS,
         truth,
     )
-    st_folium(
-        maps.base_map(image, maps.whole(image.bounds), widgets.look().paper), key="compare_map",
-        height=MAP_HEIGHT_PX, use_container_width=True, center=view.center, zoom=view.zoom,
-        feature_group_to_add=layers, returned_objects=[],
-    )  # fmt: skip
+    widgets.gallery_map(image, view, layers, key="compare_map", height_px=MAP_HEIGHT_PX)
 
 
 def _ranks(found: Answers) -> None:
@@ -113,7 +107,7 @@ def _ranks(found: Answers) -> None:
         match.place_id
         for each in found.values()
         for match in each.matches
-        if each.truth and distance_between_m(each.truth, _location(match)) <= CORRECT_WITHIN_M
+        if each.truth and distance_between_m(each.truth, match.location) <= CORRECT_WITHIN_M
     }
     figure = figures.rank_moves(ranks, widgets.look(), right)
     st.image(
@@ -130,7 +124,7 @@ def _agreement(found: Answers) -> None:
     rows = []
     for (a, first), (b, second) in itertools.combinations(found.items(), 2):
         ids = (_places(first), _places(second))
-        apart_m = distance_between_m(_location(first.estimate), _location(second.estimate))
+        apart_m = distance_between_m(first.estimate.location, second.estimate.location)
         shared = {f"overlap@{k}": overlap_at(*ids, k) for k in (1, 5, TOP) if k <= min(map(len, ids))}
         rows.append(
             {
@@ -178,7 +172,7 @@ def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
 
 
 def _share_the_answer(found: Answers) -> bool:
-    places = [_location(each.estimate) for each in found.values()]
+    places = [each.estimate.location for each in found.values()]
     return all(distance_between_m(a, b) <= CORRECT_WITHIN_M for a, b in itertools.combinations(places, 2))
 
 
@@ -188,10 +182,6 @@ def _rank_told(rank: int | None) -> str:
 
 def _places(found: Localization) -> list[int]:
     return [match.place_id for match in found.matches]
-
-
-def _location(of: Match | Any) -> Location:
-    return Location(of.latitude, of.longitude)
 
 
 def _measured(cards: list[CheckpointCard]) -> None:

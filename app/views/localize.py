@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import streamlit as st
-from streamlit_folium import st_folium
 
 from app import components, figures, maps, resources, state, widgets
 from app.building import offer_to_build
@@ -119,9 +118,9 @@ def _explore(found: Localization, gallery_name: str) -> None:
 def _map(found: Localization, gallery_name: str) -> None:
     truth = found.truth
     likely = [match for match in found.matches if (match.probability or 0) >= IN_SIGHT_FROM]
-    pins = [Location(match.latitude, match.longitude) for match in likely or found.matches[:1]]
+    pins = [match.location for match in likely or found.matches[:1]]
     estimate = found.estimate
-    answer = Location(estimate.latitude, estimate.longitude) if estimate.confidence >= PROBABLY else None
+    answer = estimate.location if estimate.confidence >= PROBABLY else None
     image = resources.base_image(gallery_name)
     overview = maps.overview(pins, truth, answer)
     if truth is None or image.bounds.contains(truth):
@@ -135,17 +134,7 @@ def _map(found: Localization, gallery_name: str) -> None:
         truth=truth,
         notes=[_about(match, truth) for match in found.matches],
     )
-    st_folium(
-        maps.base_map(image, maps.whole(image.bounds), widgets.look().paper),
-        key=MAP,
-        height=MAP_HEIGHT_PX,
-        use_container_width=True,
-        center=view.center,
-        zoom=view.zoom,
-        feature_group_to_add=layer,
-        on_change=_take_click,
-        returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"],
-    )
+    widgets.gallery_map(image, view, layer, key=MAP, height_px=MAP_HEIGHT_PX, on_click=_take_click)
     best, last = figures.rank_colour(1), figures.rank_colour(10)
     st.html(
         f"<div class='legend'><span><i style='background:{best}'></i>1 best match</span>"
@@ -173,8 +162,13 @@ def _ranked_rows(found: Localization, gallery_name: str) -> None:
     for match in found.matches:
         picture = resources.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
         label = f"**{match.rank}** {share(match.probability or 0)} *{_about(match, found.truth)}*"
-        widgets.place_button(
-            match.rank, label, picture, match.rank == state.rank(), partial(_take_row, match, _of(found))
+        widgets.numbered_button(
+            f"place_{match.rank}",
+            figures.rank_colour(match.rank),
+            label,
+            picture,
+            match.rank == state.rank(),
+            partial(_take_row, match, _of(found)),
         )
 
 

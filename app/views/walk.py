@@ -8,7 +8,6 @@ from functools import partial
 from typing import Literal
 
 import streamlit as st
-from streamlit_folium import st_folium
 
 from app import figures, maps, resources, state, widgets
 from app.building import offer_to_build
@@ -17,7 +16,7 @@ from l2ltr_core.errors import L2LTRError
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.types import Location, LocationEstimate
+from l2ltr_core.types import LocationEstimate
 from l2ltr_core.walks import MOST_PHOTOS, STEP_M, Walk
 
 MAP = "walk_map"
@@ -266,18 +265,11 @@ def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None
     image = resources.base_image(gallery_name)
     overview = maps.kept_inside(maps.walk_overview(walk), image.bounds)
     view = state.map_view(_of(photos, walk), overview)
-    st_folium(
-        maps.base_map(image, maps.whole(image.bounds), widgets.look().paper),
-        key=MAP,
-        height=MAP_HEIGHT_PX,
-        use_container_width=True,
-        center=view.center,
-        zoom=view.zoom,
-        feature_group_to_add=maps.walk_layer(walk, _stop(photos, walk)),
-        on_change=partial(_take_click, photos),
-        returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"],
+    layer = maps.walk_layer(walk, _stop(photos, walk))
+    widgets.gallery_map(
+        image, view, layer, key=MAP, height_px=MAP_HEIGHT_PX, on_click=partial(_take_click, photos)
     )
-    stops = [_at(estimate) for estimate in walk.estimates]
+    stops = [estimate.location for estimate in walk.estimates]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _legend(walk)
         st.button(
@@ -319,9 +311,9 @@ def _rows(photos: tuple[state.Photo, ...], walk: Walk) -> None:
                 f"**{number}** *alone {_told(alone.estimate.confidence, alone.error_m)}*"
                 f" *with the walk {_told(*together)}*"
             )
-            widgets.walk_button(
-                number,
-                len(photos),
+            widgets.numbered_button(
+                f"walk_photo_{number}",
+                figures.rank_colour(number, len(photos)),
                 label,
                 resources.glance(photo).strip,
                 number == _stop(photos, walk),
@@ -340,7 +332,7 @@ def _told(confidence: float, error_m: float | None) -> str:
 def _take_row(number: int, photos: tuple[state.Photo, ...], walk: Walk) -> None:
     """A click in the list selects the photo and brings the map to its stop."""
     st.session_state[_STOP] = (photos, number)
-    stop = _at(walk.estimates[number - 1])
+    stop = walk.estimates[number - 1].location
     state.set_map_view(_of(photos, walk), maps.MapView((stop.latitude, stop.longitude), maps.CLOSE_ZOOM))
 
 
@@ -350,7 +342,7 @@ def _stop(photos: tuple[state.Photo, ...], walk: Walk) -> int:
     if of == photos:
         return int(number)
     apart_m = [
-        distance_between_m(_at(photo.estimate), _at(estimate))
+        distance_between_m(photo.estimate.location, estimate.location)
         for photo, estimate in zip(walk.alone, walk.estimates, strict=True)
     ]
     return 1 + apart_m.index(max(apart_m))
@@ -381,7 +373,7 @@ def _seen_from_above(
     where: st.delta_generator.DeltaGenerator, title: str, estimate: LocationEstimate, error_m: float | None,
     gallery_name: str, heading_deg: float,
 ) -> None:  # fmt: skip
-    tile = resources.place_tile_png(gallery_name, _at(estimate), heading_deg, TILE_PX)
+    tile = resources.place_tile_png(gallery_name, estimate.location, heading_deg, TILE_PX)
     with where:
         st.markdown(f"**{title}**  \n{_told(estimate.confidence, error_m)}")
         st.image(tile, width="stretch", alt=f"{title}: the aerial image where the photo is put")
@@ -398,10 +390,6 @@ def _together(walk: Walk) -> list[tuple[float, float | None]]:
 def _of(photos: tuple[state.Photo, ...], walk: Walk) -> tuple[object, ...]:
     """What the map shows: while it is the same, the map stays where the visitor has it."""
     return (photos, walk.alone[0].gallery, walk.alone[0].checkpoint, walk.alone[0].heading_source)
-
-
-def _at(estimate: LocationEstimate) -> Location:
-    return Location(estimate.latitude, estimate.longitude)
 
 
 show()

@@ -40,7 +40,7 @@ from l2ltr_core.gallery.agreement import HIDDEN_AGREEMENT, LOOKS_TEMPERATURE, SH
 from l2ltr_core.inspection import layer_cka, layer_similarity
 from l2ltr_core.localization import ESTIMATE_PLACES, SEARCHED_HEADINGS, Calibration, candidates
 from l2ltr_core.model.encoder import Encoder
-from l2ltr_core.types import RGB, Panorama, Progress
+from l2ltr_core.types import RGB, Descriptors, Location, Panorama, Progress
 from l2ltr_core.walks import BROKEN, CAUTION, GOING_ON, STEP_M, WALK_PLACES
 
 FIELDS_DEG = (180, 90, 70)
@@ -70,7 +70,9 @@ class Subject:
     validation: PairedDataset | None = None
     elsewhere: PairedDataset | None = None
     corrupted_photos: int = CORRUPTED_PHOTOS
-    _judged: dict[str, Judged] = field(default_factory=dict, repr=False)
+    _seen: dict[str, tuple[Descriptors, list[Location]]] = field(default_factory=dict, init=False, repr=False)
+    _judged: dict[str, Judged] = field(default_factory=dict, init=False, repr=False)
+    _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def data(self, role: str) -> PairedDataset:
         """The dataset in a role, by the name of its field."""
@@ -80,15 +82,26 @@ class Subject:
         return found
 
     def judged(self, role: str, progress: Progress | None) -> Judged:
-        """What a dataset's photos get in the gallery; encoded once."""
+        """What a dataset's photos get in the gallery."""
         if role not in self._judged:
+            self._judged[role] = judge(*self.seen(role, progress), self.gallery, self.encoder)
+        return self._judged[role]
+
+    def seen(self, role: str, progress: Progress | None) -> tuple[Descriptors, list[Location]]:
+        """A dataset's photos, as `encode_photos` gives them, and where each was taken; encoded once."""
+        if role not in self._seen:
             photos = self.data(role).queries
             if any(photo.location is None for photo in photos):
                 raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
             ground = encode_photos(load_photos(photos, None, progress), self.encoder)
-            locations = [photo.location for photo in photos if photo.location is not None]
-            self._judged[role] = judge(ground, locations, self.gallery, self.encoder)
-        return self._judged[role]
+            self._seen[role] = ground, [photo.location for photo in photos if photo.location is not None]
+        return self._seen[role]
+
+    def digest(self, role: str) -> str:
+        """Which data a role has; read once."""
+        if role not in self._digests:
+            self._digests[role] = _dataset_digest(self.data(role))
+        return self._digests[role]
 
 
 @dataclass(frozen=True)
@@ -230,9 +243,7 @@ def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
 
 
 def _walks(subject: Subject, progress: Progress | None) -> Found:
-    photos = [photo for photo in subject.held_out.queries if photo.location is not None]
-    seen = encode_photos(load_photos(photos, None, progress), subject.encoder)
-    locations = [photo.location for photo in photos if photo.location is not None]
+    seen, locations = subject.seen("held_out", progress)
     calibration = Calibration.of_card(subject.encoder.card.calibration)
     return Found(measure_walks(seen, locations, subject.gallery, subject.encoder, calibration, SEED))
 
@@ -364,7 +375,7 @@ def _stamp(subject: Subject, name: str) -> dict[str, str]:
         name,
         settings,
         searched_fingerprint(subject.gallery, subject.encoder.fingerprint),
-        [_dataset_digest(subject.data(role)) for role in SECTIONS[name].needs],
+        [subject.digest(role) for role in SECTIONS[name].needs],
     ]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return {"checkpoint": subject.encoder.fingerprint, "data": digest[:16]}
