@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 import folium
+import numpy as np
 from folium.raster_layers import ImageOverlay
 
 from app.figures import ACCENT, ink_on, rank_colour
@@ -38,6 +39,8 @@ SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
 """Of the pins of checkpoints side by side, as CSS corners."""
 SIZE_PX = (580, 520)
 """About the width and height of a map beside other columns."""
+NARROW_PX = (340, 520)
+"""The same on a telephone."""
 PIXEL_AT_ZOOM_0 = 2 * math.pi * MERCATOR_RADIUS_M / 256
 """EPSG:3857 units a pixel."""
 MOST_MOVED_PX = 130
@@ -238,24 +241,38 @@ def walk_layer(walk: Walk, selected: int | None = None) -> folium.FeatureGroup:
     return group
 
 
-def walk_overview(walk: Walk, size_px: tuple[int, int] = SIZE_PX) -> MapView:
-    """The whole way, with as many of the lone answers, nearest first, as leave the stops apart."""
+def walk_overview(walk: Walk, bounds: Bounds) -> MapView:
+    """The whole way, on a telephone, too, with as many of the lone answers, nearest first, as leave the stops apart.
+
+    Less of what lies beyond `bounds` is shown where that leaves the way in sight.
+    """
     way = [estimate.location for estimate in walk.estimates]
     way += [
         photo.truth
         for photo, error_m in zip(walk.alone, walk.errors_m, strict=True)
         if photo.truth is not None and error_m is not None and error_m < NEAR_M
     ]
-    view = view_of(way, size_px)
-    middle = Location(*view.center)
+    shown, view = list(way), view_of(way, NARROW_PX)
+    middle, least = Location(*view.center), min(view.zoom, WALK_ZOOM)
     for lone in sorted(
         (photo.estimate.location for photo in walk.alone), key=lambda each: distance_between_m(middle, each)
     ):
-        wider = view_of([*way, lone], size_px)
-        if wider.zoom < min(view.zoom, WALK_ZOOM):
+        wider = view_of([*shown, lone], closest=view.zoom)
+        if wider.zoom < least or not in_sight(way, wider, NARROW_PX):
             break
-        way, view = [*way, lone], wider
-    return view
+        shown, view = [*shown, lone], wider
+    moved = kept_inside(view, bounds)
+    return moved if in_sight(way, moved, NARROW_PX) else view
+
+
+def in_sight(places: Sequence[Location], view: MapView, size_px: tuple[int, int]) -> bool:
+    """Whether a map of (width, height) pixels shows all `places`."""
+    x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
+    middle, pixel = to_mercator(*view.center), PIXEL_AT_ZOOM_0 / 2**view.zoom
+    return all(
+        np.abs(np.subtract(along, at)).max() <= pixels / 2 * pixel
+        for along, at, pixels in zip((x, y), middle, size_px, strict=True)
+    )
 
 
 def clicked_photo(tooltip: str | None) -> int | None:

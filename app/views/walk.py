@@ -263,8 +263,7 @@ def _explore(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> 
 
 def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None:
     image = resources.base_image(gallery_name)
-    overview = maps.kept_inside(maps.walk_overview(walk), image.bounds)
-    view = state.map_view(_of(photos, walk), overview)
+    view = state.map_view(_of(photos, walk), maps.walk_overview(walk, image.bounds))
     layer = maps.walk_layer(walk, _stop(photos, walk))
     widgets.gallery_map(
         image, view, layer, key=MAP, height_px=MAP_HEIGHT_PX, on_click=partial(_take_click, photos)
@@ -274,7 +273,7 @@ def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None
         _legend(walk)
         st.button(
             "Whole walk", icon=":material/zoom_out_map:", type="tertiary", key="whole",
-            on_click=partial(state.set_map_view, _of(photos, walk), maps.view_of(stops)),
+            on_click=partial(state.set_map_view, _of(photos, walk), maps.view_of(stops, maps.NARROW_PX)),
         )  # fmt: skip
         widgets.result_downloads(walk, "l2ltr-walk")
 

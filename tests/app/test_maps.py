@@ -12,13 +12,21 @@ from folium.raster_layers import ImageOverlay
 
 from app import maps
 from app.offline import BaseImage
-from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, offset, to_mercator
+from l2ltr_core.geometry.geodesy import (
+    distance_between_m,
+    distance_m,
+    mercator_units_per_m,
+    offset,
+    to_mercator,
+)
 from l2ltr_core.localization import Localization
 from l2ltr_core.types import Bounds, Location, LocationEstimate, Match
 from l2ltr_core.walks import Walk
 
 PLACE = Location(60.17, 24.94)
 CITY = Bounds(24.90, 60.15, 25.00, 60.20)
+EDGE = Bounds(24.90, 60.1695, 24.945, 60.20)
+"""Of a city that ends near `PLACE`, south and east."""
 MATCHES = [Match(rank, rank, 60.17 + rank / 1000, 24.94, 1 - rank / 20) for rank in range(1, 11)]
 ESTIMATE = LocationEstimate(60.17, 24.94, 25.0, 0.7)
 
@@ -225,11 +233,27 @@ def test_the_true_way_is_drawn_only_where_it_is_known() -> None:
 
 
 def test_a_walk_is_seen_whole_and_never_from_so_far_that_its_stops_melt() -> None:
-    near = maps.walk_overview(walk([0, 250, 0], [0, 0, 0]))
-    assert near.zoom < maps.walk_overview(walk([0, 0, 0], [0, 0, 0])).zoom
-    far = maps.walk_overview(walk([0, 3000, 0], [0, 0, 0]))
-    assert far == maps.walk_overview(walk([0, 0, 0], [0, 0, 0]))
+    near = maps.walk_overview(walk([0, 250, 0], [0, 0, 0]), CITY)
+    alone = maps.walk_overview(walk([0, 0, 0], [0, 0, 0]), CITY)
+    assert near.zoom < alone.zoom
+    assert maps.walk_overview(walk([0, 3000, 0], [0, 0, 0]), CITY) == alone
     assert near.zoom >= maps.WALK_ZOOM
+
+
+@pytest.mark.parametrize("away_m", [0, 150, 250, 400])
+@pytest.mark.parametrize("bounds", [CITY, EDGE], ids=["within", "at an edge"])
+def test_a_telephone_shows_every_stop_of_a_walk(away_m: float, bounds: Bounds) -> None:
+    shown = walk([0, away_m, 0, 0, -away_m], [0] * 5)
+    stops = [estimate.location for estimate in shown.estimates]
+    assert maps.in_sight(stops, maps.walk_overview(shown, bounds), maps.NARROW_PX)
+
+
+def test_in_sight_is_what_the_map_holds() -> None:
+    view = maps.view_of([PLACE], closest=17)
+    half_m = 100 * maps.PIXEL_AT_ZOOM_0 / 2**17 / mercator_units_per_m(PLACE.latitude)
+    assert maps.in_sight([PLACE, offset(PLACE, 0.98 * half_m, 0)], view, (200, 100))
+    assert not maps.in_sight([PLACE, offset(PLACE, 1.02 * half_m, 0)], view, (200, 100))
+    assert not maps.in_sight([PLACE, offset(PLACE, 0, 0.98 * half_m)], view, (200, 100))
 
 
 @pytest.mark.parametrize(
