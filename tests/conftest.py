@@ -6,10 +6,13 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from l2ltr_core.gallery import Gallery
 
 # Read when torch, numpy and faiss are first imported, so set before any test module is.
 for library in ("OMP", "OPENBLAS", "MKL"):
@@ -69,3 +72,15 @@ def offline() -> Iterator[None]:
             original = getattr(socket.socket, method)
             patch.setattr(socket.socket, method, guarded(original, lambda *args: host_of(args[-1])))
         yield
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    """The gallery `town` of `tests.town` on a 10 m grid, encoded by its `ColourEncoder`; not to be changed."""
+    from l2ltr_core.gallery import build_gallery
+    from l2ltr_core.imagery import open_imagery
+    from tests.town import ColourEncoder, town, write_raster
+
+    folder = tmp_path_factory.mktemp("town")
+    raster = write_raster(folder / "town.tif", town(), tags={"ATTRIBUTION": "The town"})
+    return build_gallery(open_imagery(raster), folder / "gallery", ColourEncoder(), name="town", spacing_m=10)

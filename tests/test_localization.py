@@ -35,13 +35,6 @@ ENCODER = ColourEncoder()
 PLACE = 100
 
 
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    folder = tmp_path_factory.mktemp("localization")
-    raster = write_raster(folder / "town.tif", town())
-    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
-
-
 def photo_of(gallery: Gallery, place_id: int, heading_deg: float = 0.0) -> Panorama:
     """A "panorama" that shows the aerial square itself, turned as a camera that looks at `heading_deg`."""
     chip = gallery.imagery.chip(gallery.location(place_id), CHIP_M, 64)

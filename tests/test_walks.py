@@ -9,26 +9,18 @@ import numpy as np
 import pytest
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.gallery import Gallery, build_gallery
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m
-from l2ltr_core.imagery import open_imagery
 from l2ltr_core.localization import Candidates, localize
 from l2ltr_core.types import Location, LocationEstimate, Panorama
 from l2ltr_core.walks import MOST_PHOTOS, Walk, estimates_along, localize_walk
-from tests.town import CHIP_M, ColourEncoder, town, write_raster
+from tests.town import CHIP_M, ColourEncoder
 
 ENCODER = ColourEncoder()
 SOUTHWARD = [3 * 16 + 2, 7 * 16 + 2, 11 * 16 + 2]
 """Places of the 16 x 16 grid, 40 m from each to the next."""
 FAR, ANY = 15 * 16 + 15, 15
 TEMPERATURE = 0.02
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    folder = tmp_path_factory.mktemp("walks")
-    raster = write_raster(folder / "town.tif", town())
-    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
 
 
 def photo_of(gallery: Gallery, place_id: int) -> Panorama:

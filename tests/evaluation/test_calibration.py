@@ -18,20 +18,12 @@ from l2ltr_core.evaluation.calibration import (
     judge,
     reliability,
 )
-from l2ltr_core.gallery import Gallery, build_gallery
-from l2ltr_core.imagery import open_imagery
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.localization import ESTIMATE_PLACES, Calibration, evidence, log_odds
-from tests.town import ColourEncoder, town, write_raster
+from tests.town import ColourEncoder
 
 ENCODER = ColourEncoder()
 GALLERY: Any = SimpleNamespace(name="town", places=range(256), looks=lambda _: 4)
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    folder = tmp_path_factory.mktemp("calibration")
-    raster = write_raster(folder / "town.tif", town())
-    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
 
 
 def boasting(photos: int, slope: float = 2.0, seed: int = 0) -> Judged:

@@ -13,10 +13,10 @@ from l2ltr_core.evaluation.evaluate import CORRECT_WITHIN_M
 from l2ltr_core.evaluation.recall import score_blocks
 from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
-from l2ltr_core.imagery import Imagery, open_imagery
+from l2ltr_core.imagery import Imagery
 from l2ltr_core.localization import localize
 from l2ltr_core.types import RGB, Location, Panorama
-from tests.town import CHIP_M, ColourEncoder, DirectionEncoder, town, write_raster
+from tests.town import CHIP_M, ColourEncoder, DirectionEncoder
 
 ENCODER = ColourEncoder()
 
@@ -37,13 +37,6 @@ class TownDataset:
         place = self.queries[tile].location
         assert place is not None
         return self.imagery.chip(place, chip_m, None)
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    folder = tmp_path_factory.mktemp("evaluation")
-    raster = write_raster(folder / "town.tif", town())
-    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
 
 
 @pytest.fixture(scope="module")

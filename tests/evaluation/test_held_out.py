@@ -19,20 +19,12 @@ from l2ltr_core.evaluation import (
     searched_fingerprint,
     write_held_out,
 )
-from l2ltr_core.gallery import Gallery, build_gallery
-from l2ltr_core.imagery import open_imagery
-from tests.town import ColourEncoder, town, write_raster
+from l2ltr_core.gallery import Gallery
+from tests.town import ColourEncoder
 
 ENCODER = ColourEncoder()
 PHOTOS = pd.DataFrame({"photo": ["a", "b"], "rank": [1, 7], "error_m": [3.5, np.nan]})
 MEASURED = Evaluation({"dataset": "walk"}, PHOTOS)
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    folder = tmp_path_factory.mktemp("held out")
-    raster = write_raster(folder / "town.tif", town())
-    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=50)
 
 
 def test_what_became_of_each_photo_is_read_as_it_was_written(gallery: Gallery, tmp_path: Path) -> None:

@@ -7,21 +7,13 @@ import pytest
 
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.walks import FARTHEST_M, LENGTHS, MOST_WALKS, NEAREST_M, measure_walks, walks_among
-from l2ltr_core.gallery import Gallery, build_gallery
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
-from l2ltr_core.imagery import open_imagery
 from l2ltr_core.localization import Calibration
 from l2ltr_core.types import Location
-from tests.town import CENTRE, CHIP_M, ColourEncoder, town, write_raster
+from tests.town import CENTRE, CHIP_M, ColourEncoder
 
 ENCODER = ColourEncoder()
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    folder = tmp_path_factory.mktemp("walks")
-    raster = write_raster(folder / "town.tif", town())
-    return build_gallery(open_imagery(raster), folder / "gallery", ENCODER, name="town", spacing_m=10)
 
 
 def street(count: int, step_m: float) -> list[Location]:

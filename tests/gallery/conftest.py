@@ -5,18 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from l2ltr_core.gallery import build_gallery
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.imagery import Imagery, open_imagery
-from tests.town import ColourEncoder, town, write_raster
+from tests.town import town, write_raster
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gallery of the town on a 10 m grid; not to be changed."""
-    folder = tmp_path_factory.mktemp("built")
-    raster = write_raster(folder / "town.tif", town(), tags={"ATTRIBUTION": "The town"})
-    build_gallery(open_imagery(raster), folder / "gallery", ColourEncoder(), name="town", spacing_m=10)
-    return folder / "gallery"
+@pytest.fixture
+def built(gallery: Gallery) -> Path:
+    """The folder of `gallery`; not to be changed."""
+    return gallery.folder
 
 
 @pytest.fixture
