@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import streamlit as st
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -45,7 +46,7 @@ from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.training.warmup import positions_before_and_after
-from l2ltr_core.types import RGB, Bounds, Location, Match, Panorama, Progress
+from l2ltr_core.types import RGB, Location, Match, Panorama, Progress
 from l2ltr_core.walks import Walk, localize_walk
 
 PHOTOS_BYTES = 256 << 20
@@ -56,6 +57,7 @@ SAMPLES_COMPARED = 12
 RANKED = 1000
 """Places whose ranks checkpoints are compared by."""
 POLAR_PX = (160, 640)
+COVERAGE_PX = 1400
 TILE_PX = 480
 LOOK_AROUND_PX = 3072
 FILES_BYTES = 512 << 20
@@ -538,9 +540,17 @@ def base_image(gallery_name: str) -> offline.BaseImage:
 
 
 @results.keeps
-def picture(gallery_name: str, longest_px: int) -> tuple[Bounds, RGB]:
-    """All of a gallery's imagery as one picture, north up in EPSG:3857, and where it lies."""
-    return offline.picture(gallery(gallery_name).imagery, longest_px)
+def coverage_jpeg(gallery_name: str) -> bytes:
+    """The drawn places of a gallery on its imagery, as JPEG."""
+    return figures.to_jpeg(coverage(gallery_name))
+
+
+def coverage(gallery_name: str) -> Figure:
+    """The places of a gallery on its imagery."""
+    chosen = gallery(gallery_name)
+    bounds, pixels = offline.picture(chosen.imagery, COVERAGE_PX)
+    places = chosen.places
+    return figures.coverage(pixels, bounds, places["latitude"].to_numpy(), places["longitude"].to_numpy())
 
 
 @st.cache_resource

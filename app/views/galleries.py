@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import figures, resources, state, widgets
+from app import resources, state, widgets
 from app.building import offer_to_build
 from l2ltr_core.gallery import Gallery, verify_gallery
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.types import Bounds
-
-PICTURE_PX = 1400
 
 
 def show() -> None:
@@ -35,15 +33,12 @@ def show() -> None:
 
 
 def _coverage(gallery: Gallery, name: str) -> None:
-    bounds, pixels = resources.picture(name, PICTURE_PX)
-    places = gallery.places
-    figure = figures.coverage(pixels, bounds, places["latitude"].to_numpy(), places["longitude"].to_numpy())
     st.image(
-        figures.to_png(figure),
+        resources.coverage_jpeg(name),
         width="stretch",
-        alt=f"The {len(places):,} places of {gallery.name} on its aerial image, north up",
+        alt=f"The {len(gallery.places):,} places of {gallery.name} on its aerial image, north up",
     )
-    widgets.figure_downloads(figure, places, f"places-{name}")
+    widgets.figure_downloads(lambda: resources.coverage(name), gallery.places, f"places-{name}")
 
 
 def _facts(gallery: Gallery) -> None:

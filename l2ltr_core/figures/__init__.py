@@ -12,7 +12,7 @@ from l2ltr_core.figures.attention import (
     occlusion,
 )
 from l2ltr_core.figures.comparison import error_curves, rank_moves
-from l2ltr_core.figures.files import require_figure_file, save, to_png, to_svg
+from l2ltr_core.figures.files import require_figure_file, save, to_jpeg, to_png, to_svg
 from l2ltr_core.figures.layers import checkpoint_label, layer_lines, square_matrix
 from l2ltr_core.figures.positions import GridAxes, axes_of, position_colours, position_map, position_sheet
 from l2ltr_core.figures.reliability import reliability_diagram
@@ -51,6 +51,7 @@ __all__ = [
     "save",
     "scale_bar_m",
     "square_matrix",
+    "to_jpeg",
     "to_png",
     "to_svg",
     "wind",

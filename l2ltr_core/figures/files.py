@@ -29,6 +29,13 @@ def to_png(figure: Figure, dpi: int = 128) -> bytes:
     return buffer.getvalue()
 
 
+def to_jpeg(figure: Figure, dpi: int = 128, quality: int = 90) -> bytes:
+    """The figure as a JPEG file: of a photographic one a fifth of the PNG's size."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="jpeg", dpi=dpi, pil_kwargs={"quality": quality})
+    return buffer.getvalue()
+
+
 def require_figure_file(path: Path) -> None:
     """Refuse, before work is done, what `save` could not write: ConfigurationError says why."""
     if path.suffix.lower() not in SUFFIXES:
