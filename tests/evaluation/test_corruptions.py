@@ -8,7 +8,7 @@ import pytest
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, require_corruptions
 
-SKIPPED = "corruptions are an extra: pip install imagecorruptions-imaug"
+SKIPPED = "corruptions are an extra, and its OpenCV needs libGL: pip install imagecorruptions-imaug"
 VIEW = np.random.default_rng(0).integers(0, 255, (8, 16, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
 
 
@@ -19,14 +19,14 @@ def test_there_are_sixteen_corruptions_at_five_levels() -> None:
 
 
 def test_the_package_knows_every_corruption_by_its_name() -> None:
-    package = pytest.importorskip("imagecorruptions", reason=SKIPPED)
+    package = pytest.importorskip("imagecorruptions", reason=SKIPPED, exc_type=ImportError)
     known = set(package.get_corruption_names("all"))
     assert {name for group in CORRUPTIONS.values() for name in group} <= known
 
 
 @pytest.mark.parametrize("name", ["gaussian_noise", "impulse_noise", "fog", "pixelate"])
 def test_a_corruption_is_the_same_each_time_and_leaves_other_draws_alone(name: str) -> None:
-    pytest.importorskip("imagecorruptions", reason=SKIPPED)
+    pytest.importorskip("imagecorruptions", reason=SKIPPED, exc_type=ImportError)
     np.random.seed(7)  # noqa: NPY002 - the package draws from the global generator
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(7)  # noqa: NPY002
@@ -38,7 +38,7 @@ def test_a_corruption_is_the_same_each_time_and_leaves_other_draws_alone(name: s
 
 
 def test_a_higher_level_damages_more() -> None:
-    pytest.importorskip("imagecorruptions", reason=SKIPPED)
+    pytest.importorskip("imagecorruptions", reason=SKIPPED, exc_type=ImportError)
     damage = [np.abs(corrupted(VIEW, "shot_noise", level, 0).astype(float) - VIEW).mean() for level in LEVELS]
     assert damage == sorted(damage)
 
