@@ -13,6 +13,7 @@ import numpy as np
 from folium.raster_layers import ImageOverlay
 
 from app.figures import ACCENT, ink_on, rank_colour
+from app.game import Round
 from app.offline import BaseImage, leaflet_assets
 from app.words import RIGHT, WRONG, is_found, off_and_sure
 from l2ltr_core.figures.style import TURQUOISE
@@ -49,6 +50,8 @@ AROUND_M = 120.0
 """Shown on each side of an answer that is sure."""
 CLOSE_ZOOM = 17
 """Where a hundred metres fill about a third of the map."""
+YOU, MODEL = ACCENT, "#0b7285"
+"""Whose an answer is."""
 WALK_ZOOM = 16.25
 """Farther away the stops of a walk, some 35 m apart, would lie upon one another."""
 
@@ -241,6 +244,52 @@ def walk_layer(walk: Walk, selected: int | None = None) -> folium.FeatureGroup:
     return group
 
 
+def pin_layer(place: Location | None) -> folium.FeatureGroup:
+    """Where a visitor points, if anywhere; a click goes through the pin to the map."""
+    group = folium.FeatureGroup(name="Your pin")
+    if place is not None:
+        _tag(place, "You", YOU, -1).add_to(group)
+    return group
+
+
+def rounds_layer(rounds: Sequence[Round], numbers: Sequence[int] = ()) -> folium.FeatureGroup:
+    """True places, and tied to each by dashes where a visitor and the model put it; `numbers` tell photos apart."""
+    group = folium.FeatureGroup(name="Answers")
+    labels = [(str(number), str(number)) for number in numbers] or [("You", "Model")] * len(rounds)
+    for each in rounds:
+        true = _point(each.truth)
+        folium.Circle(
+            _point(each.estimate.location), radius=each.estimate.radius_m, color=MODEL, weight=2.5,
+            fill_color=TURQUOISE, fill_opacity=0.18, interactive=False,
+        ).add_to(group)  # fmt: skip
+        for answer, colour in ((each.estimate.location, TURQUOISE), (each.guess, YOU)):
+            if answer is not None:
+                _line(group, [_point(answer), true], "#10131a", 5, opacity=0.6)
+                _line(group, [_point(answer), true], colour, 3, dash_array="7 7")
+    for each, (you, model) in zip(rounds, labels, strict=True):
+        _truth(each.truth).add_to(group)
+        _tag(each.estimate.location, model, MODEL, 1).add_to(group)
+        if each.guess is not None:
+            _tag(each.guess, you, YOU, -1).add_to(group)
+    return group
+
+
+def rounds_overview(rounds: Sequence[Round]) -> MapView:
+    """All true places and answers with their tags, on a telephone, too."""
+    places = [place for each in rounds for place in (each.truth, each.guess, each.estimate.location) if place]
+    return view_of(places, NARROW_PX, closest=CLOSE_ZOOM, filled=0.68)
+
+
+def anew(view: MapView) -> MapView:
+    """The same view in other figures: the map goes only where they differ from the last ones that it was told."""
+    return MapView((view.center[0] + 1e-9, view.center[1]), view.zoom + 1e-6)
+
+
+def clicked_place(clicked: dict[str, float] | None) -> Location | None:
+    """Where on the map a visitor clicked, as the map reports it."""
+    return Location(clicked["lat"], clicked["lng"]) if clicked else None
+
+
 def walk_overview(walk: Walk, bounds: Bounds) -> MapView:
     """The whole way, on a telephone, too, with as many of the lone answers, nearest first, as leave the stops apart.
 
@@ -287,11 +336,13 @@ def clicked_rank(tooltip: str | None) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def view_of(places: Sequence[Location], size_px: tuple[int, int] = SIZE_PX, closest: float = 18) -> MapView:
-    """The closest view that shows all `places` with a margin on a map of (width, height) pixels."""
+def view_of(
+    places: Sequence[Location], size_px: tuple[int, int] = SIZE_PX, closest: float = 18, filled: float = 0.85
+) -> MapView:
+    """The closest view that shows all `places` on the `filled` part of a map of (width, height) pixels."""
     x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
     spans = [(max(x) - min(x), size_px[0]), (max(y) - min(y), size_px[1])]
-    zooms = [math.log2(0.85 * pixels * PIXEL_AT_ZOOM_0 / span) for span, pixels in spans if span > 0]
+    zooms = [math.log2(filled * pixels * PIXEL_AT_ZOOM_0 / span) for span, pixels in spans if span > 0]
     middle = (_middle([p.latitude for p in places]), _middle([p.longitude for p in places]))
     return MapView(middle, max(1, min([closest, *(math.floor(4 * zoom) / 4 for zoom in zooms)])))
 
@@ -323,8 +374,9 @@ def overview(pins: Sequence[Location], truth: Location | None, answer: Location 
 
 
 def whole(bounds: Bounds) -> MapView:
-    """The view that shows all of `bounds`."""
-    return view_of([Location(bounds.south, bounds.west), Location(bounds.north, bounds.east)])
+    """The view that shows all of `bounds`, on a telephone, too."""
+    corners = [Location(bounds.south, bounds.west), Location(bounds.north, bounds.east)]
+    return view_of(corners, NARROW_PX, filled=1)
 
 
 def heading_wedge(
@@ -442,6 +494,22 @@ def _lone_colour(walk: Walk, number: int) -> str:
     if photo.error_m is None:
         return "#495057"
     return RIGHT if is_found(photo.estimate.confidence, photo.error_m) else WRONG
+
+
+def _tag(place: Location, label: str, colour: str, side: int) -> folium.Marker:
+    """A word on a colour, its lower corner at the place: the right one for `side` -1, the left one for 1."""
+    ink, corner = ink_on(colour), "12px 12px 0 12px" if side < 0 else "12px 12px 12px 0"
+    html = (
+        f'<div class="tag" style="position:absolute;bottom:0;{"right" if side < 0 else "left"}:0;background:{colour};'
+        f"color:{ink};border:2px solid #fff;border-radius:{corner};box-shadow:0 1px 5px #000c;padding:0 8px;"
+        f'font:700 13px/20px system-ui,sans-serif;white-space:nowrap">{escape(label)}</div>'
+    )
+    return folium.Marker(
+        _point(place),
+        icon=folium.DivIcon(html=html, icon_size=(0, 0), icon_anchor=(0, 0), class_name="l2ltr-tag"),
+        interactive=False,
+        z_index_offset=600,
+    )
 
 
 def _point(place: Location) -> tuple[float, float]:

@@ -42,6 +42,7 @@ from l2ltr_core.inspection import (
     without_sectors,
 )
 from l2ltr_core.localization import ESTIMATE_RADIUS_M, Localization, localize
+from l2ltr_core.metadata import read_metadata
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
@@ -179,6 +180,17 @@ def _photos_of_walk(folder: str, title: str) -> tuple[Photo, ...]:
         Photo(_key(file.read_bytes()), f"{title}, photo {number}", f"{folder}/{file.name}")
         for number, file in enumerate(sorted(found, key=lambda each: in_order(each.name)), 1)
     )
+
+
+@st.cache_data(show_spinner=False)
+def taken_at() -> dict[str, Location]:
+    """Where the samples and the photos of the sample walks were taken, by file; of those that say so."""
+    walked = [photo.sample for walk in sample_walks() for photo in walk.photos if photo.sample]
+    places = {
+        file: read_metadata((assets.ASSETS / "samples" / file).read_bytes()).location
+        for file in [*(sample.file for sample in samples()), *walked]
+    }
+    return {file: place for file, place in places.items() if place is not None}
 
 
 @results.keeps

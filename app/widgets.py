@@ -230,9 +230,13 @@ def result_downloads(found: Result, name: str) -> None:
 
 def gallery_map(
     image: maps.BaseImage, view: maps.MapView, layer: folium.FeatureGroup, *, key: str, height_px: int,
-    on_click: Callable[[], None] | None = None,
+    on_click: Callable[[], None] | None = None, anywhere: bool = False,
 ) -> None:  # fmt: skip
-    """The gallery's map with a layer on it; a click on a pin leaves the pin's tooltip in the session, under `key`."""
+    """The gallery's map with a layer on it; a click on a pin leaves the pin's tooltip in the session, under `key`.
+
+    With `anywhere` a click on the map counts instead, and leaves its place.
+    """
+    reported = ["last_clicked"] if anywhere else ["last_object_clicked_tooltip", "last_object_clicked_count"]
     st_folium(
         maps.base_map(image, maps.whole(image.bounds), look().paper),
         key=key,
@@ -242,7 +246,7 @@ def gallery_map(
         zoom=view.zoom,
         feature_group_to_add=layer,
         on_change=on_click,
-        returned_objects=["last_object_clicked_tooltip", "last_object_clicked_count"] if on_click else [],
+        returned_objects=reported if on_click else [],
     )
 
 

@@ -72,9 +72,9 @@ def heat_uri(heat: NDArray[np.float32]) -> str:
     return _png(figures.heat_pixels(heat))
 
 
-def copy_link(label: str, note: str) -> None:
-    """A button that copies the page's address; `note` is said when one points at it."""
-    _mount("copy_link", key="copy_link", data={"label": label, "note": note})
+def copy_link(label: str, note: str, key: str = "copy_link", words: str = "") -> None:
+    """A button that copies the page's address, after `words`; `note` is said when one points at it."""
+    _mount("copy_link", key=key, data={"label": label, "note": note, "words": words})
 
 
 def photo_layer(

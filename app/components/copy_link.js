@@ -1,5 +1,5 @@
-// A button that puts the page's address into the clipboard, also where the clipboard's own interface is closed
-// (a page that is not served over https).
+// A button that puts the page's address, after some words, into the clipboard, also where the clipboard's own
+// interface is closed (a page that is not served over https).
 export default function ({ parentElement, data }) {
   const button = parentElement.querySelector("button");
   const [offer, done] = [button.querySelector(".offer"), button.querySelector(".done")];
@@ -8,12 +8,12 @@ export default function ({ parentElement, data }) {
   let timer;
 
   async function copy() {
-    const address = window.location.href;
+    const text = `${data.words} ${window.location.href}`.trim();
     try {
-      await navigator.clipboard.writeText(address);
+      await navigator.clipboard.writeText(text);
     } catch {
       const field = document.createElement("textarea");
-      field.value = address;
+      field.value = text;
       document.body.append(field);
       field.select();
       document.execCommand("copy");

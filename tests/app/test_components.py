@@ -44,6 +44,15 @@ def test_a_photo_from_within_knows_where_its_pixels_lie(mounted: dict[str, Any])
     assert said == {"heading": 30.0, "field": 180.0, "top": 45.0, "bottom": -45.0, "note": "Simulated"}
 
 
+def test_a_link_is_copied_alone_or_after_words(mounted: dict[str, Any]) -> None:
+    components.copy_link("Copy", "Opens this page")
+    assert mounted["data"]["words"] == ""
+    assert mounted["key"] == "copy_link"
+    components.copy_link("Challenge", "Copies both", "challenge", "Can you beat me?")
+    assert mounted["data"] == {"label": "Challenge", "note": "Copies both", "words": "Can you beat me?"}
+    assert mounted["key"] == "challenge"
+
+
 def test_small_maps_lie_side_by_side_in_one_picture_the_mean_first(mounted: dict[str, Any]) -> None:
     heats = np.zeros((2, 3, 4, 8), np.float32)
     heats[1, 2] = 4.0

@@ -11,6 +11,7 @@ import pytest
 from folium.raster_layers import ImageOverlay
 
 from app import maps
+from app.game import Round
 from app.offline import BaseImage
 from l2ltr_core.geometry.geodesy import (
     distance_between_m,
@@ -277,3 +278,73 @@ def test_the_tooltip_of_every_pin_of_a_walk_names_its_photo() -> None:
                 each.text for each in marker._children.values() if isinstance(each, folium.map.Tooltip)
             ]
             assert maps.clicked_photo(told) == number
+
+
+def played(guess: Location | None, estimate: Location) -> Round:
+    return Round("a.jpg", PLACE, guess, LocationEstimate(estimate.latitude, estimate.longitude, 25.0, 0.9))
+
+
+def tags(group: folium.FeatureGroup) -> list[str]:
+    """The words on a map's tags."""
+    icons = [icon for each in group._children.values() if (icon := getattr(each, "icon", None))]
+    found = [re.search(r'class="tag".*>(\w+)<', icon.options["html"]) for icon in icons]
+    return [tag.group(1) for tag in found if tag]
+
+
+def test_a_visitors_pin_lets_clicks_through_and_tells_of_nothing_else() -> None:
+    assert len(maps.pin_layer(None)._children) == 0
+    [pin] = maps.pin_layer(PLACE)._children.values()
+    assert tags(maps.pin_layer(PLACE)) == ["You"]
+    assert pin.location == [PLACE.latitude, PLACE.longitude]
+    assert pin.options["interactive"] is False
+
+
+def test_both_answers_are_tied_to_the_true_place() -> None:
+    guess, estimate = offset(PLACE, 300, 0), offset(PLACE, 0, 40)
+    group = maps.rounds_layer([played(guess, estimate)])
+    for answer, colour in ((guess, maps.YOU), (estimate, "#3bc9db")):
+        [line] = lines(group, colour)
+        assert line.options["dashArray"]
+        assert line.locations == [[answer.latitude, answer.longitude], [PLACE.latitude, PLACE.longitude]]
+    assert sorted(tags(group)) == ["Model", "You"]
+    assert html(group).count("l2ltr-truth") == 1
+
+
+def test_who_had_no_idea_has_no_pin_on_the_map() -> None:
+    group = maps.rounds_layer([played(None, PLACE)])
+    assert lines(group, maps.YOU) == []
+    assert tags(group) == ["Model"]
+
+
+def test_the_photos_of_a_whole_game_are_told_apart_by_numbers() -> None:
+    rounds = [played(offset(PLACE, 300, 0), PLACE), played(None, PLACE), played(PLACE, PLACE)]
+    group = maps.rounds_layer(rounds, range(1, 4))
+    assert sorted(tags(group)) == ["1", "1", "2", "3", "3"]
+    assert html(group).count("l2ltr-truth") == 3
+
+
+def test_true_places_and_answers_are_in_sight_on_a_telephone() -> None:
+    far = [offset(PLACE, -700, 100), offset(PLACE, 0, 900), PLACE]
+    view = maps.rounds_overview([played(far[0], far[1])])
+    assert maps.in_sight(far, view, maps.NARROW_PX)
+    assert maps.rounds_overview([played(None, PLACE)]).zoom == maps.CLOSE_ZOOM
+
+
+def test_the_whole_city_is_in_sight_on_a_telephone_and_fills_the_map() -> None:
+    corners = [Location(CITY.south, CITY.west), Location(CITY.north, CITY.east)]
+    view = maps.whole(CITY)
+    assert maps.in_sight(corners, view, maps.NARROW_PX)
+    assert not maps.in_sight(corners, maps.MapView(view.center, view.zoom + 0.25), maps.NARROW_PX)
+
+
+def test_a_view_told_anew_differs_by_less_than_anybody_sees() -> None:
+    view = maps.MapView((60.17, 24.94), 14.5)
+    again = maps.anew(view)
+    assert again.center[0] != view.center[0] and again.zoom != view.zoom
+    assert distance_m(*again.center, *view.center) < 0.001
+    assert round(4 * again.zoom) / 4 == view.zoom
+
+
+def test_a_click_on_the_map_is_read_as_a_place() -> None:
+    assert maps.clicked_place({"lat": 60.17, "lng": 24.94}) == PLACE
+    assert maps.clicked_place(None) is None
