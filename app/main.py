@@ -13,6 +13,7 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:  # streamlit alone 
 PAGES = [
     st.Page("views/localize.py", title="Localize", icon=":material/location_on:", default=True),
     st.Page("views/walk.py", title="Walk", icon=":material/directions_walk:"),
+    st.Page("views/play.py", title="Play", icon=":material/sports_esports:"),
     st.Page("views/attention.py", title="Attention", icon=":material/visibility:"),
     st.Page("views/positional_embeddings.py", title="Positional embeddings", icon=":material/my_location:"),
     st.Page("views/layers.py", title="Layers", icon=":material/layers:"),

@@ -40,6 +40,7 @@ class Visited:
 
 PAGES = (
     Visited("Walk", "Where did this walk lead?", "iframe[title*=folium]"),
+    Visited("Play", "Can you beat the model?", "iframe[title*=folium]"),
     Visited("Attention", "What does the model look at?", ".strip img.heat"),
     Visited("Positional embeddings", "What has the model learned", "[data-testid=stImage] img"),
     Visited("Layers", "Does each layer", "[data-testid=stImage] img"),

@@ -147,5 +147,21 @@ def write_walk(folder: Path, name: str, title: str, photos: int) -> None:
     (folder / "walks.json").write_text(json.dumps(listed))
 
 
+def write_game(folder: Path) -> None:
+    """Five photos far enough apart for a game, in the middle and towards the corners, as the only samples."""
+    (folder / "walks.json").unlink(missing_ok=True)
+    x, y = to_mercator(CENTRE.latitude, CENTRE.longitude)
+    far = 130 * mercator_units_per_m(CENTRE.latitude)
+    listed = []
+    for number, (east, north) in enumerate([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]):
+        latitude, longitude = from_mercator(x + east * far, y + north * far)
+        write_panorama(
+            folder / f"spot-{number}.jpg", panorama(40 + number), location=Location(latitude, longitude),
+            heading_deg=60.0 * number,
+        )  # fmt: skip
+        listed.append({"file": f"spot-{number}.jpg", "title": f"Corner {number}", "note": "A test drew it"})
+    (folder / "samples.json").write_text(json.dumps(listed))
+
+
 if __name__ == "__main__":
     build(Path(sys.argv[1]))
