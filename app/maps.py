@@ -274,10 +274,10 @@ def rounds_layer(rounds: Sequence[Round], numbers: Sequence[int] = ()) -> folium
     return group
 
 
-def rounds_overview(rounds: Sequence[Round]) -> MapView:
-    """All true places and answers with their tags, on a telephone, too."""
+def rounds_overview(rounds: Sequence[Round], bounds: Bounds) -> MapView:
+    """All true places and answers with their tags, on a telephone, too; and less of what lies beyond `bounds`."""
     places = [place for each in rounds for place in (each.truth, each.guess, each.estimate.location) if place]
-    return view_of(places, NARROW_PX, closest=CLOSE_ZOOM, filled=0.68)
+    return _inside_with(places, view_of(places, NARROW_PX, closest=CLOSE_ZOOM, filled=0.68), bounds)
 
 
 def anew(view: MapView) -> MapView:
@@ -310,8 +310,7 @@ def walk_overview(walk: Walk, bounds: Bounds) -> MapView:
         if wider.zoom < least or not in_sight(way, wider, NARROW_PX):
             break
         shown, view = [*shown, lone], wider
-    moved = kept_inside(view, bounds)
-    return moved if in_sight(way, moved, NARROW_PX) else view
+    return _inside_with(way, view, bounds)
 
 
 def in_sight(places: Sequence[Location], view: MapView, size_px: tuple[int, int]) -> bool:
@@ -324,15 +323,9 @@ def in_sight(places: Sequence[Location], view: MapView, size_px: tuple[int, int]
     )
 
 
-def clicked_photo(tooltip: str | None) -> int | None:
-    """The number of the photo whose stop or lone answer the map reports, None for anything else."""
-    found = re.match(r"\s*Photo (\d+)\b", tooltip or "")
-    return int(found.group(1)) if found else None
-
-
-def clicked_rank(tooltip: str | None) -> int | None:
-    """The rank of the pin whose tooltip the map reports, None for anything that is not a pin."""
-    found = re.match(r"\s*Place (\d+)\b", tooltip or "")
+def clicked(what: str, tooltip: str | None) -> int | None:
+    """The number of the `what` (`Place`, `Photo`) whose pin the map reports by its tooltip, None for anything else."""
+    found = re.match(rf"\s*{what} (\d+)\b", tooltip or "")
     return int(found.group(1)) if found else None
 
 
@@ -362,6 +355,12 @@ def kept_inside(view: MapView, bounds: Bounds, size_px: tuple[int, int] = SIZE_P
         middle.append(min(max(inside, at - most), at + most))
     latitude, longitude = from_mercator(*middle)
     return MapView((float(latitude), float(longitude)), view.zoom)
+
+
+def _inside_with(places: Sequence[Location], view: MapView, bounds: Bounds) -> MapView:
+    """The view kept inside, unless a telephone would lose some of the `places` by it."""
+    moved = kept_inside(view, bounds)
+    return moved if in_sight(places, moved, NARROW_PX) else view
 
 
 def overview(pins: Sequence[Location], truth: Location | None, answer: Location | None = None) -> MapView:

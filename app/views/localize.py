@@ -148,7 +148,7 @@ def _map(found: Localization, gallery_name: str) -> None:
 
 def _take_click() -> None:
     """A click on a pin selects its place; the map stays where the visitor has it."""
-    clicked = maps.clicked_rank((st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
+    clicked = maps.clicked("Place", (st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
     if clicked is not None:
         st.session_state[state.RANK] = clicked
 

@@ -198,7 +198,7 @@ def _map(game: _Game) -> None:
     legend = "Drag to move, scroll or pinch to zoom, click to set your pin"
     if play.answered:
         shown = game.rounds[play.shown : play.shown + 1]
-        view, layer = maps.anew(maps.rounds_overview(shown)), maps.rounds_layer(shown)
+        view, layer = maps.anew(maps.rounds_overview(shown, image.bounds)), maps.rounds_layer(shown)
         legend = TRUE
     widgets.gallery_map(
         image, view, layer, key=key, height_px=MAP_HEIGHT_PX, on_click=partial(_take_click, key, game), anywhere=True
@@ -280,11 +280,12 @@ def _end(game: _Game) -> None:
             f"Where was this photo taken? I have {you:,} of {most} points, the model {model:,}. "
             f"{squares(yours_m)} Can you beat it?",
         )  # fmt: skip
+    image = resources.base_image(game.gallery)
     with st.container(key="play_end"):
         st.html(_table(game))
         with st.container(key="play_map", gap="xsmall"):
             widgets.gallery_map(
-                resources.base_image(game.gallery), maps.rounds_overview(game.rounds),
+                image, maps.rounds_overview(game.rounds, image.bounds),
                 maps.rounds_layer(game.rounds, range(1, photos + 1)),
                 key=f"{MAP}_{game.number}_end", height_px=MAP_HEIGHT_PX,
             )  # fmt: skip

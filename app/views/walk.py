@@ -293,7 +293,7 @@ def _legend(walk: Walk) -> None:
 
 def _take_click(photos: tuple[state.Photo, ...]) -> None:
     """A click on a pin selects its photo; the map stays where the visitor has it."""
-    clicked = maps.clicked_photo((st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
+    clicked = maps.clicked("Photo", (st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
     if clicked is not None and clicked <= len(photos):
         st.session_state[_STOP] = (photos, clicked)
 

@@ -65,7 +65,7 @@ def test_the_true_place_is_drawn_only_where_it_is_known() -> None:
     [("Place 7 · 12 m off", 7), (" Place 10", 10), ("True position", None), (None, None), ("", None)],
 )
 def test_a_click_is_read_from_the_tooltip_of_what_was_clicked(tooltip: str | None, rank: int | None) -> None:
-    assert maps.clicked_rank(tooltip) == rank
+    assert maps.clicked("Place", tooltip) == rank
 
 
 def test_the_wedge_opens_towards_the_heading() -> None:
@@ -267,7 +267,7 @@ def test_in_sight_is_what_the_map_holds() -> None:
     ],
 )
 def test_a_click_on_a_walks_map_is_read_from_the_tooltip(tooltip: str | None, number: int | None) -> None:
-    assert maps.clicked_photo(tooltip) == number
+    assert maps.clicked("Photo", tooltip) == number
 
 
 def test_the_tooltip_of_every_pin_of_a_walk_names_its_photo() -> None:
@@ -277,7 +277,7 @@ def test_the_tooltip_of_every_pin_of_a_walk_names_its_photo() -> None:
             (told,) = [
                 each.text for each in marker._children.values() if isinstance(each, folium.map.Tooltip)
             ]
-            assert maps.clicked_photo(told) == number
+            assert maps.clicked("Photo", told) == number
 
 
 def played(guess: Location | None, estimate: Location) -> Round:
@@ -325,9 +325,9 @@ def test_the_photos_of_a_whole_game_are_told_apart_by_numbers() -> None:
 
 def test_true_places_and_answers_are_in_sight_on_a_telephone() -> None:
     far = [offset(PLACE, -700, 100), offset(PLACE, 0, 900), PLACE]
-    view = maps.rounds_overview([played(far[0], far[1])])
+    view = maps.rounds_overview([played(far[0], far[1])], CITY)
     assert maps.in_sight(far, view, maps.NARROW_PX)
-    assert maps.rounds_overview([played(None, PLACE)]).zoom == maps.CLOSE_ZOOM
+    assert maps.rounds_overview([played(None, PLACE)], CITY).zoom == maps.CLOSE_ZOOM
 
 
 def test_the_whole_city_is_in_sight_on_a_telephone_and_fills_the_map() -> None:
