@@ -35,7 +35,7 @@ KINDS = {
 }
 """Attention and loss; only the first two are compared with each other in words."""
 SEEDS = (1, 2, 3)
-STEPS, PHOTOS = 200, 24
+STEPS, PHOTOS = 300, 24
 STEMS, CONFIG = ASSETS / "checkpoints" / "helsinki-l2ltr.safetensors", "configs/helsinki-l2ltr.toml"
 FOREIGN = {"san-francisco": 4, "astana": 3, "monaco": 2, "all": 2, "quarter": 2, "uniform": 2}
 """So many cities of each kind, by city or by part: fewer than the checkpoints learned from, for short runs."""
