@@ -11,6 +11,7 @@ from html import escape
 import folium
 import numpy as np
 from folium.raster_layers import ImageOverlay
+from numpy.typing import NDArray
 
 from app.figures import ACCENT, ink_on, rank_colour
 from app.game import Round
@@ -306,20 +307,40 @@ def walk_overview(walk: Walk, bounds: Bounds) -> MapView:
     for lone in sorted(
         (photo.estimate.location for photo in walk.alone), key=lambda each: distance_between_m(middle, each)
     ):
-        wider = view_of([*shown, lone], closest=view.zoom)
-        if wider.zoom < least or not in_sight(way, wider, NARROW_PX):
+        every = [*shown, lone]
+        views = (
+            holding(way, MapView(view_of(every).center, zoom), NARROW_PX)
+            for zoom in np.arange(view.zoom, least - 0.25, -0.25)
+        )
+        wider = next((each for each in views if in_sight(every, each, SIZE_PX)), None)
+        if wider is None:
             break
-        shown, view = [*shown, lone], wider
+        shown, view = every, wider
     return _inside_with(way, view, bounds)
+
+
+def holding(places: Sequence[Location], view: MapView, size_px: tuple[int, int]) -> MapView:
+    """The same view, moved only as far as it takes to have all `places` on a map of (width, height) pixels."""
+    pixel = PIXEL_AT_ZOOM_0 / 2**view.zoom
+    middle = [
+        min(max(at, max(along) - pixels / 2 * pixel), min(along) + pixels / 2 * pixel)
+        for at, along, pixels in zip(to_mercator(*view.center), _along(places), size_px, strict=True)
+    ]
+    latitude, longitude = from_mercator(*middle)
+    return MapView((float(latitude), float(longitude)), float(view.zoom))
+
+
+def _along(places: Sequence[Location]) -> tuple[NDArray, NDArray]:
+    """Easts and norths of places in EPSG:3857."""
+    return to_mercator([p.latitude for p in places], [p.longitude for p in places])
 
 
 def in_sight(places: Sequence[Location], view: MapView, size_px: tuple[int, int]) -> bool:
     """Whether a map of (width, height) pixels shows all `places`."""
-    x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
-    middle, pixel = to_mercator(*view.center), PIXEL_AT_ZOOM_0 / 2**view.zoom
+    pixel = PIXEL_AT_ZOOM_0 / 2**view.zoom
     return all(
-        np.abs(np.subtract(along, at)).max() <= pixels / 2 * pixel
-        for along, at, pixels in zip((x, y), middle, size_px, strict=True)
+        np.abs(along - at).max() <= (pixels / 2 + 1e-3) * pixel
+        for along, at, pixels in zip(_along(places), to_mercator(*view.center), size_px, strict=True)
     )
 
 
@@ -333,7 +354,7 @@ def view_of(
     places: Sequence[Location], size_px: tuple[int, int] = SIZE_PX, closest: float = 18, filled: float = 0.85
 ) -> MapView:
     """The closest view that shows all `places` on the `filled` part of a map of (width, height) pixels."""
-    x, y = to_mercator([p.latitude for p in places], [p.longitude for p in places])
+    x, y = _along(places)
     spans = [(max(x) - min(x), size_px[0]), (max(y) - min(y), size_px[1])]
     zooms = [math.log2(filled * pixels * PIXEL_AT_ZOOM_0 / span) for span, pixels in spans if span > 0]
     middle = (_middle([p.latitude for p in places]), _middle([p.longitude for p in places]))

@@ -249,6 +249,23 @@ def test_a_telephone_shows_every_stop_of_a_walk(away_m: float, bounds: Bounds) -
     assert maps.in_sight(stops, maps.walk_overview(shown, bounds), maps.NARROW_PX)
 
 
+def test_a_lone_answer_far_aside_is_in_sight_of_a_wide_map() -> None:
+    shown = walk([0, 380, 0], [0, 0, 0])
+    view = maps.walk_overview(shown, CITY)
+    assert maps.in_sight([shown.alone[1].estimate.location], view, maps.SIZE_PX)
+    assert not maps.in_sight([shown.alone[1].estimate.location], view, (340, 340))
+
+
+def test_a_view_that_holds_places_moves_no_farther_than_it_must() -> None:
+    start = maps.view_of([PLACE], closest=17)
+    near, far = offset(PLACE, 20, 30), offset(PLACE, 200, 0)
+    assert maps.holding([near], start, (340, 520)).center == pytest.approx(start.center)
+    moved = maps.holding([near, far], start, (340, 520))
+    assert maps.in_sight([near, far], moved, (340, 520))
+    assert not maps.in_sight([offset(far, 1, 0)], moved, (340, 520))
+    assert moved.center[0] == pytest.approx(start.center[0])
+
+
 def test_in_sight_is_what_the_map_holds() -> None:
     view = maps.view_of([PLACE], closest=17)
     half_m = 100 * maps.PIXEL_AT_ZOOM_0 / 2**17 / mercator_units_per_m(PLACE.latitude)
