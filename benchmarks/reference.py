@@ -22,26 +22,45 @@ State = Mapping[str, Tensor]
 
 def describe(state: State, config: ModelConfig, image: Tensor) -> Tensor:
     """(B, 3, H, W) normalised RGB -> (B, D) unit rows."""
-    return describe_features(state, config, stem(state, config, image.contiguous()))
+    return describe_features(state, config, stem(state, config, image.contiguous()))[0]
 
 
-def describe_features(state: State, config: ModelConfig, features: Tensor) -> Tensor:
-    """(B, C, h, w) from the stem -> (B, D) unit rows."""
-    return F.normalize(transform(state, config, features)[:, 0], dim=1)
+def describe_features(state: State, config: ModelConfig, features: Tensor) -> tuple[Tensor, Tensor | None]:
+    """(B, C, h, w) from the stem -> (B, D) unit rows, and those of the columns where the network has any."""
+    last_input, last = transform(state, config, features)
+    descriptors = F.normalize(layer_norm(state, "norm", last)[:, 0], dim=1)
+    if not config.column_width:
+        return descriptors, None
+    normed = F.layer_norm(last_input, last_input.shape[-1:], eps=1e-6)
+    grid = normed[:, 1:].transpose(1, 2).reshape(len(normed), -1, *features.shape[2:])
+    seen = column_head(state, "columns.of_stem", features) + column_head(state, "columns.of_tokens", grid)
+    return descriptors, F.normalize(seen.flatten(1), dim=1)
 
 
 def tokens(state: State, config: ModelConfig, image: Tensor) -> Tensor:
     """(B, 3, H, W) normalised RGB -> (B, 1 + N, D) after the last LayerNorm."""
-    return transform(state, config, stem(state, config, image.contiguous()))
+    return layer_norm(state, "norm", transform(state, config, stem(state, config, image.contiguous()))[1])
 
 
-def transform(state: State, config: ModelConfig, features: Tensor) -> Tensor:
-    """(B, C, h, w) from the stem -> (B, 1 + N, D) after the last LayerNorm."""
+def transform(state: State, config: ModelConfig, features: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, C, h, w) from the stem -> (B, 1 + N, D) that the last layer is given, and what it gives."""
     x = previous_tokens = embed(state, config, features)
     for index in range(config.depth):
         keys_from = previous_tokens if config.attention == "self-cross" else x
         x, previous_tokens = layer(state, config, f"layers.{index}", x, keys_from), x
-    return layer_norm(state, "norm", x)
+    return previous_tokens, x
+
+
+def column_head(state: State, name: str, grid: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, w, numbers): each column, all its rows, through linear maps, GELU before the last."""
+    x = grid.permute(0, 3, 1, 2).flatten(2)
+    *first, last = sorted(
+        {key.rpartition(".")[0] for key in state if key.startswith(f"{name}.mlp.")},
+        key=lambda each: int(each.rpartition(".")[2]),
+    )
+    for each in first:
+        x = linear(state, each, x)
+    return linear(state, last, F.gelu(x))
 
 
 def embed(state: State, config: ModelConfig, features: Tensor) -> Tensor:
@@ -55,8 +74,10 @@ def embed(state: State, config: ModelConfig, features: Tensor) -> Tensor:
 def stem(state: State, config: ModelConfig, image: Tensor) -> Tensor:
     """(B, 3, H, W) normalised RGB -> (B, C, h, w)."""
     if config.stem == "patch":
-        return F.conv2d(image, state["stem.patches.weight"], state["stem.patches.bias"], stride=16)
-    x = standardized_conv(state, "stem.root.conv", image, stride=2, padding=3)
+        weight = state["stem.patches.weight"]
+        return F.conv2d(image, weight, state["stem.patches.bias"], stride=weight.shape[-1])
+    finer = state["stem.root.conv.weight"].shape[-1] // 7  # twice as wide for patches of 32 pixels
+    x = standardized_conv(state, "stem.root.conv", image, stride=2 * finer, padding=3 * finer)
     x = F.relu(group_norm(state, "stem.root.norm", x))
     x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
     for stage, blocks in enumerate(config.stem_stages):
@@ -114,4 +135,4 @@ def layer_norm(state: State, name: str, x: Tensor) -> Tensor:
 
 
 def linear(state: State, name: str, x: Tensor) -> Tensor:
-    return F.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
+    return F.linear(x, state[f"{name}.weight"], state.get(f"{name}.bias"))

@@ -23,7 +23,7 @@ from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import TrainConfig, load_config
 from l2ltr_core.training.losses import info_nce
 from l2ltr_core.training.ranks import Ranks
-from l2ltr_core.training.stages import Main, WarmUp, contrast, descend, new_optimizer
+from l2ltr_core.training.stages import Main, WarmUp, contrast, descend, mixes, new_optimizer
 from l2ltr_core.training.warmup import ColumnNetwork, new_network
 
 RECIPE = Path(__file__).parents[1] / "configs" / "helsinki-l2ltr.toml"
@@ -60,7 +60,7 @@ def measure(name: str, stage: WarmUp | Main, config: TrainConfig, rounds: int) -
         outcome.reference_ms,
         outcome.ratios,
         targets=(Target.at_least("ratio", outcome.ratio, WANTED_RATIO),),
-        note=f"{config.run.precision} beside float32; gradients equal in float32",
+        note=f"{'bfloat16' if mixes(config.run.precision) else 'float32'} beside float32; gradients equal in float32",
     )
 
 
@@ -104,18 +104,21 @@ def plain_loss(stage: WarmUp | Main, config: TrainConfig, batch: Batch) -> Tenso
         return info_nce(columns[0], columns[1], config.objective.temperature, batch.kept)
     state = dict(stage.network.named_parameters())
     frozen = config.optimizer.stem_factor == 0
-    descriptors, distances = [], []
+    cls, by_direction, distances = [], [], []
     for side, images in views.items():
         with torch.set_grad_enabled(not frozen):
             seen = plain_stem(state, f"{side}.", config, images)
-        descriptors.append(reference.describe_features(part(state, f"{side}."), config.model, seen))
+        descriptors, columns = reference.describe_features(part(state, f"{side}."), config.model, seen)
+        cls.append(descriptors)
+        by_direction.append(columns)
         if stage.teacher is not None and stage.lift is not None:
             _, head = stage.teacher.of(side)
             with torch.no_grad():
                 taught = dict(stage.teacher.named_parameters())
-                column = head(seen if frozen else plain_stem(taught, f"{side}_", config, images))
-            distances.append(1 - F.cosine_similarity(stage.lift(descriptors[-1]), column, dim=1).mean())
-    contrastive = contrast(descriptors[0], descriptors[1], config.objective, batch.kept)
+                taught_columns = head(seen if frozen else plain_stem(taught, f"{side}_", config, images))
+            distances.append(1 - F.cosine_similarity(stage.lift(descriptors), taught_columns, dim=1).mean())
+    pairs = [cls, by_direction] if config.model.column_width else [cls]
+    contrastive = sum(contrast(ground, aerial, config.objective, batch.kept) for ground, aerial in pairs)
     return contrastive + config.objective.teacher_weight * sum(distances)
 
 

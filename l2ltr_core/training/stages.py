@@ -217,10 +217,14 @@ def contrast(
     return info_nce(ground, aerial, objective.temperature, kept, remembered)
 
 
+def mixes(precision: str) -> bool:
+    """Whether a CPU computes in bfloat16 under a configuration's `precision`: where asked for, or where it pays."""
+    return precision == "bfloat16" or (precision == "auto" and computes_bfloat16(torch.device("cpu")))
+
+
 def _compute_in(precision: str) -> torch.autocast:
-    """Mixed precision where asked for, or where it pays; descriptors and losses stay float32."""
-    mixed = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(torch.device("cpu")))
-    return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+    """Mixed precision; descriptors and losses stay float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=mixes(precision))
 
 
 def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Outcome:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from benchmarks.table import report
-from benchmarks.training import measure, new_stages, plain_loss, random_batch
-from l2ltr_core.training.config import RunConfig, TrainConfig
+from benchmarks.training import RECIPE, measure, new_stages, plain_loss, random_batch
+from l2ltr_core.training.config import RunConfig, TrainConfig, load_config
 from l2ltr_core.training.ranks import Ranks
 from tests.training.tiny_world import tiny_config
 
@@ -40,6 +40,24 @@ def test_a_step_has_the_gradients_of_the_plain_step_in_float32(number: int, stem
         if expected is not None:
             difference = float((expected - ours).norm())
             assert difference < 1e-4 * float(expected.norm()) + 1e-6 * scale, name
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["warm-up", "main"])
+def test_the_plain_step_knows_the_recipe_that_ships(number: int) -> None:
+    """Larger patches, columns. Noise looks alike to a new network, so its gradients are known less exactly."""
+    recipe = load_config(RECIPE)
+    config = replace(
+        recipe, batches=replace(recipe.batches, pairs=4), run=replace(recipe.run, precision="float32")
+    )
+    stage, batch = new_stages(config)[number], random_batch(config)
+    moving = [parameter for parameter in stage.parameters() if parameter.requires_grad]
+    plain, ours = plain_loss(stage, config, batch), stage.outcome(batch, Ranks()).parts["loss"]
+    assert float(ours.detach()) == pytest.approx(float(plain.detach()), rel=1e-4)
+    expected, found = (torch.autograd.grad(loss, moving, allow_unused=True) for loss in (plain, ours))
+    pairs = [(e, f) for e, f in zip(expected, found, strict=True) if e is not None and f is not None]
+    assert len(pairs) == sum(each is not None for each in expected) > 40
+    apart = torch.stack([(e - f).norm() for e, f in pairs]).norm()
+    assert apart < 0.1 * torch.stack([e.norm() for e, _ in pairs]).norm()
 
 
 def test_the_small_benchmark_gives_a_row() -> None:
