@@ -28,7 +28,13 @@ from l2ltr_core.images import decode_rgb
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.inference import InferenceBranch
 from l2ltr_core.model.network import L2LTR, Branch
-from l2ltr_core.model.runtime import CompiledBranch, Shelf, describe_openvino, describe_torch
+from l2ltr_core.model.runtime import (
+    CompiledBranch,
+    Shelf,
+    describe_openvino,
+    describe_torch,
+    gains_by_bfloat16,
+)
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
 
@@ -370,19 +376,11 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         return torch.float32
     if precision != "fast":
         raise ConfigurationError(f"The precision is {precision!r}; give 'exact' or 'fast'.")
-    if not computes_bfloat16(device):
+    if not gains_by_bfloat16(device):
         raise ConfigurationError(
             f"This {device.type} device has no fast bfloat16; give the precision 'exact'."
         )
     return torch.bfloat16
-
-
-def computes_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes with bfloat16 itself; one that does not is slower with it than with float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    able = device.type == "cpu" and torch.backends.mkldnn.is_available()
-    return able and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _pixels(image: AerialInput) -> RGB:

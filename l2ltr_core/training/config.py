@@ -97,8 +97,7 @@ class RunConfig:
 
     threads: int = 2
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto` is bfloat16 where the processor computes with it itself, else float32: without, a step takes many times
-    as long."""
+    """`auto` is bfloat16 where the processor gains by it (measured at the start), else float32."""
     log_every: int = 20
     validate_every: int = 500
     checkpoint_seconds: float = 60.0

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from l2ltr_core.model.encoder import computes_bfloat16
 from l2ltr_core.model.network import L2LTR, Branch
+from l2ltr_core.model.runtime import CPU, gains_by_bfloat16
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
 from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
@@ -219,7 +219,7 @@ def contrast(
 
 def mixes(precision: str) -> bool:
     """Whether a CPU computes in bfloat16 under a configuration's `precision`: where asked for, or where it pays."""
-    return precision == "bfloat16" or (precision == "auto" and computes_bfloat16(torch.device("cpu")))
+    return precision == "bfloat16" or (precision == "auto" and gains_by_bfloat16(CPU))
 
 
 def _compute_in(precision: str) -> torch.autocast:

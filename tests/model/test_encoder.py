@@ -9,6 +9,7 @@ from PIL import Image
 
 from l2ltr_core.errors import ConfigurationError, ImageError
 from l2ltr_core.geometry.polar import to_polar
+from l2ltr_core.model import runtime
 from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.model.network import L2LTR
@@ -236,10 +237,12 @@ def test_the_precision_fast_without_openvino_is_bfloat16_or_refused(monkeypatch:
     card = CheckpointCard("test", CONFIG, ViewConfig(chip_m=50))
     exact = Encoder.from_network(network, card, device="cpu")
     assert exact.runtime == f"torch {torch.__version__}, float32"
+    monkeypatch.setattr(runtime, "_multiplies_faster", lambda: False)
+    with pytest.raises(ConfigurationError, match="has no fast bfloat16"):
+        Encoder.from_network(network, card, device="cpu", precision="fast")
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        with pytest.raises(ConfigurationError, match="has no fast bfloat16"):
-            Encoder.from_network(network, card, device="cpu", precision="fast")
         return
+    monkeypatch.setattr(runtime, "_multiplies_faster", lambda: True)
     fast = Encoder.from_network(network, card, device="cpu", precision="fast")
     assert fast.runtime == f"torch {torch.__version__}, bfloat16"
     agreement = (fast.encode_ground(PHOTOS) * exact.encode_ground(PHOTOS)).sum(axis=1)

@@ -348,7 +348,7 @@ def test_mixed_precision_and_the_triplet_loss_run_too(world: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("able", [True, False])
-def test_half_precision_is_used_where_the_processor_computes_with_it(
+def test_half_precision_is_used_where_the_processor_gains_by_it(
     able: bool, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -358,7 +358,7 @@ def test_half_precision_is_used_where_the_processor_computes_with_it(
         return stages_describe(*arguments, **settings)
 
     stages_describe = stages.describe
-    monkeypatch.setattr(stages, "computes_bfloat16", lambda device: able)
+    monkeypatch.setattr(stages, "gains_by_bfloat16", lambda device: able)
     monkeypatch.setattr(stages, "describe", described)
     config = tiny_config(0, 1)
     assert RunConfig().precision == "auto"
