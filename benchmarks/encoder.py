@@ -21,9 +21,8 @@ from l2ltr_core.model.config import ModelConfig
 from l2ltr_core.model.encoder import Precision, choose_dtype
 from l2ltr_core.model.inference import InferenceBranch
 from l2ltr_core.model.network import Branch
-from l2ltr_core.model.runtime import CompiledBranch, describe_openvino, describe_torch
+from l2ltr_core.model.runtime import CPU, CompiledBranch, describe_openvino, describe_torch, gains_by_bfloat16
 
-CPU = torch.device("cpu")
 FULL = ModelConfig()
 SMALL = ModelConfig(
     stem_stages=(1, 1, 1),
@@ -69,10 +68,17 @@ def rows(rounds: int) -> Iterator[Row]:
     """What every machine can do, then what this one can. Raises ConfigurationError at what it cannot."""
     yield from (with_memory(case, rounds) for case in EXACT)
     yield measure_attention("R50+ViT-B/16", FULL, rounds * ATTENTION_ROUNDS)
-    yield from (with_memory(case, rounds) for case in FAST_TORCH)
-    if describe_openvino() is None:
-        raise ConfigurationError("OpenVINO is not installed, or this CPU does not multiply int8 fast.")
-    yield from (with_memory(case, rounds) for case in FAST_OPENVINO)
+    left_out = []
+    if gains_by_bfloat16(CPU):
+        yield from (with_memory(case, rounds) for case in FAST_TORCH)
+    else:
+        left_out.append("this CPU gains nothing by bfloat16")
+    if describe_openvino() is not None:
+        yield from (with_memory(case, rounds) for case in FAST_OPENVINO)
+    else:
+        left_out.append("OpenVINO is not installed, or this CPU does not multiply int8 fast")
+    if left_out:
+        raise ConfigurationError(f"{'; '.join(left_out)}.")
 
 
 def with_memory(case: Case, rounds: int) -> Row:

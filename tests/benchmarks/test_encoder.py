@@ -58,16 +58,21 @@ def test_the_price_of_attention_has_a_target() -> None:
     assert [target.text for target in row.targets] == ["per cent more <= 5"]
 
 
-def test_a_machine_without_openvino_gives_the_other_rows_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bfloat16", [True, False])
+@pytest.mark.parametrize("openvino", [True, False])
+def test_a_machine_gives_the_rows_that_it_can_and_says_what_it_cannot(
+    bfloat16: bool, openvino: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = Row("measured", "ms", 1.0)
-    monkeypatch.setattr(encoder, "describe_openvino", lambda: None)
+    monkeypatch.setattr(encoder, "describe_openvino", lambda: "OpenVINO" if openvino else None)
+    monkeypatch.setattr(encoder, "gains_by_bfloat16", lambda device: bfloat16)
     monkeypatch.setattr(encoder, "with_memory", lambda case, rounds: row)
     monkeypatch.setattr(encoder, "measure_attention", lambda model, config, rounds: row)
     found, left_out = measure_all(["encoder"], 1)
-    assert found == [row] * (len(encoder.EXACT) + 1 + len(encoder.FAST_TORCH))
-    assert left_out == [
-        "Left out of encoder: OpenVINO is not installed, or this CPU does not multiply int8 fast."
-    ]
+    assert len(found) == len(encoder.EXACT) + 1 + 2 * bfloat16 + 2 * openvino
+    told = "".join(left_out)
+    assert ("gains nothing by bfloat16" in told) == (not bfloat16)
+    assert ("OpenVINO is not installed" in told) == (not openvino)
 
 
 @pytest.mark.openvino
