@@ -99,8 +99,13 @@ def strip(key: str, picture: Layered, marked_deg: float) -> None:
     _mount("sight", key=key, data={"strips": [{**_layered(picture), "marked": marked_deg}]})
 
 
-def look_around(key: str, picture: bytes, panorama: Panorama, heading_deg: float, note: str = "") -> None:
-    """The whole photo (JPEG) from within, to be turned and zoomed; its centre looks at `heading_deg`."""
+def look_around(
+    key: str, picture: bytes, panorama: Panorama, heading_deg: float, note: str = "", bring: bool = False
+) -> None:
+    """The whole photo (JPEG) from within, to be turned and zoomed; its centre looks at `heading_deg`.
+
+    With `bring` the page scrolls to it when another photo takes its place.
+    """
     _mount(
         "look_around",
         key=key,
@@ -108,6 +113,7 @@ def look_around(key: str, picture: bytes, panorama: Panorama, heading_deg: float
             "picture": _uri(picture, "jpeg"),
             "alt": "The photo from within",
             "note": note,
+            "bring": bring,
             "hint": "Drag to turn, scroll or pinch to zoom; or arrow keys, + and −, Home",
             "heading": heading_deg,
             "field": panorama.horizontal_field_deg,

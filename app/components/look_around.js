@@ -94,6 +94,8 @@ export default function ({ parentElement: root, data }) {
   const canvas = document.createElement("canvas"); // a lost one would stay lost
   view.replaceChildren(canvas);
   for (const words of ["hint", "note"]) root.querySelector(`.${words}`).textContent = data[words];
+  if (data.bring && root.shown && root.shown !== data.picture) view.scrollIntoView({ block: "nearest" });
+  root.shown = data.picture;
   const start = { yaw: data.heading, pitch: 0, field: 90 };
   const eye = { ...start };
   const held = new Map(); // pointers that are down, and where: one turns, two zoom

@@ -187,7 +187,7 @@ def _look_around(game: _Game) -> None:
     panorama = resources.panorama(photo)
     components.look_around(
         "play_view", resources.photo_jpeg(photo), panorama, panorama.heading_deg or 0.0,
-        resources.note_of(photo),
+        resources.note_of(photo), bring=True,
     )  # fmt: skip
 
 

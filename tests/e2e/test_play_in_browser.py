@@ -190,4 +190,12 @@ def test_on_a_narrow_screen_score_and_buttons_stay_in_sight(visit: Visit) -> Non
     page.get_by_role("button", name=GIVE_UP).click()
     expect(page.locator(".duel")).to_be_in_viewport(timeout=30_000)
     expect(page.get_by_role("button", name="Next photo")).to_be_in_viewport()
+    page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, 500)")
+    page.get_by_role("button", name="Next photo").click()
+    expect(page.get_by_text("Photo 2 of 5")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1500)
+    score, box = page.locator(".score").bounding_box(), photo.bounding_box()
+    assert score is not None
+    assert box is not None
+    assert score["y"] + score["height"] <= box["y"] < 450  # another photo is brought into sight
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
