@@ -7,8 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
+from l2ltr_core.localization import best_apart
 from l2ltr_core.types import Location, LocationEstimate
 
 PHOTOS = 5
@@ -23,14 +26,11 @@ FALL_M = 250.0
 
 def draw(taken_at: Mapping[str, Location], game: int) -> tuple[str, ...]:
     """The photos of a game among those that were taken somewhere: the same for everybody who has its number."""
-    drawn: list[str] = []
-    for photo in sorted(taken_at, key=lambda each: hashlib.sha256(f"{game} {each}".encode()).digest()):
-        here = taken_at[photo]
-        if len(drawn) < PHOTOS and all(
-            distance_between_m(here, taken_at[other]) >= APART_M for other in drawn
-        ):
-            drawn.append(photo)
-    return tuple(drawn)
+    photos = sorted(taken_at, key=lambda each: hashlib.sha256(f"{game} {each}".encode()).digest())
+    places = [taken_at[photo] for photo in photos]
+    latitudes = np.array([place.latitude for place in places])
+    longitudes = np.array([place.longitude for place in places])
+    return tuple(photos[number] for number in best_apart(latitudes, longitudes, APART_M, PHOTOS))
 
 
 def points(off_m: float | None) -> int:

@@ -426,7 +426,7 @@ def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, camera
     folium.Circle(
         where,
         radius=estimate.radius_m,
-        color="#0b7285",
+        color=MODEL,
         weight=2.5,
         dash_array="7 5",
         fill_color="#3bc9db",

@@ -250,6 +250,13 @@ def test_the_precision_fast_without_openvino_is_bfloat16_or_refused(monkeypatch:
     assert agreement.min() < 1 - 1e-7  # it really computed in another precision
 
 
+def test_to_measure_what_bfloat16_gains_draws_nothing_by_chance() -> None:
+    before = torch.random.get_rng_state()
+    runtime._multiplies_faster.cache_clear()
+    assert runtime.gains_by_bfloat16(runtime.CPU) == runtime.gains_by_bfloat16(runtime.CPU)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_fast_is_refused_where_neither_openvino_nor_bfloat16_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("l2ltr_core.model.encoder.describe_openvino", lambda: None)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
