@@ -335,7 +335,7 @@ def checkpoint_info(
 @app.command()
 def evaluate(
     dataset: Annotated[
-        str, typer.Option(help="helsinki, a folder, or cvusa:DIR, cvact:DIR, vigor:DIR.")
+        str, typer.Option(help="helsinki, a folder, or cvusa:DIR, cvact:DIR, vigor:DIR, vigor-cross:DIR.")
     ] = "helsinki",
     checkpoint: CheckpointName = None,
     protocol: Annotated[

@@ -1,7 +1,8 @@
 """CVUSA (Workman, Souvenir, Jacobs 2015; pairs of Zhai et al. 2017), in the layout its authors distribute.
 
-`splits/val-19zl.csv` holds one pair a line: aerial file, ground file, annotation file. The ground
-photos are north-centred strips; about 65 degrees of elevation is the usual reading of their shape.
+`splits/train-19zl.csv` and `splits/val-19zl.csv` hold one pair a line: aerial file, ground file, annotation
+file. The ground photos are north-centred strips; about 65 degrees of elevation is the usual reading of their
+shape.
 """
 
 from __future__ import annotations
@@ -11,27 +12,27 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from l2ltr_core.datasets.paired import Query
-from l2ltr_core.datasets.tiles import TileDataset
+from l2ltr_core.datasets.paired import Query, Split
+from l2ltr_core.datasets.tiles import TileDataset, split_name
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import Panorama
 
-SPLIT = Path("splits/val-19zl.csv")
+SPLITS: dict[Split, Path] = {"train": Path("splits/train-19zl.csv"), "test": Path("splits/val-19zl.csv")}
 HALF_FIELD_DEG = 32.5
 
 
-def open_cvusa(folder: Path) -> TileDataset:
-    """The 8,884 test pairs (or whatever the split file lists) under `folder`."""
-    split = folder / SPLIT
-    if not split.is_file():
-        raise DatasetError(f"'{folder}' is not CVUSA: it lacks '{SPLIT}'.")
-    with split.open(newline="", encoding="utf-8") as file:
+def open_cvusa(folder: Path, split: Split = "test") -> TileDataset:
+    """The 35,532 training or 8,884 test pairs (or whatever the split file lists) under `folder`."""
+    listing = folder / SPLITS[split]
+    if not listing.is_file():
+        raise DatasetError(f"'{folder}' is not CVUSA: it lacks '{SPLITS[split]}'.")
+    with listing.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if row]
     if not rows or any(len(row) < 2 for row in rows):
-        raise DatasetError(f"'{split}' must list an aerial and a ground file on each line.")
+        raise DatasetError(f"'{listing}' must list an aerial and a ground file on each line.")
     return TileDataset(
-        name="cvusa",
+        name=split_name("cvusa", split),
         queries=tuple(
             Query(Path(ground).stem, None, 0.0, tile, partial(load_strip, folder / ground))
             for tile, (_, ground, *_) in enumerate(rows)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from l2ltr_core.types import RGB, Location, Panorama
 
 if TYPE_CHECKING:
     from l2ltr_core.imagery import Imagery
+
+Split = Literal["train", "test"]
+"""Which part of a benchmark: what a checkpoint may learn from, or what it is measured on."""
 
 
 @dataclass(frozen=True)

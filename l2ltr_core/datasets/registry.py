@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Protocol, get_args
 
 from l2ltr_core import assets
 from l2ltr_core.datasets.cvact import open_cvact
 from l2ltr_core.datasets.cvusa import open_cvusa
 from l2ltr_core.datasets.geotagged import open_geotagged
-from l2ltr_core.datasets.paired import PairedDataset
+from l2ltr_core.datasets.paired import PairedDataset, Split
 from l2ltr_core.datasets.vigor import open_vigor
-from l2ltr_core.errors import DatasetError
+from l2ltr_core.errors import ConfigurationError, DatasetError
 
-FORMATS: dict[str, Callable[[Path], PairedDataset]] = {
+
+class OpenBenchmark(Protocol):
+    """What reads a split of a benchmark from its folder; raises DatasetError."""
+
+    def __call__(self, folder: Path, split: Split) -> PairedDataset:
+        """The split's pairs."""
+
+
+FORMATS: dict[str, OpenBenchmark] = {
     "cvusa": open_cvusa,
     "cvact": open_cvact,
     "vigor": open_vigor,
+    "vigor-cross": partial(open_vigor, area="cross"),
 }
 
 
-def open_dataset(spec: str | Path) -> PairedDataset:
-    """The dataset that `spec` names: `helsinki`, DIR, `cvusa:DIR`, `cvact:DIR` or `vigor:DIR`.
+def open_dataset(spec: str | Path, split: Split = "test") -> PairedDataset:
+    """The dataset that `spec` names: `helsinki`, DIR, `cvusa:DIR`, `cvact:DIR`, `vigor:DIR` or `vigor-cross:DIR`.
 
-    Raises DatasetError when nothing is there or the folder lacks the expected files.
+    `split` chooses among a benchmark's own; a geotagged folder has none, it is one set by itself. Raises
+    DatasetError when nothing is there or the folder lacks the expected files, ConfigurationError for another split.
     """
+    if split not in get_args(Split):
+        raise ConfigurationError(f"The split is {split!r}; give one of {', '.join(get_args(Split))}.")
     form, colon, folder = str(spec).partition(":")
     if colon and form in FORMATS:
-        return FORMATS[form](existing_folder(folder))
+        return FORMATS[form](existing_folder(folder), split)
     return open_geotagged(dataset_folder(spec))
 
 

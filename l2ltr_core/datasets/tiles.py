@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from l2ltr_core.datasets.paired import Query
+from l2ltr_core.datasets.paired import Query, Split
 from l2ltr_core.images import decode_rgb
 from l2ltr_core.types import RGB
+
+
+def split_name(benchmark: str, split: Split) -> str:
+    """What a split is called on cards: the benchmark's own name for what is measured, `NAME-train` for the rest."""
+    return benchmark if split == "test" else f"{benchmark}-{split}"
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,48 @@
-"""VIGOR (Zhu, Yang, Chen 2021), same-area test split, in the layout its authors distribute.
+"""VIGOR (Zhu, Yang, Chen 2021), same-area and cross-area splits, in the layout its authors distribute.
 
-`splits/CITY/satellite_list.txt` names each tile, `splits/CITY/same_area_balanced_test.txt` lists on each
-line a panorama and its four tiles with pixel offsets, the positive one first. A panorama's name ends
-in `,latitude,longitude,.jpg`; its centre column looks north.
+`splits/CITY/satellite_list.txt` names each tile. `same_area_balanced_train.txt` and `same_area_balanced_test.txt`
+beside it (same-area), or `pano_label_balanced.txt` (cross-area: two cities to learn from, two others to test on)
+list on each line a panorama and its four tiles with pixel offsets, the positive one first. A panorama's name
+ends in `,latitude,longitude,.jpg`; its centre column looks north.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from l2ltr_core.datasets.cvact import load_north_centred
-from l2ltr_core.datasets.paired import Query
-from l2ltr_core.datasets.tiles import TileDataset
+from l2ltr_core.datasets.paired import Query, Split
+from l2ltr_core.datasets.tiles import TileDataset, split_name
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.types import Location
 
 TILE_LIST = "satellite_list.txt"
-TEST_LIST = "same_area_balanced_test.txt"
+SAME_AREA_LISTS: dict[Split, str] = {
+    "train": "same_area_balanced_train.txt",
+    "test": "same_area_balanced_test.txt",
+}
+CROSS_AREA_LIST = "pano_label_balanced.txt"
+CROSS_AREA_CITIES: dict[Split, tuple[str, ...]] = {
+    "train": ("NewYork", "Seattle"),
+    "test": ("Chicago", "SanFrancisco"),
+}
 
 
-def open_vigor(folder: Path) -> TileDataset:
-    """Every city under `folder`: all tiles are candidates, also those that no panorama is centred in."""
-    cities = sorted(path.parent for path in folder.glob(f"splits/*/{TEST_LIST}"))
+def open_vigor(
+    folder: Path, split: Split = "test", *, area: Literal["same", "cross"] = "same"
+) -> TileDataset:
+    """The split's cities under `folder`: all their tiles are candidates, also those that no panorama is centred in."""
+    listing = SAME_AREA_LISTS[split] if area == "same" else CROSS_AREA_LIST
+    cities = [
+        path.parent
+        for path in sorted(folder.glob(f"splits/*/{listing}"))
+        if area == "same" or path.parent.name in CROSS_AREA_CITIES[split]
+    ]
     if not cities:
-        raise DatasetError(f"'{folder}' is not VIGOR: it has no 'splits/CITY/{TEST_LIST}'.")
+        among = "" if area == "same" else f" of {' or '.join(CROSS_AREA_CITIES[split])}"
+        raise DatasetError(f"'{folder}' is not VIGOR: it has no 'splits/CITY/{listing}'{among}.")
     tiles: list[Path] = []
     queries: list[Query] = []
     for city in cities:
@@ -33,8 +51,9 @@ def open_vigor(folder: Path) -> TileDataset:
         tiles += [folder / city.name / "satellite" / name for name in names]
         index = {name: offset + i for i, name in enumerate(names)}
         photos = folder / city.name / "panorama"
-        queries += [_query(line, index, photos) for line in _lines(city / TEST_LIST)]
-    return TileDataset("vigor", tuple(queries), tuple(tiles), "VIGOR (Zhu et al. 2021)")
+        queries += [_query(line, index, photos) for line in _lines(city / listing)]
+    name = split_name("vigor" if area == "same" else "vigor-cross", split)
+    return TileDataset(name, tuple(queries), tuple(tiles), "VIGOR (Zhu et al. 2021)")
 
 
 def _lines(path: Path) -> list[str]:
@@ -48,7 +67,7 @@ def _query(line: str, index: dict[str, int], photos: Path) -> Query:
     """A line is a panorama, then a tile and two offsets, four times; the first tile is the true one."""
     words = line.split()
     if len(words) < 2 or words[1] not in index:
-        raise DatasetError(f"'{line[:80]}' in VIGOR's test list names no tile of '{TILE_LIST}'.")
+        raise DatasetError(f"'{line[:80]}' in VIGOR's list names no tile of '{TILE_LIST}'.")
     try:
         _, latitude, longitude, *_ = words[0].split(",")
         location = Location(float(latitude), float(longitude))
