@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from l2ltr_core.evaluation import Evaluation
+    from l2ltr_core.evaluation.real import RealPairs
     from l2ltr_core.gallery import Gallery
     from l2ltr_core.inspection import AttentionChoice
     from l2ltr_core.localization import Localization
@@ -395,6 +396,15 @@ def report(
         str | None, typer.Option(help="Photos of the same city that confidences may be chosen on.")
     ] = None,
     elsewhere: Annotated[str | None, typer.Option(help="A dataset of another city.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Real photos with their tiles: a folder with a pairs.csv.")
+    ] = None,
+    distractors: Annotated[
+        Path | None, typer.Option(help="Further tiles for --pairs: a folder beside its own .csv.")
+    ] = None,
+    pairs_imagery: Annotated[
+        str | None, typer.Option(help="Whose pictures they are; else what the folder of --pairs says.")
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="One section by its name on the card; give several times.")
     ] = None,
@@ -414,7 +424,10 @@ def report(
 
     chosen = names or [card.name for card in list_checkpoints()]
     if not show:
-        _measure_all(chosen, dataset, gallery, validation, elsewhere, only or [], corrupted_photos, again)
+        real = _real_pairs(pairs, distractors, pairs_imagery)
+        _measure_all(
+            chosen, dataset, gallery, validation, elsewhere, real, only or [], corrupted_photos, again
+        )
     cards = [load_card(name) for name in chosen]
     records = {card.name: read_held_out(find_card(name)) for card, name in zip(cards, chosen, strict=True)}
     if page is not None:
@@ -772,12 +785,24 @@ def _encoder(name: str | None, gallery: Gallery | None) -> Encoder:
     return load_encoder(next(iter(shipped.values())))
 
 
+def _real_pairs(pairs: Path | None, distractors: Path | None, imagery: str | None) -> RealPairs | None:
+    """The pairs to measure on, None without; raises ConfigurationError for an option that needs them."""
+    if pairs is not None:
+        from l2ltr_core.evaluation.real import open_real_pairs
+
+        return open_real_pairs(pairs, distractors, imagery)
+    if distractors is not None or imagery is not None:
+        raise ConfigurationError("--distractors and --pairs-imagery belong to --pairs; give that, too.")
+    return None
+
+
 def _measure_all(
     names: Sequence[str],
     dataset: str,
     gallery: str | None,
     validation: str | None,
     elsewhere: str | None,
+    pairs: RealPairs | None,
     only: Sequence[str],
     corrupted_photos: int,
     again: bool,
@@ -796,11 +821,14 @@ def _measure_all(
     searched = open_gallery(named)
     for name in names:
         encoder = load_encoder(name)
-        subject = Subject(encoder, searched, held_out, tuned, away, corrupted_photos)
+        subject = Subject(encoder, searched, held_out, tuned, away, corrupted_photos, pairs)
         lacking = write_report(subject, find_card(name), only=only, again=again, progress=_progress)
         if lacking:
             _notes(
-                [f"{encoder.name}: not measured without --validation or --elsewhere: {', '.join(lacking)}."]
+                [
+                    f"{encoder.name}: not measured without --validation, --elsewhere or --pairs: "
+                    f"{', '.join(lacking)}."
+                ]
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,31 @@ def bootstrap_interval(hits: NDArray[np.bool_], seed: int, level: float = 0.95) 
         raise ValueError(f"expected (Q,) hits and a level between 0 and 1, found {hits.shape} and {level}")
     shares = np.random.default_rng(seed).binomial(len(hits), hits.mean(), RESAMPLES) / len(hits)
     low, high = np.percentile(shares, [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
+
+
+def wilson_interval(hits: NDArray[np.bool_], level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of the share of `hits` (Q,): (low, high), fractions (Wilson 1927).
+
+    For a few photos, where a bootstrap of nothing but misses would claim to be certain of them.
+    """
+    if hits.ndim != 1 or len(hits) == 0 or not 0 < level < 1:
+        raise ValueError(f"expected (Q,) hits and a level between 0 and 1, found {hits.shape} and {level}")
+    count, share, z = len(hits), float(hits.mean()), NormalDist().inv_cdf((1 + level) / 2)
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def bootstrap_mean(values: NDArray, seed: int, level: float = 0.95) -> tuple[float, float]:
+    """The percentile bootstrap interval of the mean of (Q,) values: (low, high)."""
+    if values.ndim != 1 or len(values) == 0 or not 0 < level < 1:
+        raise ValueError(
+            f"expected (Q,) values and a level between 0 and 1, found {values.shape} and {level}"
+        )
+    random = np.random.default_rng(seed)
+    means = [values[random.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
     return float(low), float(high)
 
 

@@ -34,6 +34,7 @@ from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, re
 from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_photos, load_photos, measure
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
+from l2ltr_core.evaluation.real import RealPairs, measure_real
 from l2ltr_core.evaluation.walks import measure_walks
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.gallery.agreement import HIDDEN_AGREEMENT, LOOKS_TEMPERATURE, SHORTLIST, SOFTNESS
@@ -62,7 +63,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Subject:
-    """A checkpoint and what it is measured on; `validation` and `elsewhere` (another city) may be missing."""
+    """A checkpoint and what it is measured on; `validation`, `elsewhere` (another city) and `pairs` may be missing."""
 
     encoder: Encoder
     gallery: Gallery
@@ -70,6 +71,7 @@ class Subject:
     validation: PairedDataset | None = None
     elsewhere: PairedDataset | None = None
     corrupted_photos: int = CORRUPTED_PHOTOS
+    pairs: RealPairs | None = None
     _seen: dict[str, tuple[Descriptors, list[Location]]] = field(default_factory=dict, init=False, repr=False)
     _judged: dict[str, Judged] = field(default_factory=dict, init=False, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
@@ -80,6 +82,12 @@ class Subject:
         if found is None:
             raise ConfigurationError(f"This part of the report needs a dataset; give --{role}.")
         return found
+
+    def measured_pairs(self) -> RealPairs:
+        """The real pairs, where there are any."""
+        if self.pairs is None:
+            raise ConfigurationError("This part of the report needs real pairs; give --pairs.")
+        return self.pairs
 
     def judged(self, role: str, progress: Progress | None) -> Judged:
         """What a dataset's photos get in the gallery."""
@@ -100,7 +108,9 @@ class Subject:
     def digest(self, role: str) -> str:
         """Which data a role has; read once."""
         if role not in self._digests:
-            self._digests[role] = _dataset_digest(self.data(role))
+            self._digests[role] = (
+                _pairs_digest(self.measured_pairs()) if role == "pairs" else _dataset_digest(self.data(role))
+            )
         return self._digests[role]
 
 
@@ -342,6 +352,10 @@ def _layers(subject: Subject, progress: Progress | None) -> Found:
     )
 
 
+def _real(subject: Subject, progress: Progress | None) -> Found:
+    return Found(measure_real(subject.measured_pairs(), subject.encoder, progress))
+
+
 SECTIONS = {
     "calibration": Section("Calibration", _calibration, ("validation", "held_out")),
     "places": Section("Held-out photos, the city's places", _places),
@@ -356,6 +370,7 @@ SECTIONS = {
     "elsewhere": Section("Another city", _elsewhere, ("elsewhere",)),
     "unknown_heading": Section("Unknown heading", _unknown_heading),
     "corruptions": Section("Corruptions", _corruptions),
+    "real": Section("Real photos", _real, ("pairs",)),
 }
 """In the order in which they are measured; the keys are those of the card's results."""
 CALIBRATED = ("places", "walks")
@@ -371,10 +386,15 @@ def _stamp(subject: Subject, name: str) -> dict[str, str]:
         settings["walking"] = (WALK_PLACES, BROKEN, GOING_ON, CAUTION, STEP_M)
     if subject.encoder.columns is not None:
         settings["reranking"] = (SHORTLIST, HIDDEN_AGREEMENT, SOFTNESS, LOOKS_TEMPERATURE)
+    if name == "real":  # in galleries of its own
+        settings["calibration"] = asdict(Calibration.of_card(subject.encoder.card.calibration))
+        searched = ""
+    else:
+        searched = searched_fingerprint(subject.gallery, subject.encoder.fingerprint)
     parts = [
         name,
         settings,
-        searched_fingerprint(subject.gallery, subject.encoder.fingerprint),
+        searched,
         [subject.digest(role) for role in SECTIONS[name].needs],
     ]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -392,6 +412,15 @@ def _dataset_digest(dataset: PairedDataset) -> str:
         digest.update(f"{photo.name} {photo.location} {photo.heading_deg} {photo.tile}\n".encode())
     for photo in spread(dataset.queries, COMPARED_PHOTOS):
         digest.update(photo.load().pixels.tobytes())
+    return digest.hexdigest()
+
+
+def _pairs_digest(pairs: RealPairs) -> str:
+    digest = hashlib.sha256(pairs.imagery.encode())
+    for each in pairs.sets:
+        digest.update(_dataset_digest(each).encode())
+    for tile in (*(tile for each in pairs.sets for tile in each.tiles), *pairs.distractors):
+        digest.update(f"{tile.span_m}".encode() + tile.path.read_bytes())
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS
 from l2ltr_core.evaluation.evaluate import LISTED, REPORTED_DISTANCES_M
 from l2ltr_core.evaluation.held_out import HeldOut
 from l2ltr_core.evaluation.intervals import bootstrap_difference
+from l2ltr_core.evaluation.real import HEADING_WITHIN_DEG, SURE
 from l2ltr_core.evaluation.report import FIELDS_DEG
 from l2ltr_core.evaluation.walks import FARTHEST_M, LENGTHS, NEAREST_M
 from l2ltr_core.model.config import CheckpointCard
@@ -56,6 +57,7 @@ def report_tables(cards: Cards, records: Mapping[str, HeldOut | None]) -> list[T
         _confidence,
         _not_here,
         _layers,
+        _real,
     )
     current = {
         card.name: record
@@ -274,6 +276,70 @@ def _layers(cards: Cards) -> Table:
     return _table("Layers", about, cards, rows)
 
 
+def _real(cards: Cards) -> Table:
+    """Retrieval among the own set and in one gallery, what was said with the answers, and each set's own recall."""
+    rows: Rows = []
+    for scope, label in {"own_set": "own set", "together": "one gallery"}.items():
+        if any(_get(card, "real", scope) for card in cards):
+            path = ("real", scope, "pooled")
+            rows += [*_retrieval_rows(label, path), *_statement_rows(label, path)]
+    for name in dict.fromkeys(name for card in cards for name in _get(card, "real", "sets") or ()):
+        own = ("real", "own_set", "by_set", name)
+        rows += [
+            (f"{name}, heading known, recall@{k}", _recall(*own, "known", f"recall_at_{k}")) for k in (1, 5)
+        ]
+        rows.append((f"{name}, heading searched, recall@1", _recall(*own, "searched", "recall_at_1")))
+    return _table("Real photos", _about_real(cards), cards, rows)
+
+
+def _retrieval_rows(label: str, path: tuple[str, ...]) -> Rows:
+    rows: Rows = []
+    for heading in ("known", "searched"):
+        how = f"{label}, heading {heading}"
+        rows += [(f"{how}, recall@{k}", _recall(*path, heading, f"recall_at_{k}")) for k in (1, 5)]
+        rows.append((f"{how}, mean percentile", _recall(*path, heading, "mean_percentile")))
+    rows.append((f"{label}, right heading found", _share(*path, "searched", "heading_right")))
+    return rows
+
+
+def _statement_rows(label: str, path: tuple[str, ...]) -> Rows:
+    came_true = _recall(*path, "confidence", "came_true", alone="came_true_interval")
+    return [
+        (f"{label}, mean confidence", _percent(*path, "confidence", "mean_told")),
+        (f"{label}, answers that were right", came_true),
+        (f"{label}, calibration error", _recall(*path, "confidence", "error", alone="interval")),
+        (f"{label}, wrong answers with {SURE:.0%} or more", _share(*path, "confidence", "wrong_yet_sure")),
+        (f"{label}, own tile there, rejected all the same", _share(*path, "false_rejections")),
+        (f"{label}, own tile removed, rejected", _share(*path, "rejected_without_tile")),
+    ]
+
+
+def _about_real(cards: Cards) -> str:
+    measured = [card for card in cards if _get(card, "real") is not None]
+
+    def told(sentence: Callable[[dict[str, Any]], str]) -> str:
+        return " or ".join(dict.fromkeys(sentence(_get(card, "real")) for card in measured))
+
+    sets = told(lambda real: ", ".join(f"{count} of {name}" for name, count in real["sets"].items()))
+    tiles = told(
+        lambda real: (
+            f"{real['together']['tiles']:,} tiles, {real['distractors']:,} of them without a photo"
+            if real["together"]
+            else "the same tiles"
+        )
+    )
+    imagery = told(lambda real: real["imagery"].rstrip(".") or "not stated")
+    return (
+        f"{_of(cards, 'real', 'pairs')} real photos ({sets}), each taken in the middle of its aerial tile and "
+        "located by itself, as `l2ltr localize` does it. Own set: among the tiles of its set; one gallery: among "
+        f"{tiles}. Mean percentile: the share of the other tiles that rank behind the photo's own, 50 % by chance. A "
+        f"searched heading is right within {HEADING_WITHIN_DEG:g}°. Confidence and rejection are those with the "
+        "heading known; rejected is a photo that is said not to be in the gallery, counted where that can be told. "
+        "In brackets the 95 % interval, Wilson's for shares: so few photos leave much to chance. Whose imagery it "
+        f"was: {imagery}."
+    )
+
+
 def _attention(cards: Cards, records: Mapping[str, HeldOut]) -> Table:
     """Self-cross against plain self-attention: runs of each kind, and each pair that saw the same photos."""
     final = [card for card in cards if _is_final(card) and _get(card, "places", "recall_at_1") is not None]
@@ -380,6 +446,18 @@ def _recall(*path: str, alone: str | None = None) -> Callable[[CheckpointCard], 
         value = _get(card, *path)
         beside = (alone,) if alone else ("intervals", path[-1])
         return NOT_MEASURED if value is None else _with_interval(value, _get(card, *path[:-1], *beside))
+
+    return cell
+
+
+def _share(*path: str) -> Callable[[CheckpointCard], str]:
+    """A share of so many photos with its interval; of none there is no share."""
+
+    def cell(card: CheckpointCard) -> str:
+        found = _get(card, *path)
+        if not found or not found["photos"]:
+            return NOT_MEASURED
+        return f"{_with_interval(found['share'], found['interval'])} of {found['photos']}"
 
     return cell
 

@@ -131,7 +131,7 @@ class TileListImagery:
                 f"The place {place.latitude:.5f}, {place.longitude:.5f} has no picture within "
                 f"{size_m / 2:.0f} m in {self.source}; choose one of its {len(self._tiles)} listed places."
             )
-        return _middle(decode_rgb(tile.path), tile.size_m, size_m, size_px)
+        return central_square(decode_rgb(tile.path), tile.size_m, size_m, size_px)
 
     def covers(self, place: Location, size_m: float) -> bool:
         """Whether one of the pictures is around `place`."""
@@ -143,7 +143,11 @@ class TileListImagery:
         return self._tiles[nearest] if distances[nearest] <= size_m / 2 else None
 
 
-def _middle(picture: RGB, tile_m: float | None, size_m: float, size_px: int | None) -> RGB:
+def central_square(picture: RGB, tile_m: float | None, size_m: float, size_px: int | None) -> RGB:
+    """The middle `size_m` metres of a picture (H, W, 3) that is `tile_m` metres wide, as (S, S, 3) uint8.
+
+    All of its largest square where it shows less than that, or `tile_m` is not known.
+    """
     from PIL import Image
 
     side = min(picture.shape[:2])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from l2ltr_core.evaluation import (
     searched_fingerprint,
     write_held_out,
 )
+from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
 from l2ltr_core.gallery import Gallery
 from tests.town import ColourEncoder
 
@@ -98,6 +100,30 @@ def test_more_photos_and_a_lower_level_narrow_the_interval() -> None:
 
 def test_what_always_hits_leaves_the_bootstrap_no_doubt() -> None:
     assert bootstrap_interval(np.ones(30, bool), 0) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "interval"),
+    [(27, 36, (0.589, 0.862)), (0, 5, (0, 0.434)), (5, 5, (0.566, 1)), (1, 1, (0.207, 1))],
+)
+def test_wilsons_interval_leaves_a_few_photos_their_doubt(
+    hits: int, count: int, interval: tuple[float, float]
+) -> None:
+    assert wilson_interval(np.arange(count) < hits) == pytest.approx(interval, abs=1e-3)
+
+
+def test_the_interval_of_a_mean_is_that_of_drawing_the_values_again() -> None:
+    values = np.random.default_rng(3).random(50)
+    spread = 1.96 * values.std() / np.sqrt(len(values))
+    expected = (values.mean() - spread, values.mean() + spread)
+    assert bootstrap_mean(values, seed=0) == pytest.approx(expected, abs=0.01)
+    assert bootstrap_mean(np.ones(4), seed=0) == (1, 1)
+
+
+@pytest.mark.parametrize("interval", [wilson_interval, lambda none: bootstrap_mean(none, 0)])
+def test_nothing_has_no_interval(interval: Callable[[np.ndarray], object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        interval(np.array([], bool))
 
 
 def test_the_interval_of_a_difference_is_that_of_drawing_photos_with_both_outcomes() -> None:

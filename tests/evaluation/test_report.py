@@ -16,12 +16,14 @@ from l2ltr_core.datasets import open_dataset
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.evaluation import read_held_out, report
 from l2ltr_core.evaluation.page import report_page, write_page
+from l2ltr_core.evaluation.real import open_real_pairs
 from l2ltr_core.evaluation.report import SECTIONS, Subject, spread, write_report
 from l2ltr_core.evaluation.tables import NOT_MEASURED, report_tables
 from l2ltr_core.gallery import open_gallery
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import RGB, Location
 from tests.app import toy
+from tests.pairs import picture, tile, write_distractors, write_pairs
 
 PHOTOS = 40
 CHEAP = ("places", "paired", "calibration", "not_in_gallery", "layers")
@@ -70,7 +72,17 @@ def datasets(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 @pytest.fixture
-def bench(assets: Path, datasets: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def pairs(tmp_path: Path) -> Path:
+    """A folder of real pairs, of two sets."""
+    folder = write_pairs(tmp_path / "pairs", {"north": (1, 2, 3), "south": (4, 5)})
+    (folder / "SOURCES.txt").write_text("Pictures of the toy town.\n")
+    return folder
+
+
+@pytest.fixture
+def bench(
+    assets: Path, datasets: dict[str, Any], pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Bench:
     def inverted(pixels: RGB, name: str, level: int, seed: int) -> RGB:
         return pixels if level < 3 else 255 - pixels
 
@@ -79,8 +91,8 @@ def bench(assets: Path, datasets: dict[str, Any], tmp_path: Path, monkeypatch: p
     for suffix in (".json", ".safetensors"):
         shutil.copy(assets / "checkpoints" / f"toy-a{suffix}", tmp_path)
     card = tmp_path / "toy-a.json"
-    gallery = open_gallery(assets / "galleries" / toy.GALLERY)
-    return Bench(card, Subject(load_encoder(card), gallery, **datasets, corrupted_photos=2))
+    gallery, real = open_gallery(assets / "galleries" / toy.GALLERY), open_real_pairs(pairs)
+    return Bench(card, Subject(load_encoder(card), gallery, **datasets, corrupted_photos=2, pairs=real))
 
 
 def test_every_section_goes_into_the_card_with_what_it_belongs_to(bench: Bench) -> None:
@@ -155,6 +167,42 @@ def test_what_belongs_to_other_data_is_measured_anew(bench: Bench, changed: str,
     assert len(bench.measured) == 2
 
 
+@pytest.mark.parametrize("changed", ["a tile", "whose imagery", "the calibration", "distractors", "nothing"])
+def test_real_photos_are_located_anew_where_something_changed(
+    bench: Bench, pairs: Path, tmp_path: Path, changed: str
+) -> None:
+    bench.write(only=["real"])
+    settings: dict[str, Any] = {}
+    if changed == "a tile":
+        picture(pairs / "north" / "1_aerial.png", tile(7))
+    elif changed == "whose imagery":
+        settings["imagery"] = "Somebody's"
+    elif changed == "distractors":
+        settings["distractors"] = write_distractors(tmp_path / "others", (8, 9))
+    elif changed == "the calibration":
+        bench.subject.encoder.card = update_card(bench.card, calibration={"offset": 0.5})
+    bench.subject = replace(bench.subject, pairs=open_real_pairs(pairs, **settings))
+    bench.write(only=["real"])
+    assert len(bench.measured) == (1 if changed == "nothing" else 2)
+
+
+def test_the_table_of_real_photos_says_how_many_and_whose_they_are(bench: Bench, assets: Path) -> None:
+    bench.write(only=["real"])
+    card, other = load_card(bench.card), load_card(assets / "checkpoints" / "toy-b.json")
+    table = {table.title: table for table in report_tables([card, other], {})}["Real photos"]
+    assert table.about.startswith("5 real photos (3 of north, 2 of south), each taken in the middle")
+    assert "one gallery: among 5 tiles, 0 of them without a photo." in table.about
+    assert table.about.endswith("Whose imagery it was: Pictures of the toy town.")
+    rows = {row[0]: row[1:] for row in table.rows}
+    known = card.results["real"]["own_set"]["pooled"]["known"]
+    low, high = known["intervals"]["recall_at_1"]
+    told = f"{100 * known['recall_at_1']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    assert rows["own set, heading known, recall@1"] == [told, NOT_MEASURED]
+    assert rows["own set, own tile removed, rejected"] == [NOT_MEASURED, NOT_MEASURED]
+    assert rows["own set, right heading found"][0].endswith(" of 5")
+    assert {"one gallery, heading searched, mean percentile", "north, heading known, recall@5"} <= set(rows)
+
+
 def test_another_calibration_has_the_different_answers_chosen_anew(bench: Bench) -> None:
     bench.write(only=["calibration", "places", "paired"])
     bench.subject.encoder.card = update_card(
@@ -165,9 +213,9 @@ def test_another_calibration_has_the_different_answers_chosen_anew(bench: Bench)
 
 
 def test_sections_without_their_data_are_named_and_left_out(bench: Bench) -> None:
-    bench.subject = replace(bench.subject, validation=None, elsewhere=None)
-    lacking = bench.write(only=["layers", "calibration", "elsewhere"])
-    assert lacking == ["calibration", "elsewhere"]
+    bench.subject = replace(bench.subject, validation=None, elsewhere=None, pairs=None)
+    lacking = bench.write(only=["layers", "calibration", "elsewhere", "real"])
+    assert lacking == ["calibration", "elsewhere", "real"]
     assert list(load_card(bench.card).results) == ["layers"]
 
 
