@@ -19,6 +19,7 @@ from l2ltr_core.evaluation.walks import FARTHEST_M, LENGTHS, NEAREST_M
 from l2ltr_core.model.config import CheckpointCard
 
 NOT_MEASURED = "–"
+NOT_TOLD = "cannot be told"
 SELF_CROSS, PLAIN = "self-cross", "self"
 SEED = 0
 Cards = Sequence[CheckpointCard]
@@ -298,7 +299,9 @@ def _retrieval_rows(label: str, path: tuple[str, ...]) -> Rows:
         how = f"{label}, heading {heading}"
         rows += [(f"{how}, recall@{k}", _recall(*path, heading, f"recall_at_{k}")) for k in (1, 5)]
         rows.append((f"{how}, mean percentile", _recall(*path, heading, "mean_percentile")))
-    rows.append((f"{label}, right heading found", _share(*path, "searched", "heading_right")))
+    rows.append(
+        (f"{label}, right heading found", _share(*path, "searched", "heading_right", of_none=NOT_MEASURED))
+    )
     return rows
 
 
@@ -308,9 +311,15 @@ def _statement_rows(label: str, path: tuple[str, ...]) -> Rows:
         (f"{label}, mean confidence", _percent(*path, "confidence", "mean_told")),
         (f"{label}, answers that were right", came_true),
         (f"{label}, calibration error", _recall(*path, "confidence", "error", alone="interval")),
-        (f"{label}, wrong answers with {SURE:.0%} or more", _share(*path, "confidence", "wrong_yet_sure")),
-        (f"{label}, own tile there, rejected all the same", _share(*path, "false_rejections")),
-        (f"{label}, own tile removed, rejected", _share(*path, "rejected_without_tile")),
+        (
+            f"{label}, wrong answers with {SURE:.0%} or more",
+            _share(*path, "confidence", "wrong_yet_sure", of_none="none was wrong"),
+        ),
+        (
+            f"{label}, own tile there, rejected all the same",
+            _share(*path, "false_rejections", of_none=NOT_TOLD),
+        ),
+        (f"{label}, own tile removed, rejected", _share(*path, "rejected_without_tile", of_none=NOT_TOLD)),
     ]
 
 
@@ -450,13 +459,15 @@ def _recall(*path: str, alone: str | None = None) -> Callable[[CheckpointCard], 
     return cell
 
 
-def _share(*path: str) -> Callable[[CheckpointCard], str]:
-    """A share of so many photos with its interval; of none there is no share."""
+def _share(*path: str, of_none: str) -> Callable[[CheckpointCard], str]:
+    """A share of so many photos with its interval; `of_none` is said where there were none to count."""
 
     def cell(card: CheckpointCard) -> str:
         found = _get(card, *path)
-        if not found or not found["photos"]:
+        if found is None:
             return NOT_MEASURED
+        if not found["photos"]:
+            return of_none
         return f"{_with_interval(found['share'], found['interval'])} of {found['photos']}"
 
     return cell
