@@ -10,7 +10,7 @@ from typing import Any, Literal
 from l2ltr_core.reading import build, require
 
 PATCH_PX = 16
-"""Side of the image square behind one token in the paper, for both stems; larger ones are multiples of it."""
+"""Side of the image square behind one token in the paper, for every stem; larger ones are multiples of it."""
 STEM_CHANNELS = (64, 256, 512, 1024)
 """Channels of the stem's root and of its three stages at `stem_width` 1."""
 NORM_GROUPS = 32
@@ -23,11 +23,18 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class ModelConfig:
     """The architecture of both branches. Sizes are (height, width) in pixels, multiples of the side's patch."""
 
-    stem: Literal["hybrid", "patch"] = "hybrid"
+    stem: Literal["hybrid", "patch", "timm"] = "hybrid"
+    """`hybrid` is the paper's ResNet, `patch` the plain ViT's map, `timm` a trunk that timm knows by name."""
     stem_stages: tuple[int, ...] = (3, 4, 9)
-    """Bottlenecks in each of the three stages; without meaning for the patch stem."""
+    """Bottlenecks in each of the three stages; of the hybrid stem alone."""
     stem_width: float = 1.0
-    """Factor on `STEM_CHANNELS`; without meaning for the patch stem."""
+    """Factor on `STEM_CHANNELS`; of the hybrid stem alone."""
+    stem_model: str = ""
+    """timm's name for the model that the timm stem is the first stages of, such as `tf_efficientnet_lite2`."""
+    stem_stage: int = 0
+    """Which of that model's `feature_info` the timm stem ends with: the last one of stride 16."""
+    stem_out_channels: int = 0
+    """Channels that the timm stem ends with, as timm says, too."""
     width: int = 768
     depth: int = 12
     heads: int = 12
@@ -46,7 +53,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
-        require(self.stem in ("hybrid", "patch"), f"stem is {self.stem!r}; give 'hybrid' or 'patch'")
+        require(
+            self.stem in ("hybrid", "patch", "timm"),
+            f"stem is {self.stem!r}; give 'hybrid', 'patch' or 'timm'",
+        )
         require(
             self.attention in ("self-cross", "self"),
             f"attention is {self.attention!r}; give 'self-cross' or 'self'",
@@ -67,6 +77,8 @@ class ModelConfig:
                 root >= NORM_GROUPS and root % NORM_GROUPS == 0,
                 f"stem_width is {self.stem_width}; give a multiple of {NORM_GROUPS / STEM_CHANNELS[0]}",
             )
+        if self.stem == "timm":
+            self._require_timm_stem()
         for side in ("ground", "aerial"):
             patch = getattr(self, f"{side}_patch_px")
             require(
@@ -85,6 +97,14 @@ class ModelConfig:
             f"column_width is {self.column_width}, and the ground grid has {self.ground_grid[1]} columns, the aerial "
             f"one {self.aerial_grid[1]}; give 0, or as many columns in both",
         )
+
+    def _require_timm_stem(self) -> None:
+        from l2ltr_core.model.trunk import require_trunk  # timm takes seconds to import
+
+        for side in ("ground", "aerial"):
+            patch = getattr(self, f"{side}_patch_px")
+            require(patch == PATCH_PX, f"{side}_patch_px is {patch}; a timm stem allows {PATCH_PX} alone")
+        require_trunk(self.stem_model, self.stem_stage, self.stem_out_channels)
 
     @property
     def columns(self) -> tuple[int, int] | None:

@@ -2,7 +2,8 @@
 
 Everything here is algebra on the weights, done once; descriptors agree with `Branch` within 1e-5.
 
-- Convolution filters are standardised when the branch is built, not at each call.
+- Convolution filters are standardised when the branch is built, not at each call. Padding that differs between
+  the sides ("SAME") becomes zeros in the filters, and a rectifier becomes part of the convolution before it.
 - A LayerNorm's scale and shift go into the linear maps after it. What is left of the two norms that see
   the same tokens (a layer's own and, for the next layer's keys, the second one) is the same, so queries
   and values of layer l and keys of layer l+1 are one matrix product.
@@ -19,17 +20,28 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from copy import deepcopy
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from timm.layers.conv2d_same import Conv2dSame
+from torch import Tensor, fx, nn
 
 from l2ltr_core.model.network import Branch
-from l2ltr_core.model.stem import StandardizedConv
+from l2ltr_core.model.stem import StandardizedConv, TimmStem
 from l2ltr_core.model.transformer import LAYER_NORM_EPS, Layer
 
 TOKENS_AT_ONCE = 1024
 """On a CPU: enough for the matrix product's full speed, few enough for the cache."""
+
+Activation: TypeAlias = Literal["none", "gelu", "relu", "relu6"]
+ONEDNN_ACTIVATIONS: dict[Activation, tuple[str, list[float], str]] = {
+    "none": ("none", [], ""),
+    "gelu": ("gelu", [], "none"),
+    "relu": ("relu", [], ""),
+    "relu6": ("hardtanh", [0, 6], ""),
+}
+"""oneDNN's name, numbers and variant of what follows a linear map or convolution in the same step."""
 
 
 class InferenceBranch(nn.Module):
@@ -69,6 +81,8 @@ class InferenceBranch(nn.Module):
             for name, module in self.named_modules():
                 if isinstance(module, Linear):
                     module.pack(tokens if name.startswith("layers.") else None)
+                elif isinstance(module, Conv):
+                    module.pack()
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32; with columns (B, D + C), both parts unit rows."""
@@ -185,7 +199,7 @@ class FoldedMlp(nn.Module):
     def __init__(self, layer: Layer) -> None:
         super().__init__()
         mlp = layer.mlp
-        self.expand = Linear(*_fold(layer.mlp_norm, mlp.expand), gelu=True)
+        self.expand = Linear(*_fold(layer.mlp_norm, mlp.expand), "gelu")
         self.contract = Linear(mlp.contract.weight, mlp.contract.bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -194,13 +208,13 @@ class FoldedMlp(nn.Module):
 
 
 class Linear(nn.Module):
-    """A linear map, followed by the exact GELU where asked for."""
+    """A linear map and the activation after it; the GELU is the exact one."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, activation: Activation = "none") -> None:
         super().__init__()
         self.weight = _constant(weight)
         self.bias = None if bias is None else _constant(bias)
-        self.gelu = gelu
+        self.activation = activation
         self._packed: Tensor | None = None
 
     @property
@@ -216,18 +230,19 @@ class Linear(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
         if self._packed is not None:
-            after = "gelu" if self.gelu else "none"
-            return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self.bias, after, [], "none")
-        result = F.linear(rows, self.weight, self.bias)
-        return F.gelu(result) if self.gelu else result
+            after = ONEDNN_ACTIVATIONS[self.activation]
+            return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self.bias, *after)
+        return _activate(F.linear(rows, self.weight, self.bias), self.activation)
 
 
 class PixelLinear(nn.Module):
     """A 1 x 1 convolution, as a linear map of every pixel it looks at."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, stride: int) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, stride: int, activation: Activation = "none"
+    ) -> None:
         super().__init__()
-        self.linear = Linear(weight.flatten(1), bias)
+        self.linear = Linear(weight.flatten(1), bias, activation)
         self.stride = stride
 
     def forward(self, image: Tensor) -> Tensor:
@@ -236,11 +251,56 @@ class PixelLinear(nn.Module):
         return self.linear(pixels).permute(0, 3, 1, 2)
 
 
+class Conv(nn.Module):
+    """A convolution, grouped or not, and the activation after it."""
+
+    def __init__(self, conv: nn.Conv2d, activation: Activation = "none") -> None:
+        super().__init__()
+        weight, self.padding = _evenly_padded(conv)
+        self.weight = _constant(weight.contiguous(memory_format=torch.channels_last))
+        self.bias = None if conv.bias is None else _constant(conv.bias)
+        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
+        self.activation = activation
+        self._packed: Tensor | None = None
+
+    def pack(self) -> None:
+        """Keep the weight in oneDNN's order alone."""
+        self._packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *self._geometry, None)
+        self.weight = _constant(self.weight.new_empty(0))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, H', W')."""
+        if self._packed is not None:
+            after = ONEDNN_ACTIVATIONS[self.activation]
+            return torch.ops.mkldnn._convolution_pointwise(
+                image, self._packed, self.bias, *self._geometry, *after
+            )
+        convolved = F.conv2d(
+            image, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+        return _activate(convolved, self.activation)
+
+    @property
+    def _geometry(self) -> tuple[Any, ...]:
+        return self.padding, self.stride, self.dilation, self.groups
+
+
+def _activate(numbers: Tensor, activation: Activation) -> Tensor:
+    if activation == "gelu":
+        return F.gelu(numbers)
+    if activation == "relu":
+        return F.relu(numbers)
+    return F.relu6(numbers) if activation == "relu6" else numbers
+
+
 def _folded(module: nn.Module) -> nn.Module:
     """A copy in which every convolution is as cheap as it can be."""
     if isinstance(module, nn.Conv2d):
         return _folded_conv(module)
     module = deepcopy(module)
+    if isinstance(module, TimmStem):
+        _absorb_rectifiers(module.trunk)
+        return module
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.Conv2d):
@@ -248,21 +308,55 @@ def _folded(module: nn.Module) -> nn.Module:
     return module
 
 
-def _folded_conv(conv: nn.Conv2d) -> nn.Module:
-    weight = conv.standardized() if isinstance(conv, StandardizedConv) else conv.weight
-    if conv.kernel_size == (1, 1):
-        return PixelLinear(weight, conv.bias, conv.stride[0])
-    plain = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        (conv.kernel_size[0], conv.kernel_size[1]),
-        stride=(conv.stride[0], conv.stride[1]),
-        padding=conv.padding if isinstance(conv.padding, str) else (conv.padding[0], conv.padding[1]),
-        bias=conv.bias is not None,
-    )
-    plain.weight = _constant(weight.contiguous(memory_format=torch.channels_last))
-    plain.bias = None if conv.bias is None else _constant(conv.bias)
-    return plain
+def _absorb_rectifiers(trunk: fx.GraphModule) -> None:
+    """Replace the convolutions of a trunk, each with the rectifier that alone follows it where there is one."""
+    for node in list(trunk.graph.nodes):
+        if node.op != "call_module":
+            continue
+        conv = trunk.get_submodule(str(node.target))
+        if not isinstance(conv, nn.Conv2d):
+            continue
+        (after, *others) = node.users
+        rectifier = _rectifier(trunk, after) if not others else "none"
+        if rectifier != "none":
+            after.replace_all_uses_with(node)
+            trunk.graph.erase_node(after)
+        trunk.set_submodule(str(node.target), _folded_conv(conv, rectifier))
+    trunk.delete_all_unused_submodules()
+    trunk.recompile()
+
+
+def _rectifier(trunk: fx.GraphModule, node: fx.Node) -> Activation:
+    if node.op != "call_module":
+        return "none"
+    module = trunk.get_submodule(str(node.target))
+    return "relu6" if isinstance(module, nn.ReLU6) else "relu" if isinstance(module, nn.ReLU) else "none"
+
+
+def _folded_conv(conv: nn.Conv2d, activation: Activation = "none") -> nn.Module:
+    if conv.kernel_size == (1, 1) and conv.groups == 1:
+        return PixelLinear(_weight(conv), conv.bias, conv.stride[0], activation)
+    return Conv(conv, activation)
+
+
+def _weight(conv: nn.Conv2d) -> Tensor:
+    return conv.standardized() if isinstance(conv, StandardizedConv) else conv.weight
+
+
+def _evenly_padded(conv: nn.Conv2d) -> tuple[Tensor, tuple[int, int]]:
+    """Filters and padding, the same on both sides, that together give what `conv` gives.
+
+    "SAME" pads an image that the stride divides, as all are here, by kernel - stride; of an odd number the larger
+    half goes to the right and below. A filter with a zero before its taps makes up for one more pixel to the left.
+    """
+    weight = _weight(conv)
+    if not isinstance(conv, Conv2dSame):
+        assert not isinstance(conv.padding, str)
+        return weight, (conv.padding[0], conv.padding[1])
+    assert conv.dilation == (1, 1)  # timm dilates only to keep a finer grid, which no stem asks for
+    total = [max(side - stride, 0) for side, stride in zip(conv.kernel_size, conv.stride, strict=True)]
+    weight = F.pad(weight, (total[1] % 2, 0, total[0] % 2, 0))
+    return weight, ((total[0] + 1) // 2, (total[1] + 1) // 2)
 
 
 def _fold(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from timm.models.resnetv2 import DownsampleConv, ResNetV2
 from torch import Tensor, nn
 
 from l2ltr_core.model.config import NORM_GROUPS, PATCH_PX, ModelConfig
+from l2ltr_core.model.trunk import build_trunk
 
 
 class StandardizedConv(StdConv2d):
@@ -79,6 +81,24 @@ class PatchStem(nn.Module):
         return self.patches(image)
 
 
-def build_stem(config: ModelConfig, patch_px: int = PATCH_PX) -> HybridStem | PatchStem:
+class TimmStem(nn.Module):
+    """A trunk from timm, its batch norms folded into its convolutions (`trunk`)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.trunk = build_trunk(config.stem_model, config.stem_stage)
+        self.channels = config.stem_out_channels
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, C, H/16, W/16)."""
+        return self.trunk(image)
+
+
+Stem: TypeAlias = HybridStem | PatchStem | TimmStem
+
+
+def build_stem(config: ModelConfig, patch_px: int = PATCH_PX) -> Stem:
     """The stem that `config.stem` names, for tokens of `patch_px` x `patch_px` pixels."""
+    if config.stem == "timm":
+        return TimmStem(config)
     return (HybridStem if config.stem == "hybrid" else PatchStem)(config, patch_px)

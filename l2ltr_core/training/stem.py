@@ -13,20 +13,20 @@ import torch.nn.functional as F
 from timm.layers.norm_act import GroupNormAct
 from torch import Tensor
 
-from l2ltr_core.model.stem import HybridStem, PatchStem, StandardizedConv
+from l2ltr_core.model.stem import HybridStem, StandardizedConv, Stem
 
 FEW_PIXELS = 1024
 FEW_CHANNELS = 16
 """Below both, torch's own group norm is slow channels last even forwards."""
 
 
-def features(stem: HybridStem | PatchStem, images: Tensor) -> Tensor:
+def features(stem: Stem, images: Tensor) -> Tensor:
     """(B, 3, H, W) normalised -> (B, C, H/P, W/P): what `stem(images)` is, and its gradients."""
-    if isinstance(stem, PatchStem):
+    images = images.contiguous(memory_format=torch.channels_last)
+    if not isinstance(stem, HybridStem):
         return stem(images)
     root: Any = stem.root
     stages: Any = stem.stages
-    images = images.contiguous(memory_format=torch.channels_last)
     x = root.pool(_norm(root.norm, _conv(root.conv, images), rectify=True))
     for stage in stages:
         for block in stage.blocks:

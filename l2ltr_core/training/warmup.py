@@ -20,7 +20,7 @@ from l2ltr_core.model.columns import ColumnHead
 from l2ltr_core.model.config import CheckpointCard, ModelConfig
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.model.network import L2LTR, Branch
-from l2ltr_core.model.stem import HybridStem, PatchStem
+from l2ltr_core.model.stem import Stem
 from l2ltr_core.training.config import TrainConfig
 from l2ltr_core.training.stem import features
 
@@ -48,7 +48,7 @@ class ColumnNetwork(nn.Module):
         """Numbers in a column descriptor."""
         return self.columns * column_width(self.config)
 
-    def of(self, side: Literal["ground", "aerial"]) -> tuple[HybridStem | PatchStem, nn.Module]:
+    def of(self, side: Literal["ground", "aerial"]) -> tuple[Stem, nn.Module]:
         """The stem and the head of one side."""
         ground, aerial = (self.ground_stem, self.ground_head), (self.aerial_stem, self.aerial_head)
         return ground if side == "ground" else aerial

@@ -36,7 +36,7 @@ def test_the_default_is_the_papers_model() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"stem": "swin"}, "stem is 'swin'; give 'hybrid' or 'patch'."),
+        ({"stem": "swin"}, "stem is 'swin'; give 'hybrid', 'patch' or 'timm'."),
         ({"attention": "cross"}, "attention is 'cross'; give 'self-cross' or 'self'."),
         ({"depth": 0}, "depth is 0; give a whole number above 0."),
         ({"heads": 7}, "width 768 cannot be shared by 7 heads evenly."),
