@@ -54,5 +54,5 @@ $(VENV)/app.stamp: requirements.txt pyproject.toml | $(PY)
 # The tests' environment holds the app's too.
 $(VENV)/dev.stamp: requirements.txt pyproject.toml | $(PY)
 	@echo "Installing what the app and its tests need into $(VENV) (the first time takes some minutes) ..."
-	$(PIP) --editable '.[dev,fast,report,twin]'
+	$(PIP) --editable '.[dev,fast,report,train,twin]'
 	@touch $(VENV)/app.stamp $@

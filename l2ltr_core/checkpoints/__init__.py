@@ -1,4 +1,4 @@
-"""Weights in and out: our form (safetensors and a card), the authors' torch file, Google's npz, the hub."""
+"""Weights in and out: our form (safetensors and a card), the authors' torch file, Google's npz, ImageNet, the hub."""
 
 from l2ltr_core.checkpoints.authors import export_authors, import_authors, infer_authors_config
 from l2ltr_core.checkpoints.google import initialize_from_google
@@ -12,6 +12,7 @@ from l2ltr_core.checkpoints.store import (
     save_checkpoint,
     update_card,
 )
+from l2ltr_core.checkpoints.trunks import initialize_stems, trunk_weights
 
 __all__ = [
     "export_authors",
@@ -19,11 +20,13 @@ __all__ = [
     "import_authors",
     "infer_authors_config",
     "initialize_from_google",
+    "initialize_stems",
     "list_checkpoints",
     "load_card",
     "load_encoder",
     "load_network",
     "push_checkpoint",
     "save_checkpoint",
+    "trunk_weights",
     "update_card",
 ]

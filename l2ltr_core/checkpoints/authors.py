@@ -84,6 +84,7 @@ def import_authors(
     file = Path(file)
     states = _read(file)
     config = config or _infer(states, file, {}, None)
+    _require_paper_stem(config)
     card = CheckpointCard(name=name, model=config, view=view, licence=licence, description=description)
     return write_checkpoint(_to_ours(states, config, file), card, out_dir)
 
@@ -95,6 +96,7 @@ def export_authors(name_or_path: str | Path, file: str | Path) -> None:
     table is empty. Raises CheckpointError.
     """
     file, network = Path(file), load_network(name_or_path)
+    _require_paper_stem(network.config)
     content: dict[str, Any] = {
         key: {authors_name(name): tensor for name, tensor in getattr(network, side).state_dict().items()}
         for side, key in SIDES.items()
@@ -122,6 +124,13 @@ def infer_authors_config(
     file = Path(file)
     sizes: dict[Side, tuple[int, int]] = {"ground": ground_size_px, "aerial": aerial_size_px}
     return _infer(_read(file), file, sizes, heads)
+
+
+def _require_paper_stem(config: ModelConfig) -> None:
+    if config.stem == "timm":
+        raise CheckpointError(
+            "The authors' form has no place for a stem from timm; theirs is hybrid or patch."
+        )
 
 
 def _read(file: Path) -> dict[Side, dict[str, Tensor]]:

@@ -45,6 +45,8 @@ def initialize_from_google(network: L2LTR, file: str | Path) -> None:
     Raises CheckpointError, with the network untouched, when names or shapes are not those of the network.
     """
     file = Path(file)
+    if network.config.stem == "timm":
+        raise CheckpointError(f"{file.name} has no weights for a stem from timm; start that from `trunks`.")
     arrays = _read(file)
     branches = (network.ground, network.aerial)
     states = [_to_ours(arrays, branch, file.name) for branch in branches]

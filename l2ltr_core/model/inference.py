@@ -232,7 +232,7 @@ class Linear(nn.Module):
         if self._packed is not None:
             after = ONEDNN_ACTIVATIONS[self.activation]
             return torch.ops.mkldnn._linear_pointwise(rows, self._packed, self.bias, *after)
-        return _activate(F.linear(rows, self.weight, self.bias), self.activation)
+        return activate(F.linear(rows, self.weight, self.bias), self.activation)
 
 
 class PixelLinear(nn.Module):
@@ -278,14 +278,15 @@ class Conv(nn.Module):
         convolved = F.conv2d(
             image, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
-        return _activate(convolved, self.activation)
+        return activate(convolved, self.activation)
 
     @property
     def _geometry(self) -> tuple[Any, ...]:
         return self.padding, self.stride, self.dilation, self.groups
 
 
-def _activate(numbers: Tensor, activation: Activation) -> Tensor:
+def activate(numbers: Tensor, activation: Activation) -> Tensor:
+    """The activation of that name; the GELU is the exact one."""
     if activation == "gelu":
         return F.gelu(numbers)
     if activation == "relu":

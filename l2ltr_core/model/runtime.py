@@ -11,6 +11,7 @@ import hashlib
 import io
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -25,11 +26,12 @@ from torch import Tensor
 from l2ltr_core.model.config import ModelConfig
 from l2ltr_core.model.inference import InferenceBranch
 from l2ltr_core.model.network import Branch
+from l2ltr_core.model.quantized import quantize
 
 TOKENS_AT_ONCE = 512
 """Images of few tokens go through together, up to so many; large ones gain nothing by company."""
-RECIPE = 2
-"""Counts the changes of `graph`: what an earlier one was converted to is not used again."""
+RECIPE = 3
+"""Counts the changes of `quantized`: what an earlier one was converted to is not used again."""
 
 
 CPU = torch.device("cpu")
@@ -107,12 +109,9 @@ class CompiledBranch:
         return compiled
 
     def _converted(self, core: Any, together: int) -> Any:
-        from l2ltr_core.model.graph import build_graph
-
         branch = self._read()
-        with torch.inference_mode():
-            unpacked = InferenceBranch(branch, torch.device("cpu"), packed=False)
-            graph = build_graph(unpacked, branch.size_px, together)
+        quantized = quantize(InferenceBranch(branch, CPU, packed=False))
+        graph = _as_graph(quantized, torch.zeros(together, 3, *branch.size_px))
         return core.compile_model(graph, "CPU", self._properties)
 
 
@@ -159,6 +158,23 @@ def _multiplies_faster() -> bool:
             spent_s.append(time.perf_counter() - start)
         best_s.append(min(spent_s))
     return best_s[0] > WANTED_GAIN * best_s[1]
+
+
+def _as_graph(branch: InferenceBranch, images: Tensor) -> Any:
+    """OpenVINO's graph of a branch for as many images as these, (B, 3, H, W).
+
+    What `openvino.convert_model` does, less the reports on its use that it sends.
+    """
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    reader = FrontEndManager().load_by_framework("pytorch")
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that tracing is old, and that it fixes the number of images
+        traced = TorchScriptPythonDecoder(branch, example_input=images)
+        graph = reader.convert(reader.load(traced))
+    graph.reshape(list(images.shape))
+    return graph
 
 
 def _made_by(core: Any, properties: Mapping[str, Any]) -> str:

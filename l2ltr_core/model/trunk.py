@@ -97,7 +97,7 @@ def fold_batch_norm(extractor: nn.Module) -> fx.GraphModule:
                 _leave_out(node)
     trunk.delete_all_unused_submodules()
     trunk.recompile()
-    return trunk.train()
+    return trunk.train().requires_grad_(True)  # torch's fusing leaves new biases fixed
 
 
 class _Tracer(fx.Tracer):

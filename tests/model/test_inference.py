@@ -21,8 +21,12 @@ HYBRID = ModelConfig(
     ground_size_px=(32, 64),
     aerial_size_px=(32, 64),
 )
+TIMM = replace(HYBRID, stem="timm", stem_model="tf_efficientnet_lite0", stem_stage=3, stem_out_channels=112)
 VARIANTS = {
     "hybrid stem": HYBRID,
+    "timm's EfficientNet-Lite": TIMM,
+    "timm's ResNet": replace(TIMM, stem_model="resnet18", stem_out_channels=256),
+    "timm's MobileNetV3": replace(TIMM, stem_model="mobilenetv3_large_100"),
     "plain ViT": replace(HYBRID, stem="patch"),
     "self-attention": replace(HYBRID, attention="self"),
     "two layers": replace(HYBRID, depth=2),
@@ -87,8 +91,10 @@ def test_the_branch_it_was_made_from_may_change_or_go() -> None:
     assert torch.equal(fast(images), before)
 
 
+@pytest.mark.parametrize("name", sorted(name for name, config in VARIANTS.items() if config.stem != "timm"))
 @torch.inference_mode()
-def test_the_plain_reference_is_the_same_function(branch: Branch) -> None:
+def test_the_plain_reference_is_the_same_function(name: str) -> None:
+    branch = random_branch(VARIANTS[name])
     images = torch.randn(3, 3, 32, 64)
     result = reference.describe(branch.state_dict(), branch.config, images)
     np.testing.assert_allclose(result, branch(images)[:, : branch.config.width], atol=1e-5)

@@ -33,8 +33,10 @@ HYBRID = ModelConfig(
     ground_size_px=(32, 64),
     aerial_size_px=(32, 64),
 )
+TIMM = replace(HYBRID, stem="timm", stem_model="tf_efficientnet_lite0", stem_stage=3, stem_out_channels=112)
 VARIANTS = {
     "hybrid stem": HYBRID,
+    "timm's EfficientNet-Lite": TIMM,
     "plain ViT": replace(HYBRID, stem="patch"),
     "columns": replace(HYBRID, column_width=8),
     "self-attention": replace(HYBRID, attention="self"),

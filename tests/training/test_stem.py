@@ -7,17 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from l2ltr_core.model.config import ModelConfig
-from l2ltr_core.model.stem import HybridStem, PatchStem, build_stem
+from l2ltr_core.model.stem import Stem, build_stem
 from l2ltr_core.training.stem import features
 
 CONFIGS = [
     ModelConfig(stem_stages=(1, 1, 1), stem_width=0.5),
     ModelConfig(stem_stages=(1, 2, 1), stem_width=1.0),
     ModelConfig(stem="patch", width=48),
+    ModelConfig(stem="timm", stem_model="tf_efficientnet_lite0", stem_stage=3, stem_out_channels=112),
 ]
 
 
-def gradients(stem: HybridStem | PatchStem, out: Tensor) -> list[Tensor]:
+def gradients(stem: Stem, out: Tensor) -> list[Tensor]:
     """Of a sum that weighs every number differently."""
     weights = torch.sin(torch.arange(out.numel(), dtype=torch.float32)).view(out.shape)
     return list(torch.autograd.grad((out * weights).sum(), list(stem.parameters())))
