@@ -21,6 +21,7 @@ from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.cameras import Window, camera_spots, grid_places
 from l2ltr_core.twin.invented import SIDE_M, invented
 from l2ltr_core.twin.light import Light, flight_light, street_light
+from l2ltr_core.twin.places import PLACE_SIDES_M, place
 from l2ltr_core.twin.plan import CityPlan, read_plan
 from l2ltr_core.twin.render import orthophoto, panorama
 from l2ltr_core.twin.variants import imagined
@@ -35,7 +36,8 @@ BORDER_M = 40.0
 """So much of the city's mirror image surrounds it in an orthophoto: a tile of 160 m around any place is whole."""
 INVENTED = "invented"
 UNIFORM = "uniform"
-INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0}
+INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0, **PLACE_SIDES_M}
+"""The parts of the city "invented": city centres of three sizes, then places of other kinds."""
 _MOMENT_EVERY, _CLOSE_MOMENT_EVERY = 120, 6
 """Photos of one moment; in a close world each has fine trees, cars and grass of its own around it."""
 _LEAN = 0.2
@@ -126,7 +128,10 @@ def load_city(
     The city "invented" has no original: each `variant` is a street plan of its own.
     """
     if str(city) == INVENTED:
-        return invented(variant, _part_of(city, part, INVENTED_SIDES_M), part == UNIFORM), Part()
+        side_m = _part_of(city, part, INVENTED_SIDES_M)
+        return place(part, variant) if part in PLACE_SIDES_M else invented(
+            variant, side_m, part == UNIFORM
+        ), Part()
     plan, chosen = _mapped(city, part)
     return imagined(plan, variant, rebuilt), chosen
 

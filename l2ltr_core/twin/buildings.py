@@ -59,6 +59,8 @@ _RISE = 0.7
 _RISE_MOST_M = 7.0
 LOW_USES = ("roof", "shed", "kiosk", "garage", "garages", "carport", "hut", "greenhouse")
 SACRED = ("church", "cathedral", "chapel")
+HOME = "home"
+"""The use of the houses of invented places."""
 _HOUSES = ("house", "detached", "residential", "bungalow", "terrace", "farm")
 
 
@@ -77,6 +79,8 @@ class Styles:
     stone_base: Floats
     frame: Floats
     ornament: Floats
+    homely: NDArray[np.bool_]
+    """Windows however low the house is."""
 
 
 def height_of(building: Building, variant: int) -> float:
@@ -129,6 +133,7 @@ def styles_of(buildings: tuple[Building, ...], variant: int) -> Styles:
         stone_base=chance(15),
         frame=chance(16),
         ornament=chance(17),
+        homely=np.array([b.use == HOME for b in buildings], bool),
     )
 
 

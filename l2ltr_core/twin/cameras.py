@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from shapely import contains_xy, prepare
 
 from l2ltr_core.twin.street import points_along
-from l2ltr_core.twin.surfaces import PATHS, STREETS, Surface
+from l2ltr_core.twin.surfaces import OPEN_ROADS, PATHS, STREETS, Surface
 from l2ltr_core.twin.world import World
 
 Window = tuple[float, float, float, float]
@@ -20,14 +20,20 @@ Window = tuple[float, float, float, float]
 def camera_spots(
     world: World, windows: Sequence[Window], count: int, seed: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Up to `count` spots (N, 2) in any window, three quarters on streets, no two within 3.5 m, in random order."""
+    """Up to `count` spots (N, 2) in any window, no two within 3.5 m, in random order.
+
+    Three quarters of them are on streets; on the open roads of invented places, all.
+    """
     rng = np.random.default_rng(seed)
     found: list[NDArray[np.float64]] = []
     for kinds, share, step, apart in (
         (STREETS, 0.75, 4.0, 3.5),
         ((*PATHS, "service", "track"), 0.25, 7.0, 6.0),
+        (OPEN_ROADS, 1.0, 4.0, 3.5),
     ):
         lines = [way.line for way in world.plan.ways if way.kind in kinds and not way.crossing]
+        if not lines and found:
+            continue
         spots = [points_along(line, step, step * rng.random()) for line in lines]
         along = np.concatenate([*spots, np.zeros((0, 4))])
         aside = np.clip(1.5 * rng.normal(size=(len(along), 1)), -3.5, 3.5)

@@ -28,7 +28,7 @@ from l2ltr_core.twin.ground import (
 )
 from l2ltr_core.twin.mesh import Floats, f32
 from l2ltr_core.twin.plan import CityPlan
-from l2ltr_core.twin.surfaces import DRIVEABLE, PATHS, Surface
+from l2ltr_core.twin.surfaces import DRIVEABLE, LATER, PATHS, Surface
 
 _LEVELS = ((1.6, 0.0013), (10.0, 0.0065), (40.0, 0.026))
 """Metres from the camera to the side of a square, and of its cells: about a pixel of a photo 2048 wide."""
@@ -156,7 +156,7 @@ class Drawings:
         worn = self._worn.burnt(*where, np.uint8)
         worn[worn == 0] = 100
         driven = np.isin(surface, DRIVEABLE)
-        worn[~driven & (surface != Surface.PAVEMENT)] = 100
+        worn[~driven & (surface != Surface.PAVEMENT) & (surface < LATER)] = 100
         paint = self._paint.burnt(*where, np.uint8)
         paint[~driven] = 0
         road = ndimage.uniform_filter(driven.view(np.uint8) * np.uint8(255), round(_KERB_SEEN_M / cell_m))

@@ -54,7 +54,7 @@ class Grove:
 def grove(trees: tuple[Tree, ...]) -> Grove:
     """The trees of a plan; where and how large they are is what a smaller photo shows, too."""
     ids = np.array([t.osm_id for t in trees], np.int64)
-    radius, tall, middle = tree_sizes(ids)
+    radius, tall, middle = tree_sizes(trees)
     chance = noise.hashed(ids, 230)
     kind = np.where(chance < 0.5, 0, np.where(chance < 0.8, 1, _BIRCH))
     shape = (noise.hashed(ids, 205) * _SHAPES).astype(int)

@@ -83,7 +83,7 @@ def facade(hits: Hits, rows: Rows) -> Facade:
         across=across,
         z=z,
         top=top,
-        high=top > 5.5,
+        high=(top > 5.5) | style.homely[owner],
         shop=shop,
         floor=floor,
         floors=floors,

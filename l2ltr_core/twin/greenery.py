@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,36 @@ from l2ltr_core.twin.plan import CityPlan, Tree
 from l2ltr_core.twin.surfaces import WOODED
 
 _TEMPLATES = 10
+
+
+class Form(NamedTuple):
+    """How a kind of tree differs from the one along a city's streets; lengths in metres."""
+
+    radius: tuple[float, float]
+    tall: tuple[float, float]
+    """Half the height of the crown, in radii."""
+    clear: tuple[float, float]
+    """From the ground to the crown."""
+    cards: float
+    """Leaf clusters, as a share of what is asked for."""
+    colour: tuple[float, float, float]
+    pointed: bool = False
+    evergreen: bool = False
+
+
+FORMS: dict[str, Form | None] = {
+    "broad": None,
+    "garden": Form((1.2, 3.4), (0.9, 1.6), (0.5, 1.8), 1.0, (0.11, 0.165, 0.05)),
+    "bush": Form((0.5, 1.7), (0.6, 1.0), (-0.3, 0.0), 0.35, (0.12, 0.15, 0.065), evergreen=True),
+    "sage": Form((0.35, 1.0), (0.5, 0.9), (-0.2, 0.0), 0.16, (0.17, 0.165, 0.10), evergreen=True),
+    "forest": Form((2.2, 4.2), (1.4, 2.5), (0.2, 2.6), 0.6, (0.09, 0.13, 0.048)),
+    "conifer": Form(
+        (1.5, 2.9), (2.4, 4.0), (0.2, 1.0), 0.6, (0.055, 0.095, 0.04), pointed=True, evergreen=True
+    ),
+    "gum": Form((2.6, 5.2), (0.65, 1.0), (2.5, 6.0), 0.8, (0.135, 0.155, 0.085), evergreen=True),
+    "shade": Form((3.5, 6.2), (0.75, 1.1), (1.6, 3.2), 1.3, (0.085, 0.14, 0.04)),
+}
+"""The kinds of trees; only "broad" ones stand in mapped cities."""
 
 
 def planted(plan: CityPlan, built: BaseGeometry, roads: BaseGeometry, variant: int) -> tuple[Tree, ...]:
@@ -54,19 +85,19 @@ def tree_mesh(trees: tuple[Tree, ...], cards: int) -> Mesh | None:
     def chance(k: int) -> Floats:
         return hashed(ids, 200 + k)
 
-    radius, tall, middle = tree_sizes(ids)
-    templates = [_crown(k, cards) for k in range(_TEMPLATES)]
+    radius, tall, middle = tree_sizes(trees)
+    forms = [FORMS[t.form] for t in trees]
     which = (chance(5) * _TEMPLATES).astype(int)
     turn = chance(6) * 2 * np.pi
     crowns, normals = [], []
     for k in range(len(trees)):
-        shape, normal = templates[which[k]]
+        shape, normal = _crown_of(forms[k], int(which[k]), cards)
         cos, sin = np.cos(turn[k]), np.sin(turn[k])
         spin = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float32)
         size = f32([radius[k], radius[k], tall[k]])
         crowns.append((shape @ spin.T) * size + f32([*places[k], middle[k]]))
         normals.append(normal @ spin.T)
-    owner = np.repeat(np.arange(len(trees)), cards)
+    owner = np.repeat(np.arange(len(trees)), [len(crown) for crown in crowns])
     leaves = mesh(np.concatenate(crowns), Material.LEAF, owner, np.concatenate(normals))
     trunks = [
         mesh(prism([places[k]], 0.0, float(middle[k]), 0.06 + 0.05 * radius[k], 0.05, 6), Material.WOOD, k)
@@ -75,8 +106,22 @@ def tree_mesh(trees: tuple[Tree, ...], cards: int) -> Mesh | None:
     return joined([leaves, *trunks])
 
 
-def tree_sizes(ids: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+def _crown_of(form: Form | None, number: int, cards: int) -> tuple[Floats, Floats]:
+    if form is None:
+        return _crown(number, cards)
+    shape, normal = _crown(number, max(12, round(cards * form.cards)))
+    return (_pointed(shape), normal) if form.pointed else (shape, normal)
+
+
+def _pointed(shape: Floats) -> Floats:
+    """A crown in the unit ball drawn together towards its top."""
+    width = 1.25 - 0.62 * (shape[..., 2:] + 1)
+    return f32(np.concatenate([shape[..., :2] * np.maximum(width, 0.05), shape[..., 2:]], -1))
+
+
+def tree_sizes(trees: tuple[Tree, ...]) -> tuple[Floats, Floats, Floats]:
     """(T,) metres: radius of each crown, half its height, its middle's height above the ground."""
+    ids = np.array([t.osm_id for t in trees], np.int64)
 
     def chance(k: int) -> Floats:
         return hashed(ids, 200 + k)
@@ -86,6 +131,17 @@ def tree_sizes(ids: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
     radius = np.where(small, radius * 0.6, radius).astype(np.float32)
     tall = radius * (1.15 + 0.55 * chance(3))
     middle = 1.9 + tall * 0.9 + 0.9 * chance(4) * ~small
+    for form in {t.form for t in trees} - {"broad"}:
+        look = FORMS[form]
+        assert look is not None
+        rows = np.array([t.form == form for t in trees])
+        low, range_ = (
+            f32([look.radius[0], look.tall[0], look.clear[0]]),
+            f32(np.ptp([look.radius, look.tall, look.clear], 1)),
+        )
+        radius[rows] = low[0] + range_[0] * chance(1)[rows]
+        tall[rows] = radius[rows] * (low[1] + range_[1] * chance(3)[rows])
+        middle[rows] = low[2] + range_[2] * chance(4)[rows] + 0.95 * tall[rows]
     return radius, tall, middle
 
 
@@ -93,10 +149,22 @@ def tree_colours(trees: tuple[Tree, ...]) -> Floats:
     """(T, 3) linear albedo of each crown in summer."""
     ids = np.array([t.osm_id for t in trees], np.int64)
     warm, light = hashed(ids, 220)[:, None], hashed(ids, 221)[:, None]
-    return (f32([0.105, 0.20, 0.045]) + warm * f32([0.09, 0.035, 0.0])) * (0.7 + 0.6 * light)
+    colour = (f32([0.105, 0.20, 0.045]) + warm * f32([0.09, 0.035, 0.0])) * (0.7 + 0.6 * light)
+    for k, form in enumerate(FORMS[t.form] for t in trees):
+        if form is not None:
+            colour[k] = (
+                f32(form.colour) * (0.7 + 0.6 * light[k]) * (1 + (warm[k] - 0.5) * f32([0.6, 0.15, 0.2]))
+            )
+    return f32(colour)
 
 
-@lru_cache(maxsize=32)
+def evergreens(trees: tuple[Tree, ...]) -> NDArray[np.bool_]:
+    """(T,) whether each keeps its colour in autumn."""
+    forms = [FORMS[t.form] for t in trees]
+    return np.array([form is not None and form.evergreen for form in forms], bool)
+
+
+@lru_cache(maxsize=128)
 def _crown(number: int, cards: int) -> tuple[Floats, Floats]:
     """A crown in the unit ball: (cards, 3, 3) triangles gathered in clumps, and (cards, 3) outward normals."""
     rng = np.random.default_rng([5, number])

@@ -21,9 +21,14 @@ from l2ltr_core.twin.plan import CityPlan, Way
 from l2ltr_core.twin.surfaces import (
     AREA_SURFACES,
     DRIVEABLE,
+    LATER,
     MARKED,
+    OPEN_ROADS,
     PATHS,
+    ROAD_SURFACES,
     ROAD_WIDTH_M,
+    SOFT,
+    TILLED,
     Surface,
     look_table,
 )
@@ -31,6 +36,7 @@ from l2ltr_core.twin.surfaces import (
 T = TypeVar("T", bound=np.generic)
 PAINT = f32([0.62, 0.62, 0.60])
 STEEL = f32([0.135, 0.12, 0.11])
+YELLOW = f32([0.62, 0.42, 0.10])
 _COBBLES = ("cobblestone", "sett", "paving_stones", "unhewn_cobblestone")
 _LOOSE = ("unpaved", "fine_gravel", "gravel", "compacted", "ground", "dirt", "earth")
 PAVEMENT_M = 3.0
@@ -48,7 +54,9 @@ class Ground:
 
     cell_m: float
     surface: NDArray[np.uint8]  # (H, W) Surface
-    layers: NDArray[np.uint8]  # (H, W, 5) square root of the linear albedo; coverage by rails, by white paint
+    layers: NDArray[
+        np.uint8
+    ]  # (H, W, 5 or 6) square root of the linear albedo; coverage by rails, white, yellow
     openness: NDArray[np.float32]  # (H / 4, W / 4) share of the sky that walls leave free
     lamplight: NDArray[np.float32]  # (H / 4, W / 4) light of street lamps, 1 below a lamp
 
@@ -83,7 +91,7 @@ class Ground:
         high = layers.take(cells + width, 0) * (1 - fu) + layers.take(cells + width + 1, 0) * fu
         here = (low * (1 - fv) + high * fv) / np.float32(255)
         colour = here[:, :3] ** 2
-        for layer, stuff in ((3, STEEL), (4, PAINT)):
+        for layer, stuff in tuple(enumerate((STEEL, PAINT, YELLOW), 3))[: self.layers.shape[2] - 3]:
             marked = np.flatnonzero(here[:, layer] > 1 / 3)
             cover = np.clip((here[marked, layer, None] - 0.5) * 3 + 0.5, 0, 1) * 0.92
             colour[marked] = colour[marked] * (1 - cover) + stuff * cover
@@ -118,6 +126,12 @@ def paint_ground(plan: CityPlan, lamps: NDArray[np.float64], cell_m: float, vari
     paint = _coverage(paint_shapes(plan, roads), shape, cell_m)
     paint[~np.isin(surface, DRIVEABLE)] = 0
     steel = _coverage(rail_shapes(plan), shape, cell_m)
+    marks = [steel, paint]
+    if any(way.marking == "yellow" for way in plan.ways):
+        yellow = _coverage(yellow_shapes(plan), shape, cell_m)
+        yellow[~np.isin(surface, DRIVEABLE)] = 0
+        marks.append(yellow)
+    tilled = _burn(row_shapes(plan), shape, cell_m, np.uint8) if row_shapes(plan) else None
     coarse = (shape[0] // 4, shape[1] // 4)
     solid = _burn([(b.footprint, 1) for b in plan.buildings], coarse, cell_m * 4, np.uint8)
     crowd = ndimage.gaussian_filter(solid.astype(np.float32), 3.0 / (cell_m * 4))
@@ -126,9 +140,8 @@ def paint_ground(plan: CityPlan, lamps: NDArray[np.float64], cell_m: float, vari
         surface,
         np.dstack(
             [
-                _coloured(plan.name, surface, _worn(plan, shape, cell_m, variant), cell_m, variant),
-                steel,
-                paint,
+                _coloured(plan.name, surface, _worn(plan, shape, cell_m, variant), tilled, cell_m, variant),
+                *marks,
             ]
         ),
         (1 - 0.5 * np.clip(crowd, 0, 1)).astype(np.float32),
@@ -168,12 +181,21 @@ def surface_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
             stuff = Surface.GRAVEL if way.surface in _LOOSE else Surface.PAVEMENT
             shapes.append((band(way.line, way.width_m), stuff))
     roads = [way for way in plan.ways if is_road(way)]
-    streets = [way for way in roads if way.kind not in ("service", "track", "motorway", "motorway_link")]
+    bare = ("service", "track", "motorway", "motorway_link", "drive", *OPEN_ROADS)
+    streets = [way for way in roads if way.kind not in bare]
     shapes += [(band(way.line, way.width_m + 2 * PAVEMENT_M), Surface.PAVEMENT) for way in streets]
     shapes += [(band(way.line, way.width_m + 0.36), Surface.KERB) for way in streets]
     for way in roads:
+        if way.kind == "drive":
+            shapes.append((band(way.line, way.width_m), ROAD_SURFACES[way.surface]))
+    kerbed = [way for way in roads if way.kind == "suburban"]
+    shapes += [(band(way.line, way.width_m + 0.36), Surface.KERB) for way in kerbed]
+    for way in roads:
         cobbled = way.surface in _COBBLES or way.kind == "pedestrian"
-        shapes.append((band(way.line, way.width_m), Surface.COBBLE if cobbled else Surface.ASPHALT))
+        if way.kind in OPEN_ROADS:
+            shapes.append((band(way.line, way.width_m), ROAD_SURFACES[way.surface]))
+        elif way.kind != "drive":
+            shapes.append((band(way.line, way.width_m), Surface.COBBLE if cobbled else Surface.ASPHALT))
     shapes += [(a.polygon, Surface.PLATFORM) for a in plan.areas if a.kind == "railway:platform"]
     return shapes
 
@@ -185,6 +207,7 @@ def paint_shapes(plan: CityPlan, roads: BaseGeometry) -> list[tuple[BaseGeometry
         if way.kind in MARKED and way.surface not in _COBBLES:
             dashes = [(s, s + 2.6) for s in np.arange(4.0, way.line.length - 5.0, 6.5)]
             shapes += [(_piece(way.line, a, b, 0.14), 255) for a, b in dashes]
+        shapes += _lane_marks(way)
         if way.crossing:
             over = way.line.intersection(roads)
             for line in getattr(over, "geoms", [over]):
@@ -194,6 +217,41 @@ def paint_shapes(plan: CityPlan, roads: BaseGeometry) -> list[tuple[BaseGeometry
     for area in plan.areas:
         if area.kind == "amenity:parking" and area.polygon.area > 60:
             shapes += _bays(area.polygon)
+    return shapes
+
+
+def _lane_marks(way: Way) -> list[tuple[BaseGeometry, int]]:
+    """White dashes in the middle and between the lanes of an invented road, white lines along its edges."""
+    if not way.marking:
+        return []
+    edge = way.width_m / 2 - 0.35
+    lanes = max(1, round(way.width_m / 3.6))
+    inner = [k * way.width_m / lanes - way.width_m / 2 for k in range(1, lanes)]
+    shapes: list[tuple[BaseGeometry, int]] = []
+    for aside in (-edge, edge) if way.marking != "dashes" else ():
+        shapes.append((way.line.offset_curve(aside).buffer(0.13, cap_style="flat"), 255))
+    for aside in inner if way.marking != "yellow" or lanes > 2 else ():
+        line = way.line.offset_curve(aside)
+        if line.geom_type == "LineString" and not (way.marking == "yellow" and abs(aside) < 0.1):
+            shapes += [(_piece(line, s, s + 3.0, 0.24), 255) for s in np.arange(2.0, line.length - 4.0, 9.0)]
+    return shapes
+
+
+def yellow_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
+    """Lines in the middle of the roads that have them."""
+    middles = [way.line for way in plan.ways if way.marking == "yellow"]
+    return [(line.buffer(0.17, cap_style="flat"), 255) for line in middles]
+
+
+def row_shapes(plan: CityPlan) -> list[tuple[BaseGeometry, int]]:
+    """The tilled fields, each with the direction of its rows: 1 to 250 for 0 to 180 degrees from east."""
+    shapes = []
+    for area in plan.areas:
+        if AREA_SURFACES[area.kind] in TILLED:
+            corners = np.asarray(area.polygon.minimum_rotated_rectangle.exterior.coords)
+            sides = corners[1:3] - corners[:2]
+            east, north = sides[int(np.argmax(np.hypot(*sides.T)))]
+            shapes.append((area.polygon, 1 + round(np.arctan2(north, east) % np.pi / np.pi * 249)))
     return shapes
 
 
@@ -276,16 +334,21 @@ def wear_shapes(plan: CityPlan, variant: int) -> list[tuple[BaseGeometry, int]]:
     carriageways: list[tuple[BaseGeometry, int]] = []
     repairs: list[tuple[BaseGeometry, int]] = []
     wide = PAVEMENT_M + 0.2  # kerb and all
+    tended = [area for area in plan.areas if area.kind.startswith("invented:")]
+    random = np.random.default_rng([601, variant])
+    pavements += [
+        (area.polygon, _tone(random)) for area in sorted(tended, key=lambda area: -area.polygon.area)
+    ]
     for way in plan.ways:
         line, length, half = way.line, way.line.length, way.width_m / 2
         if not is_road(way) or length <= 1:
             continue
         random = np.random.default_rng([600, variant, way.osm_id % 2**32])
         for side in (1, -1):
-            for start, end in _stretches(random, length):
+            for start, end in _stretches(random, length) if way.kind not in (*OPEN_ROADS, "drive") else ():
                 pavements.append((_slab(line, start, end, side * (half + wide / 2), wide), _tone(random)))
         carriageways.append((_slab(line, 0.0, length, 0.0, way.width_m), _tone(random)))
-        for mean_m, long_m, wide_m in _REPAIRS:
+        for mean_m, long_m, wide_m in _REPAIRS if way.kind != "drive" else ():
             for _ in range(random.poisson(length / mean_m)):
                 start, across = random.uniform(0, length), random.uniform(*wide_m)
                 aside = random.uniform(-1, 1) * max(half - across / 2, 0)
@@ -320,8 +383,16 @@ def tints(variant: int) -> NDArray[Any]:
     albedo, _, _ = look_table()
     if not variant:
         return albedo
-    rng = np.random.default_rng([500, variant])
-    return albedo * np.exp(0.16 * rng.normal(size=(len(albedo), 1)) + 0.04 * rng.normal(size=albedo.shape))
+    return np.concatenate(
+        [
+            part * np.exp(light * rng.normal(size=(len(part), 1)) + hue * rng.normal(size=part.shape))
+            for part, rng, light, hue in (
+                (albedo[:LATER], np.random.default_rng([500, variant]), 0.16, 0.04),
+                (albedo[LATER:SOFT], np.random.default_rng([502, variant]), 0.18, 0.02),
+                (albedo[SOFT:], np.random.default_rng([503, variant]), 0.20, 0.09),
+            )
+        ]
+    )
 
 
 def patch_shift(name: str, variant: int) -> NDArray[np.int64]:
@@ -330,12 +401,18 @@ def patch_shift(name: str, variant: int) -> NDArray[np.int64]:
 
 
 def _coloured(
-    name: str, surface: NDArray[np.uint8], worn: NDArray[np.uint8], cell_m: float, variant: int
+    name: str,
+    surface: NDArray[np.uint8],
+    worn: NDArray[np.uint8],
+    tilled: NDArray[np.uint8] | None,
+    cell_m: float,
+    variant: int,
 ) -> NDArray[np.uint8]:
-    """Albedo of every cell: the class's own, with patches and grain of this city, and wear."""
+    """Albedo of every cell: the class's own, with patches and grain of this city, wear, and rows where `tilled`."""
     _, patches, grain = look_table()
     albedo, shift = tints(variant), patch_shift(name, variant)
-    hard = np.isin(np.arange(len(albedo)), (*DRIVEABLE, Surface.PAVEMENT))
+    kinds = np.arange(len(albedo))
+    hard = np.isin(kinds, (*DRIVEABLE, Surface.PAVEMENT)) | (kinds >= LATER)
     out = np.empty((*surface.shape, 3), np.uint8)
     broad, fine = noise.fractal(1), noise.white(2)
     columns = np.arange(surface.shape[1])
@@ -352,6 +429,27 @@ def _coloured(
         ]
         factor = 1 + patches[cells] * (1.1 * (far - 0.5) + 0.7 * (near - 0.5)) + grain[cells] * (dots - 0.5)
         factor *= np.where(hard[cells], worn[row : row + 512] / np.float32(100), 1)
+        if tilled is not None:
+            factor *= _rows(tilled[row : row + 512], cells, metre_x, metre_y)
         linear = np.clip(albedo[cells] * factor[..., None], 0.01, 0.95)
         out[row : row + 512] = np.sqrt(linear) * 255
+    return out
+
+
+def _rows(
+    tilled: NDArray[np.uint8], surface: NDArray[np.uint8], metre_x: NDArray[Any], metre_y: NDArray[Any]
+) -> NDArray[np.float32]:
+    """How bright each cell of a field is: furrows some metre apart, and the tracks of the machines."""
+    here = (tilled > 0) & np.isin(surface, TILLED)
+    row, column = np.nonzero(here)
+    code = tilled[row, column]
+    angle = (code - 1.0) / 249 * np.pi
+    across = metre_y[row] * np.cos(angle) - metre_x[column] * np.sin(angle)
+    chance = noise.hashed(code, 3), noise.hashed(code, 4), noise.hashed(code, 5)
+    furrow = 0.32 * (chance[0] - 0.15) * np.sin(across * (2 * np.pi / (1.0 + 1.6 * chance[1])))
+    beside = np.abs(np.mod(across, 9 + 14 * chance[1]) - 1.5)
+    track = (np.abs(beside - 0.9) < 0.3) * (0.35 * (chance[2] - 0.4))
+    swath = 0.10 * chance[2] * np.sign(np.sin(across * (2 * np.pi / (18 + 28 * chance[1]))))
+    out = np.ones(tilled.shape, np.float32)
+    out[row, column] = 1 + furrow + track + swath
     return out

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely import affinity
-from shapely.geometry import LineString, MultiPolygon, Polygon, box
+from shapely.geometry import LineString, Polygon, box
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import split
 
-from l2ltr_core.twin.frame import LocalFrame
-from l2ltr_core.twin.plan import Area, Building, CityPlan, Rail, Tree, Way
+from l2ltr_core.twin.draft import Draft, house_at, lattice, lines, polygons, scattered
+from l2ltr_core.twin.plan import CityPlan, Rail, Way
 from l2ltr_core.twin.street import points_along
 from l2ltr_core.twin.surfaces import ROAD_WIDTH_M
 
 SIDE_M = 900.0
 _MARGIN_M = 150.0
 _PAVEMENT_M = 3.0
-_FRAME = LocalFrame(60.0, 25.0)
 _GREEN = ("leisure:park", "landuse:grass", "leisure:garden")
 _OPEN = ("place:square", "amenity:parking", "leisure:pitch", "leisure:playground")
 
@@ -37,7 +36,7 @@ def invented(number: int, side_m: float = SIDE_M, uniform: bool = False) -> City
     A `uniform` city is even rows of blocks, houses of about one height wall to wall around each: what tells two
     of its streets apart are the houses alone.
     """
-    city = _Draft(np.random.default_rng([67, number]), side_m, uniform)
+    city = _City(np.random.default_rng([67, number]), side_m, uniform=uniform)
     bend = _bend(city.rng, uniform)
     whole = box(-_MARGIN_M, -_MARGIN_M, side_m + _MARGIN_M, side_m + _MARGIN_M)
     turned = affinity.rotate(whole.buffer(250, join_style="mitre"), city.rng.uniform(0, 90))
@@ -50,32 +49,14 @@ def invented(number: int, side_m: float = SIDE_M, uniform: bool = False) -> City
         bent = shapely.transform(block.segmentize(15.0), bend).buffer(0).intersection(whole)
         _fill_block(city, bent.difference(water))
     _lay_rails(city, streets)
-    plan = CityPlan(
-        name=f"invented-{number}",
-        frame=_FRAME,
-        width_m=side_m,
-        height_m=side_m,
-        buildings=tuple(city.buildings),
-        ways=tuple(city.ways),
-        rails=tuple(city.rails),
-        areas=tuple(city.areas),
-        trees=tuple(city.trees),
-    )
-    return plan.clipped(0, 0, side_m, side_m)
+    return city.finished(f"invented-{number}")
 
 
 @dataclass
-class _Draft:
+class _City(Draft):
     """A city in the making and its character, each trait drawn once."""
 
-    rng: np.random.Generator
-    side_m: float
     uniform: bool = False
-    buildings: list[Building] = field(default_factory=list)
-    ways: list[Way] = field(default_factory=list)
-    rails: list[Rail] = field(default_factory=list)
-    areas: list[Area] = field(default_factory=list)
-    trees: list[Tree] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         rng = self.rng
@@ -90,24 +71,6 @@ class _Draft:
             self.uneven, self.skew, self.lined = 0.25, 0.0, 0.05
             self.kinds = np.array([0.94, 0.01, 0.0, 0.03, 0.02])
 
-    def build(self, shape: BaseGeometry, levels: float, use: str = "yes") -> None:
-        """Add the parts of a footprint that are large enough for a house."""
-        for part in _polygons(shape):
-            if part.area > 25:
-                self.buildings.append(Building(self.number(), part, use, levels=max(1.0, round(levels))))
-
-    def cover(self, shape: BaseGeometry, kind: str) -> None:
-        """Add the parts of an area."""
-        self.areas += [Area(part, kind) for part in _polygons(shape) if part.area > 20]
-
-    def plant(self, spots: NDArray[np.float64]) -> None:
-        """Add a tree at each of (N, 2) spots."""
-        self.trees += [Tree(float(x), float(y), self.number()) for x, y in spots]
-
-    def number(self) -> int:
-        """An identifier as the map would give."""
-        return int(self.rng.integers(1, 1 << 30))
-
 
 def _bend(rng: np.random.Generator, straight: bool) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """A smooth displacement of (N, 2) points: none to strong, some hundred metres a wave."""
@@ -121,7 +84,7 @@ def _bend(rng: np.random.Generator, straight: bool) -> Callable[[NDArray[np.floa
     return moved
 
 
-def _cut(area: Polygon, city: _Draft) -> tuple[list[Polygon], list[tuple[LineString, int]]]:
+def _cut(area: Polygon, city: _City) -> tuple[list[Polygon], list[tuple[LineString, int]]]:
     """Pieces of about `block_m2`, and the cuts with how early each was made."""
     rng = city.rng
     pieces: list[Polygon] = []
@@ -139,22 +102,22 @@ def _cut(area: Polygon, city: _Draft) -> tuple[list[Polygon], list[tuple[LineStr
         angle = math.atan2(short[1], short[0]) + city.skew * rng.normal()
         reach = 3000 * np.array([math.cos(angle), math.sin(angle)])
         line = LineString([middle - reach, middle + reach])
-        parts = _polygons(split(piece, line))
+        parts = polygons(split(piece, line))
         if len(parts) < 2:
             pieces.append(piece)
             continue
-        cuts += [(part, level) for part in _lines(line.intersection(piece))]
+        cuts += [(part, level) for part in lines(line.intersection(piece))]
         waiting += [(part, level + 1) for part in parts]
     return pieces, cuts
 
 
-def _lay_street(city: _Draft, line: LineString, level: int, water: BaseGeometry) -> None:
+def _lay_street(city: _City, line: LineString, level: int, water: BaseGeometry) -> None:
     kind = ("primary", "secondary", "tertiary", "tertiary")[level] if level < 4 else "residential"
     if level >= 4 and city.rng.random() < 0.12:
         kind = "pedestrian"
     surface = "sett" if level >= 3 and city.rng.random() < city.cobbled else "asphalt"
     dry = line if level < 3 else line.difference(water)
-    for part in _lines(dry):
+    for part in lines(dry):
         if part.length > 12:
             city.ways.append(Way(city.number(), part, kind, ROAD_WIDTH_M[kind], surface, False))
             if city.rng.random() < city.lined:
@@ -164,15 +127,15 @@ def _lay_street(city: _Draft, line: LineString, level: int, water: BaseGeometry)
                     city.plant(spots[:, :2] + aside)
 
 
-def _fill_block(city: _Draft, block: BaseGeometry) -> None:
+def _fill_block(city: _City, block: BaseGeometry) -> None:
     """Perimeter houses, slabs in a lawn, detached houses, a green or an open place."""
-    for part in _polygons(block.buffer(-(ROAD_WIDTH_M["residential"] / 2 + _PAVEMENT_M), join_style="mitre")):
+    for part in polygons(block.buffer(-(ROAD_WIDTH_M["residential"] / 2 + _PAVEMENT_M), join_style="mitre")):
         if part.area > 300:
             fill = (_perimeter, _slabs, _detached, _park, _open_place)[int(city.rng.choice(5, p=city.kinds))]
             fill(city, part)
 
 
-def _perimeter(city: _Draft, block: Polygon) -> None:
+def _perimeter(city: _City, block: Polygon) -> None:
     """Houses wall to wall around a yard, each with its own height."""
     rng = city.rng
     depth = float(rng.uniform(10, 16))
@@ -190,68 +153,68 @@ def _perimeter(city: _Draft, block: Polygon) -> None:
     yard = block.buffer(-depth - 2)
     if rng.random() < 0.5:
         city.cover(yard, "landuse:grass")
-    city.plant(_scattered(yard, 150.0, rng))
+    city.plant(scattered(yard, 150.0, rng))
     if yard.area > 500 and rng.random() < 0.5:
-        city.build(_house(yard.representative_point(), 9, 14, rng).intersection(yard), 2)
+        city.build(house_at(yard.representative_point(), 9, 14, rng).intersection(yard), 2)
 
 
-def _slabs(city: _Draft, block: Polygon) -> None:
+def _slabs(city: _City, block: Polygon) -> None:
     """Long houses side by side in a lawn, with a car park."""
     rng = city.rng
     city.cover(block, "landuse:grass")
     angle, step = rng.uniform(0, math.pi), rng.uniform(28, 45)
     inner, levels = block.buffer(-5), rng.uniform(3, 9)
-    for spot in _lattice(block, angle, step, step * 1.9):
+    for spot in lattice(block, angle, step, step * 1.9):
         slab = affinity.rotate(box(-7, -step * 0.7, 7, step * 0.7), math.degrees(angle) + 90)
         house = affinity.translate(slab, *spot)
         if inner.contains(house):
             city.build(house, levels)
         elif rng.random() < 0.2:
             city.cover(house.intersection(inner), "amenity:parking")
-    city.plant(_scattered(block, 260.0, rng))
+    city.plant(scattered(block, 260.0, rng))
 
 
-def _detached(city: _Draft, block: Polygon) -> None:
+def _detached(city: _City, block: Polygon) -> None:
     """Small houses in gardens."""
     rng = city.rng
     city.cover(block, "landuse:residential")
     angle, step = rng.uniform(0, math.pi), rng.uniform(19, 30)
     inner = block.buffer(-3)
-    for spot in _lattice(block, angle, step, step):
-        house = _house(shapely.Point(spot), 8, 14, rng)
+    for spot in lattice(block, angle, step, step):
+        house = house_at(shapely.Point(spot), 8, 14, rng)
         if inner.contains(house) and rng.random() < 0.85:
             city.build(house, rng.choice([1, 2, 2, 3]), "house")
-    city.plant(_scattered(block, 170.0, rng))
+    city.plant(scattered(block, 170.0, rng))
 
 
-def _park(city: _Draft, block: Polygon) -> None:
+def _park(city: _City, block: Polygon) -> None:
     """A green with paths across it, trees, now and then a pond or a church."""
     rng = city.rng
     city.cover(block, str(rng.choice(_GREEN)))
     corners = np.asarray(block.minimum_rotated_rectangle.exterior.coords)[:4]
     for k in range(int(rng.integers(1, 4))):
         line = LineString([corners[k % 4], corners[(k + 2) % 4] + rng.normal(size=2) * 15])
-        for part in _lines(line.intersection(block)):
+        for part in lines(line.intersection(block)):
             city.ways.append(Way(city.number(), part, "footway", 3.2, "gravel", False))
     chance = rng.random()
     spot = block.representative_point()
     if chance < 0.2:
         city.cover(spot.buffer(rng.uniform(8, 22)).intersection(block.buffer(-3)), "natural:water")
     elif chance < 0.35 and block.area > 3000:
-        city.build(_house(spot, 18, 34, rng).intersection(block), 6, "church")
-    city.plant(_scattered(block, float(rng.uniform(90, 500)), rng))
+        city.build(house_at(spot, 18, 34, rng).intersection(block), 6, "church")
+    city.plant(scattered(block, float(rng.uniform(90, 500)), rng))
 
 
-def _open_place(city: _Draft, block: Polygon) -> None:
+def _open_place(city: _City, block: Polygon) -> None:
     """A square, car park or pitch, with one large house beside it where there is room."""
     rng = city.rng
     city.cover(block, str(rng.choice(_OPEN)))
     if block.area > 4000 and rng.random() < 0.7:
-        city.build(_house(block.representative_point(), 22, 45, rng).intersection(block), city.levels)
-    city.plant(_scattered(block.boundary.buffer(2.5).intersection(block), 90.0, rng))
+        city.build(house_at(block.representative_point(), 22, 45, rng).intersection(block), city.levels)
+    city.plant(scattered(block.boundary.buffer(2.5).intersection(block), 90.0, rng))
 
 
-def _water(city: _Draft, whole: Polygon) -> BaseGeometry:
+def _water(city: _City, whole: Polygon) -> BaseGeometry:
     """A river across the city in one of three, a shore in another, else nothing."""
     rng = city.rng
     chance = rng.random()
@@ -269,49 +232,10 @@ def _water(city: _Draft, whole: Polygon) -> BaseGeometry:
     return water
 
 
-def _lay_rails(city: _Draft, streets: list[tuple[LineString, int]]) -> None:
+def _lay_rails(city: _City, streets: list[tuple[LineString, int]]) -> None:
     """Trams on one wide street in two cities of three."""
     wide = [line for line, level in streets if level in (1, 2)]
     if wide and city.rng.random() < 0.66:
         line = wide[int(city.rng.integers(len(wide)))]
         for side in (-1.6, 1.6):
-            city.rails += [Rail(part, "tram") for part in _lines(line.offset_curve(side))]
-
-
-def _house(centre: BaseGeometry, short_m: float, long_m: float, rng: np.random.Generator) -> Polygon:
-    width, length = rng.uniform(short_m, long_m, 2)
-    shape = box(-width / 2, -length / 2, width / 2, length / 2)
-    if rng.random() < 0.4:
-        shape = shape.difference(box(0, 0, width, length))
-    return affinity.translate(affinity.rotate(shape, rng.uniform(0, 90)), centre.x, centre.y)
-
-
-def _lattice(area: Polygon, angle: float, across_m: float, along_m: float) -> NDArray[np.float64]:
-    """(N, 2) points of a turned grid inside an area."""
-    reach = max(area.bounds[2] - area.bounds[0], area.bounds[3] - area.bounds[1])
-    u, v = np.meshgrid(np.arange(-reach, reach, across_m), np.arange(-reach, reach, along_m))
-    cos, sin = math.cos(angle), math.sin(angle)
-    spots = np.stack([u * cos - v * sin, u * sin + v * cos], -1).reshape(-1, 2)
-    spots = spots + np.asarray(area.centroid.coords)[0]
-    return spots[shapely.contains_xy(area, spots[:, 0], spots[:, 1])]
-
-
-def _scattered(area: BaseGeometry, m2_each: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(N, 2) random points of an area, one for every so many square metres."""
-    if area.is_empty:
-        return np.zeros((0, 2))
-    west, south, east, north = area.bounds
-    count = round((east - west) * (north - south) / m2_each)
-    spots = rng.uniform((west, south), (east, north), (count, 2))
-    return spots[shapely.contains_xy(area, spots[:, 0], spots[:, 1])]
-
-
-def _polygons(geometry: BaseGeometry) -> list[Polygon]:
-    shapes = getattr(geometry, "geoms", [geometry])
-    return [
-        g for g in shapes if isinstance(g, Polygon) and not isinstance(g, MultiPolygon) and not g.is_empty
-    ]
-
-
-def _lines(geometry: BaseGeometry) -> list[LineString]:
-    return [g for g in getattr(geometry, "geoms", [geometry]) if isinstance(g, LineString) and g.length > 1]
+            city.rails += [Rail(part, "tram") for part in lines(line.offset_curve(side))]

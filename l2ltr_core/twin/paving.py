@@ -14,7 +14,15 @@ from l2ltr_core.twin.ground import PAINT, STEEL
 from l2ltr_core.twin.mesh import Floats, f32
 from l2ltr_core.twin.surfaces import DRIVEABLE, Surface, look_table
 
-_SOFT = (Surface.GRASS, Surface.GRAVEL, Surface.EARTH, Surface.FIELD)
+_TURF = (
+    Surface.LAWN,
+    Surface.DRY_GRASS,
+    Surface.CROP,
+    Surface.STUBBLE,
+    Surface.LITTER,
+    Surface.VERGE,
+)
+_SOFT = (Surface.GRASS, Surface.GRAVEL, Surface.EARTH, Surface.FIELD, *_TURF)
 """What has no sharp edge."""
 _PIXEL = 0.0013
 """Metres of ground a pixel covers, away from the camera, per square metre of distance: 2048 wide, 2.4 m high."""
@@ -243,6 +251,9 @@ _TEXTURES: dict[Surface, Callable[[_Spot], _Texture]] = {
     Surface.FIELD: _grass,
     Surface.EARTH: _grass,
     Surface.KERB: _kerb,
+    **dict.fromkeys((Surface.CONCRETE, Surface.TAR), _asphalt),
+    **dict.fromkeys((Surface.DIRT, Surface.SOIL, Surface.SCRUB), _gravel),
+    **dict.fromkeys(_TURF, _grass),
 }
 
 

@@ -41,7 +41,11 @@ class Building:
 
 @dataclass(frozen=True)
 class Way:
-    """A street or path above ground, with its full carriageway width."""
+    """A street or path above ground, with its full carriageway width.
+
+    `marking` is of roads that only invented places have: none, white "dashes", white "lines", or "yellow" ones;
+    `poles` that carry wires stand on its left.
+    """
 
     osm_id: int
     line: LineString
@@ -50,6 +54,8 @@ class Way:
     surface: str
     crossing: bool
     bridge: bool = False
+    marking: str = ""
+    poles: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,12 @@ class Area:
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree trunk, in metres; `osm_id` seeds its shape."""
+    """A tree trunk, in metres; `osm_id` seeds its shape, `form` is a key of `greenery.FORMS`."""
 
     x_m: float
     y_m: float
     osm_id: int
+    form: str = "broad"
 
 
 @dataclass(frozen=True)

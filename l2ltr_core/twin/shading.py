@@ -357,7 +357,8 @@ def _leaves(hits: Hits, rows: Rows) -> None:
     triangle = hits.triangle[rows]
     owner = hits.world.mesh.owner[triangle]
     colour = hits.world.tree_colour[owner]
-    turned = (noise.hashed(owner, 5) < 0.85 * hits.light.autumn)[:, None] * hits.light.autumn
+    turning = (noise.hashed(owner, 5) < 0.85 * hits.light.autumn) & ~hits.world.evergreen[owner]
+    turned = turning[:, None] * hits.light.autumn
     rust = (
         f32([0.42, 0.24, 0.035]) * (0.6 + 0.7 * noise.hashed(owner, 6))[:, None]
         + f32([0.12, -0.08, 0.0]) * noise.hashed(owner, 7)[:, None]

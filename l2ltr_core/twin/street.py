@@ -13,8 +13,8 @@ from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
 from l2ltr_core.twin.mesh import Floats, Material, Mesh, joined, mesh, prism, walls
-from l2ltr_core.twin.plan import CityPlan
-from l2ltr_core.twin.surfaces import STREETS
+from l2ltr_core.twin.plan import CityPlan, Way
+from l2ltr_core.twin.surfaces import OPEN_ROADS, STREETS
 
 CAR_COLOURS = np.array(
     [
@@ -68,8 +68,16 @@ def lamp_posts(plan: CityPlan, built: BaseGeometry) -> NDArray[np.float64]:
                 spots = points_along(way.line, 27.0, first)
                 aside = np.c_[-spots[:, 3], spots[:, 2]] * (side * (way.width_m / 2 + 0.7))
                 posts.append(np.c_[spots[:, :2] + aside, spots[:, 2:] * side])
+        elif way.kind == "suburban" and way.line.length > 30:
+            spots = points_along(way.line, 52.0, 14.0)
+            posts.append(np.c_[spots[:, :2] + _left(spots) * (way.width_m / 2 + 1.2), spots[:, 2:]])
     lamps = np.concatenate(posts)
     return lamps[~contains_xy(built, lamps[:, 0], lamps[:, 1])]
+
+
+def _left(spots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2) unit vectors to the left of (N, 4) points along a line."""
+    return np.c_[-spots[:, 3], spots[:, 2]]
 
 
 def plain_lamps(lamps: NDArray[np.float64]) -> list[Mesh]:
@@ -82,6 +90,23 @@ def plain_lamps(lamps: NDArray[np.float64]) -> list[Mesh]:
         walls(lamps[:, :2], arm, 6.1, 6.2, 0, Material.METAL),
         mesh(prism(arm, 6.0, 6.18, 0.26, 0.16, 6), Material.METAL, 0),
     ]
+
+
+def utility_poles(plan: CityPlan) -> list[Mesh]:
+    """Wooden poles with wires beside the roads that have them."""
+    parts = []
+    for way in plan.ways:
+        spots = points_along(way.line, 44.0, 9.0) if way.poles else np.zeros((0, 4))
+        if len(spots) < 2:
+            continue
+        foot = spots[:, :2] + _left(spots) * (way.width_m / 2 + 4.0)
+        arm = _left(spots) * 1.1
+        parts.append(mesh(prism(foot, 0, 9.4, 0.17, 0.12, 6), Material.WOOD, 0))
+        parts.append(walls(foot - arm, foot + arm, 8.75, 8.93, 0, Material.WOOD))
+        for aside, height in ((-1, 8.9), (1, 8.9), (0, 7.2)):
+            wire = foot + arm * aside
+            parts.append(walls(wire[:-1], wire[1:], height - 0.03, height + 0.03, 0, Material.RUBBER))
+    return parts
 
 
 def wires(plan: CityPlan) -> list[Mesh]:
@@ -163,6 +188,12 @@ def crowd(
                     keep
                 ]
             )
+    for way in plan.ways:
+        if way.kind in OPEN_ROADS:
+            cars += _on_open_road(way, rng, density)
+        elif way.kind == "drive" and rng.random() < density:
+            spots = points_along(way.line, 6.0, 0.55 * way.line.length)[:1]
+            cars.append(spots)
     for area in plan.areas:
         if area.kind == "amenity:parking" and area.polygon.area > 60:
             cars.append(_parked_in(area.polygon, rng, density))
@@ -176,6 +207,21 @@ def crowd(
         walking.append(Person(x, y, math.atan2(dy, dx), 1.62 + 0.25 * rng.random()))
         colours.append((0.03 + 0.35 * rng.random(3) ** 1.6).astype(np.float32))
     return Crowd(placed, walking, np.array(colours, np.float32).reshape(-1, 3))
+
+
+def _on_open_road(way: Way, rng: np.random.Generator, density: float) -> list[NDArray[np.float64]]:
+    """Few cars that drive on either side, and beside a suburban road a few that are parked."""
+    both = []
+    for side in (1, -1):
+        spots = points_along(way.line, 12.0, 12.0 * rng.random())
+        driving = rng.random(len(spots)) < 0.07 * density
+        parked = rng.random(len(spots)) < (
+            0.22 * density if way.kind == "suburban" and way.width_m < 9 else 0
+        )
+        aside = np.where(driving, 0.25 * way.width_m, way.width_m / 2 - 1.0)[:, None]
+        place = spots[:, :2] - _left(spots) * aside * side
+        both.append(np.hstack([place, spots[:, 2:] * side])[driving | parked])
+    return both
 
 
 def _parked_in(polygon: BaseGeometry, rng: np.random.Generator, density: float) -> NDArray[np.float64]:

@@ -26,6 +26,17 @@ class Surface(IntEnum):
     EARTH = 11
     KERB = 12
     FIELD = 13
+    CONCRETE = 14
+    TAR = 15
+    LAWN = 16
+    DRY_GRASS = 17
+    DIRT = 18
+    SCRUB = 19
+    SOIL = 20
+    CROP = 21
+    STUBBLE = 22
+    LITTER = 23
+    VERGE = 24
 
 
 class Look(NamedTuple):
@@ -51,9 +62,26 @@ LOOKS: dict[Surface, Look] = {
     Surface.EARTH: Look((0.27, 0.255, 0.15), 0.45, 0.30),
     Surface.KERB: Look((0.56, 0.55, 0.53), 0.10, 0.05),
     Surface.FIELD: Look((0.34, 0.32, 0.15), 0.30, 0.25),
+    Surface.CONCRETE: Look((0.42, 0.395, 0.355), 0.22, 0.12),
+    Surface.TAR: Look((0.27, 0.265, 0.255), 0.22, 0.16),
+    Surface.LAWN: Look((0.14, 0.168, 0.078), 0.55, 0.32),
+    Surface.DRY_GRASS: Look((0.33, 0.285, 0.16), 0.50, 0.40),
+    Surface.DIRT: Look((0.37, 0.285, 0.20), 0.40, 0.25),
+    Surface.SCRUB: Look((0.33, 0.265, 0.165), 0.75, 0.65),
+    Surface.SOIL: Look((0.235, 0.155, 0.105), 0.40, 0.22),
+    Surface.CROP: Look((0.12, 0.162, 0.068), 0.40, 0.30),
+    Surface.STUBBLE: Look((0.40, 0.34, 0.185), 0.40, 0.25),
+    Surface.LITTER: Look((0.135, 0.115, 0.06), 0.75, 0.55),
+    Surface.VERGE: Look((0.235, 0.225, 0.125), 0.60, 0.45),
 }
 
-DRIVEABLE = (Surface.ASPHALT, Surface.COBBLE, Surface.PARKING)
+DRIVEABLE = (Surface.ASPHALT, Surface.COBBLE, Surface.PARKING, Surface.CONCRETE, Surface.TAR)
+LATER = Surface.CONCRETE
+"""First of the surfaces that only invented places have: whatever is drawn by chance for them is drawn apart."""
+SOFT = Surface.LAWN
+"""First of those that are no pavement."""
+TILLED = (Surface.SOIL, Surface.CROP, Surface.STUBBLE)
+"""Fields that show rows along their longer side."""
 
 
 def look_table() -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -82,6 +110,9 @@ ROAD_WIDTH_M = {
     "tertiary_link": 6.0,
     "service": 4.2,
     "track": 3.0,
+    "suburban": 8.0,
+    "rural": 7.0,
+    "drive": 3.2,
 }
 STREETS = (
     "primary",
@@ -95,6 +126,16 @@ STREETS = (
     "secondary_link",
     "tertiary_link",
 )
+OPEN_ROADS = ("suburban", "rural")
+"""Roads of invented places beside which lie verges, not pavements; only a "suburban" one has kerbs and lamps."""
+ROAD_SURFACES = {
+    "asphalt": Surface.ASPHALT,
+    "tar": Surface.TAR,
+    "concrete": Surface.CONCRETE,
+    "gravel": Surface.GRAVEL,
+    "dirt": Surface.DIRT,
+}
+"""What `OPEN_ROADS` and drives are made of."""
 MARKED = ("motorway", "primary", "secondary", "tertiary", "unclassified")
 PATHS = ("footway", "cycleway", "path", "steps", "trail")
 
@@ -129,8 +170,30 @@ AREA_SURFACES: dict[str, Surface] = {
     "landuse:basin": Surface.WATER,
     "landuse:pond": Surface.WATER,
     "railway:platform": Surface.PLATFORM,
+    "invented:pasture": Surface.LAWN,
+    "invented:soil": Surface.SOIL,
+    "invented:crop": Surface.CROP,
+    "invented:stubble": Surface.STUBBLE,
+    "invented:scrub": Surface.SCRUB,
+    "invented:dry_grass": Surface.DRY_GRASS,
+    "invented:litter": Surface.LITTER,
+    "invented:dirt": Surface.DIRT,
+    "invented:lawn": Surface.LAWN,
+    "invented:gravel": Surface.GRAVEL,
+    "invented:walk": Surface.CONCRETE,
+    "invented:verge_lawn": Surface.LAWN,
+    "invented:verge_dry_grass": Surface.DRY_GRASS,
+    "invented:verge_mixed": Surface.VERGE,
+    "invented:verge_dirt": Surface.DIRT,
+    "invented:verge_gravel": Surface.GRAVEL,
+    "invented:concrete": Surface.CONCRETE,
+    "invented:tar": Surface.TAR,
+    "invented:pool": Surface.WATER,
 }
-"""OpenStreetMap `key:value` of an area -> its surface, in the order of painting (later covers earlier)."""
+"""OpenStreetMap `key:value` of an area, or `invented:` and its kind -> its surface.
+
+In the order of painting: later covers earlier.
+"""
 
 WOODED = {
     "natural:wood": 55.0,

@@ -96,7 +96,9 @@ def with_mirrored_margin(plan: CityPlan, margin_m: float) -> CityPlan:
             ways += [replace(w, line=affinity.affine_transform(w.line, matrix)) for w in plan.ways]
             rails += [replace(r, line=affinity.affine_transform(r.line, matrix)) for r in plan.rails]
             areas += [replace(a, polygon=affinity.affine_transform(a.polygon, matrix)) for a in plan.areas]
-            trees += [Tree(flip_x * t.x_m + shift_x, flip_y * t.y_m + shift_y, t.osm_id) for t in plan.trees]
+            trees += [
+                replace(t, x_m=flip_x * t.x_m + shift_x, y_m=flip_y * t.y_m + shift_y) for t in plan.trees
+            ]
     larger = replace(
         plan,
         buildings=tuple(buildings),

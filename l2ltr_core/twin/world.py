@@ -19,13 +19,13 @@ from l2ltr_core.twin.cars import Place, body_of, car_mesh
 from l2ltr_core.twin.closeup import CloseUp, Drawings
 from l2ltr_core.twin.crowns import grove, grown
 from l2ltr_core.twin.figures import figure_mesh
-from l2ltr_core.twin.greenery import planted, tree_colours, tree_mesh
+from l2ltr_core.twin.greenery import evergreens, planted, tree_colours, tree_mesh
 from l2ltr_core.twin.ground import Ground, built_of, paint_ground, roads_of
 from l2ltr_core.twin.lawn import lawn
 from l2ltr_core.twin.mesh import Floats, Mesh, f32, flat_normals, joined, mirrored
 from l2ltr_core.twin.noise import hashed
 from l2ltr_core.twin.plan import CityPlan, Tree
-from l2ltr_core.twin.street import Crowd, crowd, lamp_posts, plain_lamps, plain_mesh, wires
+from l2ltr_core.twin.street import Crowd, crowd, lamp_posts, plain_lamps, plain_mesh, utility_poles, wires
 from l2ltr_core.twin.surfaces import Surface
 from l2ltr_core.twin.trim import lamp_meshes, trim_meshes
 
@@ -71,6 +71,7 @@ class World:
         self.styles: Styles = styles_of(plan.buildings, variant)
         self.trees: tuple[Tree, ...] = planted(plan, self.built, roads_of(plan), variant)
         self.tree_colour: Floats = tree_colours(self.trees)
+        self.evergreen: NDArray[np.bool_] = evergreens(self.trees)
         self._drawings = Drawings(plan, variant) if detail.close else None
         self.close_up: CloseUp | None = None
         self._still = self._still_parts()
@@ -79,7 +80,7 @@ class World:
     def _still_parts(self) -> Mesh:
         """All that stays; of a close world its trees apart, which grow finer where a camera is."""
         houses = building_meshes(self.plan.buildings, self.styles, self.variant)
-        parts = [*houses, *plain_lamps(self.lamps), *wires(self.plan)]
+        parts = [*houses, *plain_lamps(self.lamps), *wires(self.plan), *utility_poles(self.plan)]
         close = self.detail.close
         green = tree_mesh(self.trees, STANDARD.leaf_cards if close else self.detail.leaf_cards)
         around = joined(parts if green is None else [*parts, green])
@@ -89,7 +90,8 @@ class World:
         self.grove = grove(self.trees)
         self._far_trees = grown(self.grove, np.arange(len(self.trees)), _FAR_LEAVES)
         trim = trim_meshes(self.plan.buildings, self.styles, self.built)
-        return joined([*houses, *lamp_meshes(self.lamps), *wires(self.plan), *trim, *beyond])
+        posts = [*lamp_meshes(self.lamps), *wires(self.plan), *utility_poles(self.plan)]
+        return joined([*houses, *posts, *trim, *beyond])
 
     def _trees_seen(self, cameras: NDArray[np.float64]) -> list[Mesh]:
         if not self.detail.close or not self.trees:
