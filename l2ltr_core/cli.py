@@ -623,7 +623,9 @@ def twin_build(
     city: Annotated[str, typer.Option(help="A bundled city, `invented`, or an .osm.pbf file.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
-    part: Annotated[str, typer.Option(help="Which part of a bundled city.")] = "all",
+    part: Annotated[
+        str, typer.Option(help="Which part of a bundled city, or which kind of invented place.")
+    ] = "all",
     variant: Annotated[
         int, typer.Option(help="Above 0: imagined with the grain of the real city, or invented.")
     ] = 0,
@@ -635,6 +637,10 @@ def twin_build(
     full_sphere: Annotated[bool, typer.Option("--full-sphere", help="Photos of the whole sphere.")] = False,
     width_px: Annotated[int, typer.Option(help="Width of a photo.")] = 256,
     samples: Annotated[int, typer.Option(help="So many rays, squared, make a pixel of a photo.", min=1)] = 2,
+    varied: Annotated[
+        bool, typer.Option("--varied", help="Photos and orthophotos share neither colours nor season.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(help="How many processes take the photos.", min=1)] = 1,
 ) -> None:
     """Render a simulated city: an orthophoto and geotagged panoramas."""
     from l2ltr_core.twin import build_city
@@ -644,7 +650,7 @@ def twin_build(
         build_city(
             city, out, seed=seed, part=part, variant=variant, rebuilt=rebuilt, panoramas=panoramas,
             moments=moments, full_sphere=full_sphere, size_px=(height_px, width_px), samples=samples,
-            progress=progress,
+            varied=varied, jobs=jobs, progress=progress,
         )  # fmt: skip
     print(out)
 

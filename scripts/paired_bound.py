@@ -14,7 +14,7 @@ import numpy as np
 
 from l2ltr_core.datasets import open_dataset
 from l2ltr_core.geometry.geodesy import mercator_units_per_m, to_mercator
-from l2ltr_core.twin.build import POSITION_ERROR_M
+from l2ltr_core.twin.shooting import POSITION_ERROR_M
 
 DRAWS = 200
 OWN_ERRORS_M = (0.0, 1.0, 2.0, 4.0)

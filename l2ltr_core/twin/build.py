@@ -11,19 +11,19 @@ from typing import TypeVar
 
 import numpy as np
 import rasterio
-from numpy.typing import NDArray
 from rasterio.shutil import copy as raster_copy
 
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.errors import TwinError
 from l2ltr_core.files import whole
-from l2ltr_core.photo import write_panorama
 from l2ltr_core.twin.cameras import Window, camera_spots, grid_places
 from l2ltr_core.twin.invented import SIDE_M, invented
-from l2ltr_core.twin.light import Light, flight_light, street_light
+from l2ltr_core.twin.light import any_flight_light, flight_light
+from l2ltr_core.twin.optics import as_survey
 from l2ltr_core.twin.places import PLACE_SIDES_M, place
 from l2ltr_core.twin.plan import CityPlan, read_plan
-from l2ltr_core.twin.render import orthophoto, panorama
+from l2ltr_core.twin.render import orthophoto
+from l2ltr_core.twin.shooting import Shooting, take_photos
 from l2ltr_core.twin.variants import imagined
 from l2ltr_core.twin.world import FINE, STANDARD, World
 from l2ltr_core.types import RGB, Location, Progress
@@ -38,13 +38,9 @@ INVENTED = "invented"
 UNIFORM = "uniform"
 INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0, **PLACE_SIDES_M}
 """The parts of the city "invented": city centres of three sizes, then places of other kinds."""
-_MOMENT_EVERY, _CLOSE_MOMENT_EVERY = 120, 6
-"""Photos of one moment; in a close world each has fine trees, cars and grass of its own around it."""
 _LEAN = 0.2
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
-POSITION_ERROR_M = 1.5
-"""Standard deviation of a photo's recorded position, east and north; never more than twice that."""
-_HEADING_ERROR_DEG = 2.0
+_VARIED_LEAN, _VARIED_PIXEL_M = 0.42, (0.2, 0.6)
 
 
 @dataclass(frozen=True)
@@ -170,6 +166,8 @@ def build_city(
     full_sphere: bool = False,
     moments: int = 1,
     pixel_m: float = 0.4,
+    varied: bool = False,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> None:
     """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
@@ -178,8 +176,11 @@ def build_city(
     plan of its own; unless `rebuilt` it is only turned, stretched and painted anew. `size_px` is the (height,
     width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays
     make one of its pixels.
-    `moments` orthophotos are taken, each with other sun, season and traffic. Work that is already
-    there is not done again; `dataset.json` is written last. Raises TwinError for an unusable city.
+    `moments` orthophotos are taken, each with other sun, season and traffic, `pixel_m` metres a pixel. `varied`
+    pictures share no paint: orthophotos see other colours, seasons and resolutions (0.2 to 0.6 m), photos come
+    from tilted cameras at 1.6 to 3 m with seams and tones of their own.
+    `jobs` processes take the photos, which are the same for any number of them. Work that is already there is
+    not done again; `dataset.json` is written last. Raises TwinError for an unusable city or where a process died.
     """
     plan, chosen = load_city(city, part, variant, rebuilt)
     detail = FINE if size_px[1] > 512 else STANDARD
@@ -190,15 +191,11 @@ def build_city(
     for moment in range(moments):
         name = "orthophoto.tif" if moments == 1 else f"orthophoto_{moment}.tif"
         if not (out_dir / name).exists():
-            world.set_moment((seed, 1, moment))
-            rng = np.random.default_rng([seed, 2, moment])
-            light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
-            picture = orthophoto(
-                world, light, pixel_m=pixel_m, border_m=BORDER_M, lean=(float(lean[0]), float(lean[1]))
-            )
-            write_orthophoto(out_dir / name, picture, plan, pixel_m, BORDER_M)
+            picture, resolution_m = _survey(world, seed, moment, pixel_m, varied)
+            write_orthophoto(out_dir / name, picture, plan, resolution_m, BORDER_M)
     spots = camera_spots(world, windows, panoramas, (seed, 3, variant))
-    _take_panoramas(world, spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, progress)
+    shooting = Shooting(spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, varied)
+    take_photos(world, shooting, jobs, progress)
     places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
     write_places(out_dir / "places.csv", places)
     imagery = [f"orthophoto_{k}.tif" for k in range(moments)] if moments > 1 else "orthophoto.tif"
@@ -209,6 +206,7 @@ def build_city(
         "seed": seed,
         "variant": variant,
         "rebuilt": rebuilt,
+        **({"varied": True} if varied else {}),
         "panoramas": len(spots),
         "places": len(places),
     }
@@ -217,68 +215,22 @@ def build_city(
             path.write_text(json.dumps(values, indent=2) + "\n")
 
 
-def _take_panoramas(
-    world: World,
-    spots: NDArray[np.float64],
-    folder: Path,
-    seed: int,
-    size_px: tuple[int, int],
-    samples: int,
-    full_sphere: bool,
-    progress: Progress | None,
-) -> None:
-    reach = 90.0 if full_sphere else 45.0
-    every = _CLOSE_MOMENT_EVERY if world.detail.close else _MOMENT_EVERY
-    for start in range(0, len(spots), every):
-        group = spots[start : start + every]
-        files = [folder / f"{start + k:05d}.jpg" for k in range(len(group))]
-        if all(file.exists() for file in files):
-            continue
-        world.set_moment(
-            (seed, 4, start),
-            clear=group,
-            density=float(np.random.default_rng([seed, 5, start]).uniform(0.2, 0.75)),
-        )
-        for k, (file, (x, y)) in enumerate(zip(files, group, strict=True)):
-            rng = np.random.default_rng([seed, 6, start + k])
-            heading = float(rng.uniform(0, 360))
-            light = street_light(rng)
-            pixels = panorama(
-                world,
-                float(x),
-                float(y),
-                light,
-                size_px=size_px,
-                camera_m=float(rng.uniform(2.1, 2.8)),
-                heading_deg=heading,
-                top_deg=reach,
-                bottom_deg=-reach,
-                samples=samples,
-            )
-            pixels = _with_sensor_noise(pixels, light, rng)
-            error = np.clip(rng.normal(size=3), -2, 2)
-            location = world.plan.frame.to_location(
-                x + error[0] * POSITION_ERROR_M, y + error[1] * POSITION_ERROR_M
-            )
-            write_panorama(
-                file,
-                pixels,
-                location=location,
-                heading_deg=(heading + error[2] * _HEADING_ERROR_DEG) % 360,
-                top_deg=reach,
-                bottom_deg=-reach,
-                quality=int(rng.integers(70, 93)),
-                software="l2ltr twin (simulated)",
-            )
-            if progress:
-                progress(start + k + 1, len(spots))
-
-
-def _with_sensor_noise(pixels: RGB, light: Light, rng: np.random.Generator) -> RGB:
-    """Grain of up to 4 levels of 255, and of up to 4 more after sunset."""
-    levels = rng.uniform(0, 4) + 4 * light.dusk * rng.random()
-    grain = rng.standard_normal(pixels.shape, np.float32) * np.float32(levels)
-    return np.clip(pixels + grain + 0.5, 0, 255).astype(np.uint8)
+def _survey(world: World, seed: int, moment: int, pixel_m: float, varied: bool) -> tuple[RGB, float]:
+    """The orthophoto of a moment and its resolution in metres a pixel."""
+    rng = np.random.default_rng([seed, 2, moment])
+    light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
+    samples = 2
+    if varied:
+        odd = np.random.default_rng([seed, 9, moment])
+        light, lean = any_flight_light(odd), odd.uniform(-_VARIED_LEAN, _VARIED_LEAN, 2)
+        pixel_m = float(odd.uniform(*_VARIED_PIXEL_M))
+        samples = 2 if pixel_m > 0.3 else 1
+        world.repaint(odd, 1.0)
+    world.set_moment((seed, 1, moment))
+    picture = orthophoto(
+        world, light, pixel_m=pixel_m, border_m=BORDER_M, samples=samples, lean=(float(lean[0]), float(lean[1]))
+    )  # fmt: skip
+    return (as_survey(picture, odd) if varied else picture), pixel_m
 
 
 def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, border_m: float = 0.0) -> None:

@@ -125,6 +125,19 @@ def flight_light(rng: np.random.Generator) -> Light:
     return replace(light, haze=0.0, autumn=autumn, exposure=float(rng.uniform(0.92, 1.1)))
 
 
+def any_flight_light(rng: np.random.Generator) -> Light:
+    """A moment of any survey flight: a lower sun on either side of noon, any leaf season, some haze."""
+    bearing = math.radians(rng.uniform(60, 300))
+    light = _daylight(math.pi / 2 - bearing, math.radians(rng.uniform(20, 62)), rng, rng.random() < 0.12)
+    return replace(
+        light,
+        haze=float(rng.uniform(0, 0.6)) * (rng.random() < 0.5),
+        haze_m=300.0,
+        autumn=float(rng.uniform(0.1, 0.9)) * (rng.random() < 0.35),
+        exposure=float(rng.uniform(0.85, 1.15)),
+    )
+
+
 def _daylight(azimuth: float, elevation: float, rng: np.random.Generator, overcast: bool) -> Light:
     warm = float(np.clip(1.1 - 1.4 * elevation, 0, 1)) * rng.uniform(0.3, 1.0)
     direction = [

@@ -45,8 +45,12 @@ def panorama(
     top_deg: float = 90.0,
     bottom_deg: float = -90.0,
     samples: int = 2,
+    tilt_deg: tuple[float, float] | None = None,
 ) -> RGB:
-    """An equirectangular (H, W) photo, centre column at `heading_deg`, `samples` x `samples` rays a pixel."""
+    """An equirectangular (H, W) photo, centre column at `heading_deg`, `samples` x `samples` rays a pixel.
+
+    `tilt_deg` is how far the camera leans towards the south and the west of its horizon: pitch and roll.
+    """
     height, width = size_px
     world.look_from(x_m, y_m)
     rows, columns = height * samples, width * samples
@@ -60,11 +64,20 @@ def panorama(
         direction = f32(np.cos(e))[:, None, None] * around
         direction[..., 2] = f32(np.sin(e))[:, None]
         direction = direction.reshape(-1, 3)
+        direction = direction if tilt_deg is None else f32(direction @ _leaning(*tilt_deg).T)
         origin = np.tile(f32([x_m, y_m, camera_m]), (len(direction), 1))
         seen = tone_mapped(shade(world, origin, direction, light), light.exposure).reshape(-1, columns, 3)
         seen = graded(seen) if world.detail.close else seen
         out[row : row + step] = _weathered(seen, e[:, None], azimuth, light, (x_m, y_m))
     return _as_bytes(_averaged(out, samples))
+
+
+def _leaning(pitch_deg: float, roll_deg: float) -> Floats:
+    """(3, 3) rotation about the east axis, then about the north axis."""
+    pitch, roll = math.radians(pitch_deg), math.radians(roll_deg)
+    about_east = [[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]]
+    about_north = [[math.cos(roll), 0, math.sin(roll)], [0, 1, 0], [-math.sin(roll), 0, math.cos(roll)]]
+    return f32(np.array(about_north) @ np.array(about_east))
 
 
 def _weathered(

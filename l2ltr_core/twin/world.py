@@ -25,6 +25,7 @@ from l2ltr_core.twin.lawn import lawn
 from l2ltr_core.twin.mesh import Floats, Mesh, f32, flat_normals, joined, mirrored
 from l2ltr_core.twin.noise import hashed
 from l2ltr_core.twin.plan import CityPlan, Tree
+from l2ltr_core.twin.repaint import repainted_ground, repainted_styles, repainted_trees
 from l2ltr_core.twin.street import Crowd, crowd, lamp_posts, plain_lamps, plain_mesh, utility_poles, wires
 from l2ltr_core.twin.surfaces import Surface
 from l2ltr_core.twin.trim import lamp_meshes, trim_meshes
@@ -72,10 +73,18 @@ class World:
         self.trees: tuple[Tree, ...] = planted(plan, self.built, roads_of(plan), variant)
         self.tree_colour: Floats = tree_colours(self.trees)
         self.evergreen: NDArray[np.bool_] = evergreens(self.trees)
+        self._first_paint = self.ground, self.styles, self.tree_colour
         self._drawings = Drawings(plan, variant) if detail.close else None
         self.close_up: CloseUp | None = None
         self._still = self._still_parts()
         self.set_moment((variant, 0))
+
+    def repaint(self, rng: np.random.Generator, strength: float) -> None:
+        """Other colours of ground, houses and crowns, 0: the first ones; what stands where remains."""
+        ground, styles, crowns = self._first_paint
+        self.ground = repainted_ground(ground, rng, strength)
+        self.styles = repainted_styles(styles, rng, strength)
+        self.tree_colour = repainted_trees(crowns, rng, strength)
 
     def _still_parts(self) -> Mesh:
         """All that stays; of a close world its trees apart, which grow finer where a camera is."""
