@@ -221,7 +221,7 @@ def _survey(world: World, seed: int, moment: int, pixel_m: float, varied: bool) 
     light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
     samples = 2
     if varied:
-        odd = np.random.default_rng([seed, 9, moment])
+        odd = np.random.default_rng([seed, 9, world.variant, moment])
         light, lean = any_flight_light(odd), odd.uniform(-_VARIED_LEAN, _VARIED_LEAN, 2)
         pixel_m = float(odd.uniform(*_VARIED_PIXEL_M))
         samples = 2 if pixel_m > 0.3 else 1

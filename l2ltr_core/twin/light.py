@@ -133,7 +133,7 @@ def any_flight_light(rng: np.random.Generator) -> Light:
         light,
         haze=float(rng.uniform(0, 0.6)) * (rng.random() < 0.5),
         haze_m=300.0,
-        autumn=float(rng.uniform(0.1, 0.9)) * (rng.random() < 0.35),
+        autumn=float(rng.uniform(0.1, 0.7)) * (rng.random() < 0.3),
         exposure=float(rng.uniform(0.85, 1.15)),
     )
 

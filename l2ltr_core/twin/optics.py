@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from l2ltr_core.twin.mesh import Floats, f32
@@ -10,6 +13,9 @@ from l2ltr_core.types import RGB
 
 _SEAM_PX = 1024
 """A seam is shifted by one pixel of a photo so wide."""
+_BAND = 1024
+"""Rows of an orthophoto that are developed at once."""
+_GREY = f32([0.3, 0.59, 0.11])
 
 
 def as_stitched(pixels: RGB, rng: np.random.Generator) -> RGB:
@@ -26,48 +32,67 @@ def as_stitched(pixels: RGB, rng: np.random.Generator) -> RGB:
         for step, moved in shifted.items():
             columns = offset[panel] == step
             values[:, columns] = moved[:, columns]
-    if rng.random() < 0.7:
-        gain = np.exp(0.05 * rng.normal(size=(count, 1)) + 0.015 * rng.normal(size=(count, 3)))
+    if rng.random() < 0.5:
+        gain = np.exp(0.025 * rng.normal(size=(count, 1)) + 0.01 * rng.normal(size=(count, 3)))
         values = values * f32(ndimage.gaussian_filter1d(gain[panel], width / 250, axis=0, mode="wrap"))
-    if rng.random() < 0.6:
+    if rng.random() < 0.35:
         edge = np.abs(place - panel - 0.5) * 2
-        values = values * f32(1 - rng.uniform(0.04, 0.2) * edge**3)[:, None]
+        values = values * f32(1 - rng.uniform(0.02, 0.10) * edge**3)[:, None]
     if rng.random() < 0.3:
         values = _with_covered_nadir(values, rng)
-    return _as_bytes(developed(values, rng, 0.6))
+    return _as_bytes(Tone.drawn(values, STREET, rng).applied(values))
 
 
 def as_survey(pixels: RGB, rng: np.random.Generator) -> RGB:
     """(H, W, 3) orthophoto -> the same as another sensor and provider would deliver it."""
-    values = f32(pixels)
-    blur = float(rng.uniform(0.0, 0.9))
-    step = 1024  # rows at once: an orthophoto is large
+    tone, blur = Tone.drawn(pixels, SURVEY, rng), float(rng.uniform(0.0, 0.9))
     out = np.empty_like(pixels)
-    seed = int(rng.integers(1 << 30))
-    for row in range(0, len(values), step):
-        low, high = max(row - 8, 0), min(row + step + 8, len(values))
-        band = ndimage.gaussian_filter(values[low:high], (blur, blur, 0))[row - low : row - low + step]
-        out[row : row + step] = _as_bytes(developed(band, np.random.default_rng(seed), 1.0))
+    for row in range(0, len(pixels), _BAND):
+        low, high = max(row - 8, 0), min(row + _BAND + 8, len(pixels))
+        band = ndimage.gaussian_filter(f32(pixels[low:high]), (blur, blur, 0))[row - low : row - low + _BAND]
+        out[row : row + _BAND] = _as_bytes(tone.applied(band))
     return out
 
 
-def developed(values: Floats, rng: np.random.Generator, strength: float) -> Floats:
-    """(H, W, 3) levels of 255 with another exposure, contrast, saturation and white balance."""
-    dark = float(np.exp(strength * rng.normal(-0.12, 0.34)))
-    gamma = float(np.exp(strength * 0.22 * rng.normal()))
-    saturation = float(np.clip(1 + strength * rng.normal(-0.05, 0.35), 0.25, 1.9))
-    cast = np.exp(strength * 0.07 * rng.normal(size=3))
-    black = float(strength * rng.uniform(-0.05, 0.09))
-    linear = np.clip(values / np.float32(255), 0, 1) ** np.float32(gamma)
-    linear = linear * f32(dark * cast / cast.mean())
-    linear = np.where(
-        linear > 0.75, 0.75 + (1 - np.exp(-(linear - 0.75) * 4)) * 0.25, linear
-    )  # a soft shoulder
-    grey = (linear @ f32([0.3, 0.59, 0.11]))[..., None]
-    return (
-        f32((grey + (linear - grey) * np.float32(saturation)) * np.float32(1 - black) + np.float32(black))
-        * 255
-    )
+class Likely(NamedTuple):
+    """Mean and standard deviation, over real pictures, of what a picture looks like."""
+
+    mean: tuple[float, float]
+    contrast: tuple[float, float]
+    """Standard deviation of the grey levels of 255 within a picture."""
+    saturation: tuple[float, float]
+    """Natural logarithm of the factor by which the twin's own is changed."""
+
+
+STREET = Likely((118.0, 14.0), (45.0, 8.0), (0.14, 0.20))
+SURVEY = Likely((92.0, 20.0), (36.0, 7.0), (-0.22, 0.25))
+
+
+class Tone(NamedTuple):
+    """A change of exposure, contrast, saturation and white balance."""
+
+    middle: float
+    target: float
+    gain: float
+    saturation: float
+    cast: Floats  # (3,)
+
+    @classmethod
+    def drawn(cls, pixels: NDArray[Any], likely: Likely, rng: np.random.Generator) -> Tone:
+        """What makes (H, W, 3) levels of 255 a picture with likely statistics."""
+        grey = f32(pixels[::3, ::3]) @ _GREY
+        target, contrast, saturation = (float(rng.normal(*each)) for each in likely)
+        gain = float(np.clip(contrast / max(float(grey.std()), 1.0), 0.7, 1.6))
+        cast = np.exp(0.05 * rng.normal(size=3))
+        return cls(float(grey.mean()), target, gain, float(np.exp(saturation)), f32(cast / cast.mean()))
+
+    def applied(self, values: Floats) -> Floats:
+        """(H, W, 3) levels of 255, the brightest and the darkest drawn together rather than cut off."""
+        moved = (values - self.middle) * np.float32(self.gain) + np.float32(self.target)
+        grey = (moved @ _GREY)[..., None]
+        moved = (grey + (moved - grey) * np.float32(self.saturation / self.gain**0.5)) * self.cast
+        bright, dark = np.maximum(moved - 200, 0), np.maximum(40 - moved, 0)
+        return f32(moved - bright + 55 * (1 - np.exp(-bright / 55)) + dark - 34 * (1 - np.exp(-dark / 34)))
 
 
 def _with_covered_nadir(values: Floats, rng: np.random.Generator) -> Floats:

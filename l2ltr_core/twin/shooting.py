@@ -122,14 +122,14 @@ def _begin_moment(world: World, shooting: Shooting, start: int, every: int) -> N
     seed = shooting.seed
     density = float(np.random.default_rng([seed, 5, start]).uniform(0.2, 0.75))
     if shooting.varied:
-        world.repaint(np.random.default_rng([seed, 7, start]), _REPAINTED)
+        world.repaint(np.random.default_rng([seed, 7, world.variant, start]), _REPAINTED)
     world.set_moment((seed, 4, start), clear=shooting.spots[start : start + every], density=density)
 
 
 def _take(world: World, shooting: Shooting, index: int) -> None:
     reach = 90.0 if shooting.full_sphere else 45.0
     rng = np.random.default_rng([shooting.seed, 6, index])
-    odd = np.random.default_rng([shooting.seed, 8, index])
+    odd = np.random.default_rng([shooting.seed, 8, world.variant, index])
     x, y = shooting.spots[index]
     heading = float(rng.uniform(0, 360))
     light = street_light(rng)

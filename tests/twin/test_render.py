@@ -47,6 +47,22 @@ def test_a_camera_that_turns_rolls_its_panorama(world: World) -> None:
     assert np.abs(np.roll(here, -32, axis=1) - turned).mean() < 1.0
 
 
+def test_a_camera_that_leans_sees_the_horizon_higher_on_one_side_and_lower_on_the_other(world: World) -> None:
+    def sky_rows(tilt_deg: tuple[float, float] | None) -> np.ndarray:
+        strip = panorama(
+            world, 5000.0, 5000.0, replace(NOON, cloud_cover=0.0), size_px=(90, 8), top_deg=45, bottom_deg=-45,
+            samples=1, tilt_deg=tilt_deg,
+        )  # fmt: skip
+        return (strip[..., 2].astype(int) > strip[..., 0] + 15).sum(0)
+
+    level, pitched, rolled = sky_rows(None), sky_rows((10.0, 0.0)), sky_rows((0.0, 10.0))
+    north, south, east, west = 4, 0, 6, 2  # columns, the middle one being north
+    assert abs(pitched[north] - level[north] - (level[south] - pitched[south])) <= 4
+    assert abs(pitched[north] - level[north]) >= 7
+    assert abs(rolled[east] - level[east]) >= 5 and abs(rolled[west] - level[west]) >= 5
+    assert (rolled[east] - level[east]) * (rolled[west] - level[west]) < 0
+
+
 def test_the_orthophoto_has_north_up_and_the_pond_where_the_plan_has_it(world: World) -> None:
     picture = orthophoto(world, NOON, pixel_m=2.0, samples=1)
     assert picture.shape == (100, 110, 3)
