@@ -389,7 +389,7 @@ def tints(variant: int) -> NDArray[Any]:
             for part, rng, light, hue in (
                 (albedo[:LATER], np.random.default_rng([500, variant]), 0.16, 0.04),
                 (albedo[LATER:SOFT], np.random.default_rng([502, variant]), 0.18, 0.02),
-                (albedo[SOFT:], np.random.default_rng([503, variant]), 0.20, 0.09),
+                (albedo[SOFT:], np.random.default_rng([503, variant]), 0.20, 0.06),
             )
         ]
     )

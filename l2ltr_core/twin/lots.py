@@ -227,7 +227,7 @@ def _lot(
         drive = _placed(LineString([(x, 1.0), (x, end)]), frame)
         wide = float(rng.choice([2.8, 3.4, 5.2]))
         site.ways.append(Way(site.number(), drive, "drive", wide, site.drive, False))
-    places = np.c_[rng.uniform(-0.45, 0.45, 9) * width, rng.uniform(0, 1, 9)]
+    places = np.c_[rng.uniform(-0.48, 0.48, 9) * width, rng.uniform(0, 1, 9)]
     counts = rng.poisson(lots.front_trees), rng.poisson(lots.back_trees * site.region.wooded)
     forms = site.region.trees
     for count, (low, high) in zip(

@@ -83,7 +83,7 @@ class Tone(NamedTuple):
         grey = f32(pixels[::3, ::3]) @ _GREY
         target, contrast, saturation = (float(rng.normal(*each)) for each in likely)
         gain = float(np.clip(contrast / max(float(grey.std()), 1.0), 0.7, 1.6))
-        cast = np.exp(0.05 * rng.normal(size=3))
+        cast = np.exp(0.03 * rng.normal(size=3))
         return cls(float(grey.mean()), target, gain, float(np.exp(saturation)), f32(cast / cast.mean()))
 
     def applied(self, values: Floats) -> Floats:

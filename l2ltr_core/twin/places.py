@@ -121,6 +121,8 @@ def _woods(site: Site) -> None:
     density = float(rng.uniform(26, 56))
     for piece in cut_up(site.whole.difference(open_land).difference(glades), 30_000, angle, rng):
         wood(site, piece, density * rng.uniform(0.8, 1.7), 2.0)
+    undergrowth = open_land.buffer(9).difference(unary_union([open_land, glades]))
+    site.sow(undergrowth, float(rng.uniform(10, 40)), ("garden", "garden", "bush"), 1.0)
     edge = open_land.difference(unary_union([line.buffer(6) for line in roads]))
     site.sow(edge, float(rng.uniform(25, 200)), ("bush", "bush", "garden"), 1.0)
 
@@ -183,7 +185,7 @@ def _streets_of_houses(site: Site, bend_m: float, grid: bool) -> None:
         two_storeys=float(rng.choice([0.05, 0.3, 0.7])),
         pools=float(rng.choice([0.0, 0.05, 0.2])),
         front_trees=float(rng.uniform(0.3, 1.8)) * (0.4 + 0.6 * site.region.wooded),
-        back_trees=float(rng.uniform(1.5, 7.0)),
+        back_trees=float(rng.uniform(2.0, 8.0)),
         empty=float(rng.uniform(0.02, 0.2)),
     )
     for line in sorted(bent, key=lambda line: -line.length):
