@@ -98,6 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+ASSUMED = (
+    "The photo does not say which way it looks, so its centre was taken for north; turn it (--heading DEG) or let the "
+    "program try a whole turn (--heading search)."
+)
+
+
 def _refuse(message: str) -> int:
     print("l2ltr: " + " ".join(message.split()), file=sys.stderr)
     return BAD_INPUT
@@ -129,11 +135,13 @@ def localize(
     result = find(
         photo, encoder=encoder, gallery=opened, heading=chosen_heading, top_k=top_k, apart_m=apart_m
     )
-    _notes(result.notes)
+    _notes([*result.notes, *result.doubts])
+    if result.heading_source == "assumed":
+        _notes([ASSUMED])
     if as_json:
         print(result.to_json())
     else:
-        _show_localization(result)
+        _show_localization(result, encoder.card)
 
 
 @app.command()
@@ -164,7 +172,7 @@ def walk(
             step_m=STEP_M if step_m is None else step_m, progress=progress,
         )  # fmt: skip
     for name, photo in zip(panoramas, found.alone, strict=True):
-        _notes([f"{name.name}: {note}" for note in photo.notes if photo.heading_source == "assumed"])
+        _notes([f"{name.name}: {ASSUMED}"] if photo.heading_source == "assumed" else [])
     if as_json:
         print(found.to_json())
     else:
@@ -887,12 +895,30 @@ def _notes(notes: Sequence[str]) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def _show_localization(result: Localization) -> None:
+HEADLINES = {
+    "almost certain": "almost certainly here",
+    "probable": "probably here",
+    "possible": "perhaps here",
+    "unsure": "not sure; the best guess",
+    "not here": "probably not taken in this gallery; the best guess",
+    "not measured": "best guess, how certain was not measured",
+}
+
+
+def _show_localization(result: Localization, card: CheckpointCard) -> None:
     values = result.to_dict()
     estimate = values["estimate"]
+    told = estimate["confidence"] is not None and result.verdict != "not here"
+    radii = f"within {estimate['radius_m']:.0f} m"
+    if estimate["radius_95_m"] is not None:
+        radii = f"68 % within {estimate['radius_m']:.0f} m, 95 % within {estimate['radius_95_m']:.0f} m"
     print(
-        f"{estimate['latitude']:.6f}, {estimate['longitude']:.6f}  within {estimate['radius_m']:.0f} m, "
-        f"confidence {estimate['confidence']:.0%}"
+        f"{HEADLINES[result.verdict]}: {estimate['latitude']:.6f}, {estimate['longitude']:.6f}"
+        + (
+            f"  {radii}, confidence {estimate['confidence']:.0%} (within {estimate['confidence_within_m']:.0f} m)"
+            if told
+            else ""
+        )
     )
     if "truth" in values:
         truth = values["truth"]
@@ -904,11 +930,11 @@ def _show_localization(result: Localization) -> None:
         f"heading {values['heading_deg']:.1f} degrees ({values['heading_source']}), checkpoint "
         f"{values['checkpoint']}, gallery {values['gallery']}"
     )
-    if result.in_gallery is not None:
-        print(
-            f"taken in the gallery: {'probably' if result.in_gallery else 'probably not'} (its evidence "
-            f"is {result.evidence:.2f}, the least is {result.least_evidence:.2f})"
-        )
+    print(f"certainty: {result.rests_on}")
+    print(
+        f"{card.description} Photo: {result.photo_kind}; imagery of the gallery: {result.gallery_kind}"
+        + (f" ({result.attribution})." if result.attribution else ".")
+    )
     different = any("probability" in match for match in values["matches"])
     heads = ("rank", "place", "latitude", "longitude", "score", *(("probability",) if different else ()))
     table = Table(*heads, box=None)
@@ -936,10 +962,14 @@ def _show_walk(found: Walk, names: Sequence[str]) -> None:
         estimate = photo["estimate"]
         errors = [_distance(photo[key]) if key in photo else "" for key in ("error_m", "error_alone_m")]
         table.add_row(
-            name, f"{estimate['latitude']:.6f}", f"{estimate['longitude']:.6f}", f"{estimate['confidence']:.0%}",
-            f"{photo['alone']['confidence']:.0%}", *(errors if known else ()),
+            name, f"{estimate['latitude']:.6f}", f"{estimate['longitude']:.6f}", _share(estimate["confidence"]),
+            _share(photo["alone"]["confidence"]), *(errors if known else ()),
         )  # fmt: skip
     Console().print(table)
+
+
+def _share(confidence: float | None) -> str:
+    return "not measured" if confidence is None else f"{confidence:.0%}"
 
 
 def _distance(metres: float) -> str:

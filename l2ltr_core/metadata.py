@@ -17,6 +17,8 @@ from l2ltr_core.errors import MetadataError
 from l2ltr_core.types import Location
 
 _EXIV2 = threading.Lock()  # exiv2's XMP parser is not safe to enter twice at once
+RENDERED_MARK = "(simulated)"
+"""What the simulated city writes into the software tag of its photos."""
 _GPANO = "Xmp.GPano."
 _LATITUDE_TAGS = ("Exif.GPSInfo.GPSLatitude", "Xmp.exif.GPSLatitude")
 _LENS_TAGS = ("Make", "Model", "FocalLength", "FocalLengthIn35mmFilm")
@@ -39,6 +41,8 @@ class PhotoMetadata:
     equirectangular: bool = False
     lens_field_deg: float | None = None
     notes: tuple[str, ...] = ()
+    rendered: bool = False
+    """Whether the software that wrote the file calls itself a simulation."""
 
 
 def read_metadata(data: bytes) -> PhotoMetadata:
@@ -53,6 +57,7 @@ def read_metadata(data: bytes) -> PhotoMetadata:
     crop = _Crop.read(tags)
     heading = _heading(tags, crop, notes)
     lens_field = _lens_field(tags, size_px)
+    rendered = RENDERED_MARK in tags.get("Exif.Image.Software", "")
     if crop is None:
         return PhotoMetadata(
             location,
@@ -60,9 +65,18 @@ def read_metadata(data: bytes) -> PhotoMetadata:
             equirectangular=tags.get(_GPANO + "ProjectionType", "") == "equirectangular",
             lens_field_deg=lens_field,
             notes=tuple(notes),
+            rendered=rendered,
         )
     return PhotoMetadata(
-        location, heading, crop.horizontal_field_deg, crop.top_deg, crop.bottom_deg, True, None, tuple(notes)
+        location,
+        heading,
+        crop.horizontal_field_deg,
+        crop.top_deg,
+        crop.bottom_deg,
+        True,
+        None,
+        tuple(notes),
+        rendered,
     )
 
 

@@ -43,6 +43,7 @@ def load_panorama(source: str | Path | bytes) -> Panorama:
         bottom_deg=bottom,
         heading_deg=metadata.heading_deg,
         location=metadata.location,
+        rendered=metadata.rendered,
         notes=(*image.notes, *metadata.notes, *note),
     )
 

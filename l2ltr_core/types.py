@@ -55,14 +55,15 @@ class Panorama:
     bottom_deg: float = -90.0
     heading_deg: float | None = None
     location: Location | None = None
+    rendered: bool = False
+    """Whether the file says that a renderer made it, as the simulated city's photos do."""
     notes: tuple[str, ...] = field(default=())
     """What a person should know about how the photo was read, one sentence each."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """One place of the gallery, `rank` counted from 1, `score` the cosine similarity in [-1, 1], of a checkpoint with
-    columns the agreement in [0, 1).
+    """One place of the gallery, `rank` counted from 1, `score` the cosine similarity in [-1, 1].
 
     Of different answers `probability` is that of the photo having been taken around this one and around none before
     it; None in a plain list of places.
@@ -83,14 +84,24 @@ class Match:
 
 @dataclass(frozen=True)
 class LocationEstimate:
-    """Where the photo was taken: `confidence` in [0, 1] that it lies within `radius_m`."""
+    """Where the photo was taken: `confidence` in [0, 1] that it lies `within_m`, None where that was not measured.
+
+    `radius_m` holds the truth for 68 of 100 photos, `radius_95_m` for 95; both None where that was not measured.
+    """
 
     latitude: float
     longitude: float
-    radius_m: float
-    confidence: float
+    within_m: float
+    confidence: float | None
+    radius_m: float | None = None
+    radius_95_m: float | None = None
 
     @property
     def location(self) -> Location:
         """The middle of the circle."""
         return Location(self.latitude, self.longitude)
+
+    @property
+    def shown_radius_m(self) -> float:
+        """The radius to draw: the measured one, else that of the circle that the confidence is about."""
+        return self.within_m if self.radius_m is None else self.radius_m

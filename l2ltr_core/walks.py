@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,15 @@ from l2ltr_core.geometry.geodesy import distance_between_m, local_m
 from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
     ESTIMATE_PLACES,
-    Calibration,
     Candidates,
     Circles,
     GroundEncoder,
+    HeadingChoice,
     Localization,
     as_csv,
     as_estimate,
     as_feature,
+    calibration_for,
     circle_radius_m,
     look_up,
     match_probabilities,
@@ -59,7 +60,8 @@ CAUTION = 1.5
 class Walk:
     """Where the photos of a walk were taken: `estimates` by all of them together, `alone` each by itself.
 
-    A confidence is the probability within the circle, given all photos. `found` is what each photo says of its best
+    A confidence is the probability within the circle, given all photos; None where that of a lone photo was not
+    measured, either. `found` is what each photo says of its best
     places, and `temperature` that of its probabilities.
     """
 
@@ -75,6 +77,8 @@ class Walk:
         Raises ConfigurationError for a step that is no distance.
         """
         estimates = estimates_along(self.found, gallery, self.temperature, _checked(step_m))
+        if any(each.confidence is None for each in self.estimates):
+            estimates = [replace(each, confidence=None) for each in estimates]
         return replace(self, step_m=step_m, estimates=tuple(estimates))
 
     @property
@@ -169,7 +173,7 @@ def localize_walk(
     *,
     encoder: GroundEncoder,
     gallery: Gallery,
-    heading: float | Literal["exif", "search"] = "exif",
+    heading: HeadingChoice = "exif",
     step_m: float = STEP_M,
     apart_m: float = 0.0,
     progress: Progress | None = None,
@@ -192,11 +196,15 @@ def localize_walk(
             photo, encoder=encoder, gallery=gallery, heading=heading, apart_m=apart_m, considered=WALK_PLACES
         )
         alone.append(by_itself)
-        found.append(Candidates(best.place_ids[:WALK_PLACES], best.scores[:WALK_PLACES], best.evidence))
+        found.append(best.first(WALK_PLACES))
         if progress is not None:
             progress(done, len(photos))
-    temperature = Calibration.of_card(encoder.card.calibration).temperature
+    measured = all(photo.estimate.confidence is not None for photo in alone)
+    calibration = calibration_for(encoder, alone[0].gallery_kind, alone[0].heading_source)
+    temperature = DEFAULT_TEMPERATURE if calibration is None else calibration.temperature
     estimates = estimates_along(found, gallery, temperature, step_m)
+    if not measured:
+        estimates = [replace(each, confidence=None) for each in estimates]
     return Walk(step_m, tuple(alone), tuple(estimates), tuple(found), temperature)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import islice
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -19,26 +19,28 @@ from l2ltr_core.datasets import PairedDataset, Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation.recall import (
     TIE,
-    Again,
     ranks_of_best_right,
     ranks_of_own,
     recalls_of_ranks,
-    score_blocks,
+    require_numbers,
 )
 from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
-from l2ltr_core.gallery.agreement import Columns, agreement, split
+from l2ltr_core.gallery.columns import peak_heading_deg, similarity, split
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
 from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
-    Calibration,
+    EncodedPhoto,
     GroundEncoder,
+    Kind,
     best_apart,
     different_places,
+    encode_photos,
+    kind_of,
+    read_calibration,
     searched_headings,
-    turned_views,
 )
-from l2ltr_core.types import Descriptors, Panorama, Progress
+from l2ltr_core.types import Panorama, Progress
 
 ProtocolName = Literal["paired", "places"]
 CORRECT_WITHIN_M = 25.0
@@ -46,6 +48,8 @@ REPORTED_DISTANCES_M = (5, 10, 25, 50)
 LISTED = (5, 10)
 LISTED_OF = 1000
 """So many best places are gone through for those to list."""
+BLOCK_PHOTOS = 64
+"""Photos that are loaded and encoded together."""
 FIELD_SEED = 0
 """Of the directions in which a limited field of view looks, so that two runs see the same."""
 
@@ -56,28 +60,18 @@ class EvaluatedEncoder(GroundEncoder, AerialEncoder, Protocol):
 
 @dataclass(frozen=True)
 class _Ranked:
-    """What a protocol ranks: descriptors (N * looks, D), and where the N places are (None if unknown).
+    """What a protocol ranks: `score` says how a photo, turned by some columns, scores with all N places, (N, T), and
+    where these are (None if unknown). `kind` is that of the imagery, `temperature` that of probabilities."""
 
-    `temperature` is that of the checkpoint's probabilities. `agreement` compares a photo's columns (w, d) with those
-    of K places, for a checkpoint that has any.
-    """
-
-    descriptors: Descriptors
-    latitudes: NDArray | None
-    longitudes: NDArray | None
-    looks: int = 1
+    score: Callable[[EncodedPhoto, Sequence[int]], NDArray[np.float32]]
+    places: int
+    kind: Kind
+    latitudes: NDArray | None = None
+    longitudes: NDArray | None = None
     temperature: float = DEFAULT_TEMPERATURE
-    agreement: Callable[[Columns, NDArray[np.int64]], NDArray[np.float32]] | None = None
-
-    def again(self, columns: Columns | None) -> Again | None:
-        """How photos with these columns (Q, w, d) are looked at again, None where they are not."""
-        compare = self.agreement
-        if columns is None or compare is None:
-            return None
-        return lambda photo, places: compare(columns[photo], places)
 
     def __len__(self) -> int:
-        return len(self.descriptors) // self.looks
+        return self.places
 
 
 @dataclass(frozen=True)
@@ -134,24 +128,21 @@ def measure(
     photos = dataset.queries if photos is None else photos
     _check(dataset, photos, protocol, heading, fov_deg, gallery)
     if protocol == "places":
-        gallery = gallery or open_gallery(str(dataset.gallery_name))
-        ranked = _Ranked(
-            gallery.descriptors(encoder),
-            gallery.places["latitude"].to_numpy(),
-            gallery.places["longitude"].to_numpy(),
-            gallery.looks(encoder),
-            Calibration.of_card(encoder.card.calibration).temperature,
-            partial(gallery.agreement, encoder=encoder),
-        )
+        ranked = _places(gallery or open_gallery(str(dataset.gallery_name)), encoder, rerank)
     else:
-        ranked = _tiles(dataset, encoder)
+        ranked = _tiles(dataset, encoder, rerank)
     panoramas = load_photos(photos, fov_deg, progress)
+    table = pd.DataFrame({"photo": [photo.name for photo in photos]})
     if heading == "exif":
-        seen = encode_photos(panoramas, encoder)
-        table = pd.DataFrame({"photo": [photo.name for photo in photos]})
+        scored = (ranked.score(photo, (0,))[:, 0] for photo in encode_known(panoramas, encoder, ranked.kind))
+    elif encoder.columns is not None and rerank:
+        turned = [_searched(photo, ranked) for photo in _encode_north(panoramas, encoder, ranked.kind)]
+        table = table.assign(heading_deg=[heading_deg for _, heading_deg in turned])
+        scored = (scores for scores, _ in turned)
     else:
-        seen, headings_deg = _under_best_heading(panoramas, encoder, ranked, rerank)
-        table = pd.DataFrame({"photo": [photo.name for photo in photos], "heading_deg": headings_deg})
+        viewed = list(_by_views(panoramas, encoder, ranked))
+        table = table.assign(heading_deg=[heading_deg for _, heading_deg in viewed])
+        scored = (scores for scores, _ in viewed)
     report: dict[str, Any] = {
         "dataset": dataset.name,
         "checkpoint": encoder.name,
@@ -162,11 +153,9 @@ def measure(
     }
     if fov_deg is not None:
         report["fov_deg"] = fov_deg
-    ground, columns = split(seen, encoder.columns)
-    again = ranked.again(columns) if rerank else None
-    if columns is not None:
+    if encoder.columns is not None:
         report["reranked"] = rerank
-    ranks, ranks_apart, errors_m = _rank(photos, ground, ranked, again, protocol)
+    ranks, ranks_apart, errors_m = _rank(photos, scored, ranked, protocol)
     report |= _summary(ranks, errors_m, len(ranked))
     table = table.assign(rank=ranks + 1)
     if ranks_apart is not None:
@@ -214,47 +203,95 @@ def _check(
         )
 
 
-def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder) -> _Ranked:
+def _places(gallery: Gallery, encoder: EvaluatedEncoder, rerank: bool) -> _Ranked:
+    """The gallery's places, compared by columns as localization does it, or by CLS alone."""
+    if encoder.columns is not None and rerank:
+
+        def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:
+            assert photo.columns is not None
+            return gallery.similarity(photo.columns, encoder, turns)
+
+    else:
+        descriptors, looks = gallery.descriptors(encoder), gallery.looks(encoder)
+
+        def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:  # noqa: ARG001
+            return (descriptors @ photo.cls).reshape(-1, looks).max(axis=1)[:, None]
+
+    kind = kind_of(gallery.simulated)
+    calibration = read_calibration(encoder.card.calibration, kind, "known")
+    return _Ranked(
+        score,
+        len(gallery.places),
+        kind,
+        gallery.places["latitude"].to_numpy(),
+        gallery.places["longitude"].to_numpy(),
+        DEFAULT_TEMPERATURE if calibration is None else calibration.temperature,
+    )
+
+
+def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder, rerank: bool) -> _Ranked:
     """The dataset's own squares; where each belongs to one photo they are where the photo is."""
     chip_m = encoder.card.view.chip_m
     tiles = (dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
-    seen = encoder.encode_aerial(tiles, columns=True)
-    descriptors, columns = split(seen, encoder.columns)
-    compare = None if columns is None else lambda photo, places: agreement(photo, columns[places])
+    descriptors, columns = split(encoder.encode_aerial(tiles, columns=True), encoder.columns)
+    require_numbers(descriptors, "aerial")
+
+    def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:
+        if photo.columns is None or columns is None or not rerank:
+            return (descriptors @ photo.cls)[:, None]
+        return similarity(photo.columns, columns, turns)
+
+    kind = kind_of(dataset.simulated)
     if dataset.tile_count != len(dataset.queries) or any(q.location is None for q in dataset.queries):
-        return _Ranked(descriptors, None, None, agreement=compare)
+        return _Ranked(score, len(descriptors), kind)
     latitudes, longitudes = np.empty(len(descriptors)), np.empty(len(descriptors))
     for query in dataset.queries:
         assert query.location is not None
         latitudes[query.tile], longitudes[query.tile] = query.location.latitude, query.location.longitude
-    return _Ranked(descriptors, latitudes, longitudes, agreement=compare)
+    return _Ranked(score, len(descriptors), kind, latitudes, longitudes)
 
 
-def encode_photos(panoramas: Iterable[Panorama], encoder: EvaluatedEncoder) -> Descriptors:
-    """(Q, D) descriptors of photos under the headings they know; (Q, D + C) for a checkpoint with columns."""
-    views = (encoder.ground_view(panorama, panorama.heading_deg or 0.0) for panorama in panoramas)
-    return encoder.encode_ground(views, prepared=True, columns=True)
+def encode_known(
+    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, kind: Kind
+) -> Iterator[EncodedPhoto]:
+    """Photos under the headings they know, north for one that knows none, a block at a time."""
+    for block in _blocks(panoramas):
+        yield from encode_photos(block, [each.heading_deg or 0.0 for each in block], encoder, kind)
 
 
-def _under_best_heading(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, ranked: _Ranked, rerank: bool
-) -> tuple[Descriptors, list[float]]:
-    """What `encode_photos` gives under the heading that `search_heading` would find, and those headings."""
+def _encode_north(
+    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, kind: Kind
+) -> Iterator[EncodedPhoto]:
+    """Photos as if the centre of each looked north."""
+    for block in _blocks(panoramas):
+        yield from encode_photos(block, [0.0] * len(block), encoder, kind)
+
+
+def _blocks(panoramas: Iterable[Panorama]) -> Iterator[list[Panorama]]:
+    """So many photos at a time that a batch of the encoder is full and few are in memory."""
+    waiting = iter(panoramas)
+    while block := list(islice(waiting, BLOCK_PHOTOS)):
+        yield block
+
+
+def _searched(photo: EncodedPhoto, ranked: _Ranked) -> tuple[NDArray[np.float32], float]:
+    """(N,) scores of a photo under the best heading for each place, and the heading of the best place."""
+    assert photo.columns is not None
+    table = ranked.score(photo, range(photo.columns.turns))
+    scores = table.max(axis=1)
+    return scores, peak_heading_deg(table[scores.argmax()])
+
+
+def _by_views(
+    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, ranked: _Ranked
+) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """(N,) scores of each photo by CLS under the heading of 32 that `search_by_views` finds, and that heading."""
     headings_deg = searched_headings()
-    turned = (view for panorama in panoramas for view in turned_views(panorama, encoder))
-    every = encoder.encode_ground(turned, prepared=True, columns=True)
-    every = every.reshape(-1, len(headings_deg), every.shape[1])
-    best = []
-    for views in every:
-        descriptors, columns = split(views, encoder.columns)
-        scores = descriptors @ ranked.descriptors.T
-        again = ranked.again(columns) if rerank else None
-        if again is None:
-            best.append(int(scores.max(axis=1).argmax()))
-        else:
-            places = scores.argmax(axis=1)[:, None] // ranked.looks
-            best.append(int(np.argmax([again(turn, place) for turn, place in enumerate(places)])))
-    return every[np.arange(len(best)), best], [headings_deg[turn] for turn in best]
+    for panorama in panoramas:
+        turned = encode_photos([panorama] * len(headings_deg), headings_deg, encoder, ranked.kind)
+        scores = np.stack([ranked.score(EncodedPhoto(view.cls, None), (0,))[:, 0] for view in turned])
+        best = int(scores.max(axis=1).argmax())
+        yield scores[best], headings_deg[best]
 
 
 def load_photos(
@@ -273,16 +310,18 @@ def load_photos(
 
 
 def _rank(
-    queries: Iterable[Query], ground: Descriptors, ranked: _Ranked, again: Again | None, protocol: str
+    queries: Iterable[Query], scored: Iterable[NDArray[np.float32]], ranked: _Ranked, protocol: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float32] | None]:
     """(Q,) ranks, from 0, of the first right place, among all and among places that lie apart, and metres from each
-    photo to its first match."""
+    photo to its first match; `scored` gives each photo's (N,) scores."""
     photos = list(queries)
     positions = _positions(photos, ranked)
     own = np.array([query.tile for query in photos])
     alone = None if positions is None else _alone(positions)
     ranks, ranks_apart, first_m = [], [], []
-    for block, scores in score_blocks(ground, ranked.descriptors, ranked.looks, again):
+    for photo, mine in enumerate(scored):
+        require_numbers(mine, "ground")
+        scores, block = mine[None], slice(photo, photo + 1)
         apart_m = None if positions is None else _distances_m(positions[block], ranked)
         if protocol == "paired":
             ranks.append(ranks_of_own(scores, own[block]))

@@ -7,7 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from l2ltr_core.datasets.pairs import PairSet, Tile, credit_of, open_distractors, open_pairs
 from l2ltr_core.errors import DatasetError
-from l2ltr_core.evaluation.calibration import calibration_summary
+from l2ltr_core.evaluation.calibration import FALSE_REJECTIONS, Judged, calibrate, calibration_summary, judge
 from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
 from l2ltr_core.gallery import Gallery, build_gallery
 from l2ltr_core.gallery.engines import AerialEncoder
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.imagery.folder import LIST_NAME
-from l2ltr_core.localization import GroundEncoder, localize
+from l2ltr_core.localization import Calibration, GroundEncoder, HeadingKnown, encode_photos, localize
 from l2ltr_core.types import RGB, Descriptors, Location, Panorama, Progress
 
 LISTED = (1, 5)
@@ -100,6 +100,39 @@ def measure_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | No
         "distractors": len(pairs.distractors),
         "own_set": _summaries(own_set),
         "together": {"tiles": len(everything), **_summaries(in_all)} if together else None,
+    }
+
+
+def calibrate_real(
+    pairs: RealPairs, encoder: PairEncoder, progress: Progress | None = None
+) -> dict[str, Calibration]:
+    """What scores on real imagery are worth, with the heading known and searched, from all photos in the gallery of
+    their own set and in that of all tiles. Raises DatasetError for fewer than 10 photos.
+    """
+    remembering = _RememberingEncoder(encoder)
+    everything = [tile for each in pairs.sets for tile in each.tiles] + list(pairs.distractors)
+    judged: dict[HeadingKnown, list[Judged]] = {"known": [], "searched": []}
+    with TemporaryDirectory() as work:
+        wide = _TileGalleries(Path(work) / "together", everything, remembering)
+        for number, each in enumerate(pairs.sets):
+            panoramas = [query.load() for query in each.queries]
+            headings_deg = [panorama.heading_deg or 0.0 for panorama in panoramas]
+            photos = encode_photos(panoramas, headings_deg, remembering, "real")
+            narrow = _TileGalleries(Path(work) / str(number), each.tiles, remembering)
+            for galleries in (narrow, wide):
+                own = [galleries.place_of(each.tiles[query.tile]) for query in each.queries]
+                locations = [galleries.whole.location(place) for place in own]
+                for heading, parts in judged.items():
+                    search = heading == "searched"
+                    parts.append(judge(photos, locations, galleries.whole, remembering, search=search))
+            if progress is not None:
+                progress(number + 1, len(pairs.sets))
+    count = sum(len(each.queries) for each in pairs.sets)
+    named = ", ".join(each.name for each in pairs.sets)
+    measured_on = f"other places ({named})"
+    return {
+        heading: replace(calibrate(Judged.joined(parts), measured_on, FALSE_REJECTIONS["real"]), photos=count)
+        for heading, parts in judged.items()
     }
 
 
@@ -249,7 +282,7 @@ def _answer(
         sum(before),
         tiles,
         found.estimate.confidence,
-        away_m <= found.estimate.radius_m,
+        away_m <= found.estimate.within_m,
         found.in_gallery,
         off_deg <= HEADING_WITHIN_DEG,
     )

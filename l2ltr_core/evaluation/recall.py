@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.errors import CheckpointError
-from l2ltr_core.gallery.agreement import SHORTLIST
 from l2ltr_core.types import Descriptors
 
 TIE = 1e-6
@@ -41,38 +39,22 @@ def one_percent(gallery_size: int) -> int:
     return max(1, gallery_size // 100)
 
 
-Again: TypeAlias = Callable[[int, NDArray[np.int64]], NDArray[np.float32]]
-"""How far a photo, given by its row, agrees with K places direction by direction, each at least 0."""
-
-
-def score_blocks(
-    ground: Descriptors, aerial: Descriptors, looks: int = 1, again: Again | None = None
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Scores of a block of photos at a time: (rows, (B, N)); refuses what is not a number.
-
-    Cosine similarities, with several `looks` at each place, (N * looks, D), that of the best. With `again` the
-    first `SHORTLIST` places of each photo score their agreement instead, and all others below 0.
-    """
-    for name, descriptors in (("ground", ground), ("aerial", aerial)):
-        if not np.isfinite(descriptors).all():
-            raise CheckpointError(
-                f"The {name} descriptors hold values that are not numbers, so nothing can be ranked; "
-                "the checkpoint's weights are damaged or its training diverged."
-            )
+def score_blocks(ground: Descriptors, aerial: Descriptors) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Cosine similarities of a block of photos at a time: (rows, (B, N)); refuses what is not a number."""
+    require_numbers(ground, "ground")
+    require_numbers(aerial, "aerial")
     for first in range(0, len(ground), BLOCK_QUERIES):
         block = slice(first, min(first + BLOCK_QUERIES, len(ground)))
-        scores = ground[block] @ aerial.T
-        scores = scores if looks == 1 else scores.reshape(len(scores), -1, looks).max(axis=2)
-        yield block, scores if again is None else _reranked(scores, first, again)
+        yield block, ground[block] @ aerial.T
 
 
-def _reranked(scores: NDArray[np.float32], first: int, again: Again) -> NDArray[np.float32]:
-    """(B, N) cosines of the photos from `first` on -> what they score when the best are looked at again."""
-    reranked = scores - 2  # a cosine is at most 1
-    for row, mine in enumerate(scores):
-        best = np.argpartition(-mine, min(SHORTLIST, len(mine)) - 1)[:SHORTLIST]
-        reranked[row, best] = again(first + row, best)
-    return reranked
+def require_numbers(values: NDArray[np.float32], side: str) -> None:
+    """Refuse descriptors or scores that are not finite. Raises CheckpointError."""
+    if not np.isfinite(values).all():
+        raise CheckpointError(
+            f"The {side} descriptors hold values that are not numbers, so nothing can be ranked; "
+            "the checkpoint's weights are damaged or its training diverged."
+        )
 
 
 def ranks_of_best_right(scores: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,40 +20,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.checkpoints import load_card, update_card
-from l2ltr_core.datasets import PairedDataset, Query
+from l2ltr_core.datasets import PairedDataset
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation.calibration import (
+    FALSE_REJECTIONS,
     Judged,
+    absent_confidences,
     across_halves,
     calibrate,
     calibration_summary,
     confidences,
+    coverage,
     judge,
 )
 from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, require_corruptions
-from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_photos, load_photos, measure
+from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_known, load_photos, measure
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
-from l2ltr_core.evaluation.real import RealPairs, measure_real
+from l2ltr_core.evaluation.real import RealPairs, calibrate_real, measure_real
 from l2ltr_core.evaluation.walks import measure_walks
 from l2ltr_core.gallery import Gallery
-from l2ltr_core.gallery.agreement import HIDDEN_AGREEMENT, LOOKS_TEMPERATURE, SHORTLIST, SOFTNESS
+from l2ltr_core.gallery.columns import VIEW_POOL_TEMPERATURE
 from l2ltr_core.inspection import layer_cka, layer_similarity
-from l2ltr_core.localization import ESTIMATE_PLACES, SEARCHED_HEADINGS, Calibration, candidates
+from l2ltr_core.localization import (
+    RADIUS_SHARES,
+    Calibration,
+    EncodedPhoto,
+    HeadingKnown,
+    kind_of,
+    read_calibration,
+)
 from l2ltr_core.model.encoder import Encoder
-from l2ltr_core.types import RGB, Descriptors, Location, Panorama, Progress
+from l2ltr_core.types import RGB, Location, Panorama, Progress
 from l2ltr_core.walks import BROKEN, CAUTION, GOING_ON, STEP_M, WALK_PLACES
 
 FIELDS_DEG = (180, 90, 70)
 FIELD_PHOTOS = 300
-HEADING_PHOTOS = 100
-"""Each is encoded under 32 headings."""
+HEADING_PHOTOS = 300
+SEARCHED_PHOTOS = 300
+"""Validation photos on which the confidence of a searched heading is chosen."""
 CORRUPTED_PHOTOS = 120
 """Each is encoded under 16 corruptions at 5 levels."""
 ELSEWHERE_PHOTOS = 800
 LAYER_PHOTOS = 16
 COMPARED_PHOTOS = 64
 """So many photos are read to tell whether a dataset is still the same; of the others, name and position."""
+HEADING_WITHIN_DEG = 360 / 32
+"""Largest error of a searched heading that counts as right: a column."""
+SURE = 0.9
+"""Confidence from which on a wrong answer misleads."""
 AIM = 0.05
 """Share of the held-out photos that are turned away where checkpoints are compared, each by a line of its own."""
 SEED = 0
@@ -72,8 +87,10 @@ class Subject:
     elsewhere: PairedDataset | None = None
     corrupted_photos: int = CORRUPTED_PHOTOS
     pairs: RealPairs | None = None
-    _seen: dict[str, tuple[Descriptors, list[Location]]] = field(default_factory=dict, init=False, repr=False)
-    _judged: dict[str, Judged] = field(default_factory=dict, init=False, repr=False)
+    _seen: dict[str, tuple[list[EncodedPhoto], list[Location]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _judged: dict[tuple[str, str], Judged] = field(default_factory=dict, init=False, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def data(self, role: str) -> PairedDataset:
@@ -89,21 +106,30 @@ class Subject:
             raise ConfigurationError("This part of the report needs real pairs; give --pairs.")
         return self.pairs
 
-    def judged(self, role: str, progress: Progress | None) -> Judged:
-        """What a dataset's photos get in the gallery."""
-        if role not in self._judged:
-            self._judged[role] = judge(*self.seen(role, progress), self.gallery, self.encoder)
-        return self._judged[role]
+    def judged(self, role: str, heading: HeadingKnown, progress: Progress | None) -> Judged:
+        """What a dataset's photos get in the gallery; where their heading is searched, some of them."""
+        if (role, heading) not in self._judged:
+            photos, locations = self.seen(role, progress)
+            search = heading == "searched"
+            if search:
+                photos, locations = spread(photos, SEARCHED_PHOTOS), spread(locations, SEARCHED_PHOTOS)
+            self._judged[role, heading] = judge(photos, locations, self.gallery, self.encoder, search=search)
+        return self._judged[role, heading]
 
-    def seen(self, role: str, progress: Progress | None) -> tuple[Descriptors, list[Location]]:
-        """A dataset's photos, as `encode_photos` gives them, and where each was taken; encoded once."""
+    def seen(self, role: str, progress: Progress | None) -> tuple[list[EncodedPhoto], list[Location]]:
+        """A dataset's photos, encoded once, and where each was taken."""
         if role not in self._seen:
             photos = self.data(role).queries
             if any(photo.location is None for photo in photos):
                 raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
-            ground = encode_photos(load_photos(photos, None, progress), self.encoder)
+            kind = kind_of(self.gallery.simulated)
+            ground = list(encode_known(load_photos(photos, None, progress), self.encoder, kind))
             self._seen[role] = ground, [photo.location for photo in photos if photo.location is not None]
         return self._seen[role]
+
+    def calibration(self, heading: HeadingKnown) -> Calibration | None:
+        """What the card says now for the gallery's kind of imagery."""
+        return read_calibration(self.encoder.card.calibration, kind_of(self.gallery.simulated), heading)
 
     def digest(self, role: str) -> str:
         """Which data a role has; read once."""
@@ -119,7 +145,8 @@ class Found:
     """What a section found: numbers for the card, and what else it settles."""
 
     results: dict[str, Any]
-    calibration: Calibration | None = None
+    calibration: dict[str, dict[str, Calibration]] = field(default_factory=dict)
+    """By kind of imagery and way of knowing the heading."""
     photos: Evaluation | None = None
 
 
@@ -172,9 +199,12 @@ def write_report(
         changes: dict[str, Any] = {
             "results": {**load_card(card).results, name: {**_rounded(found.results), "measured": measured}}
         }
-        if found.calibration is not None:
-            assert subject.validation is not None
-            changes["calibration"] = {**asdict(found.calibration), "measured_on": subject.validation.name}
+        if found.calibration:
+            chosen = {
+                kind: {heading: each.to_dict() for heading, each in by_heading.items()}
+                for kind, by_heading in found.calibration.items()
+            }
+            changes["calibration"] = {**load_card(card).calibration, **chosen}
         subject.encoder.card = update_card(card, **changes)
     return lacking
 
@@ -210,43 +240,66 @@ def _validation_photos(subject: Subject, progress: Progress | None) -> Found:
 
 
 def _calibration(subject: Subject, progress: Progress | None) -> Found:
-    validation = subject.judged("validation", progress)
-    fit = partial(calibrate, gallery=subject.gallery, encoder=subject.encoder)
-    chosen = fit(validation)
-    halves = across_halves(validation, _longitudes(subject.data("validation").queries), fit)
-    told, came_true = _joined([confidences(*half) for half in halves])
-    plain = _joined([confidences(half, replace(other, slope=1.0, offset=0.0)) for half, other in halves])
-    held_out = subject.judged("held_out", progress)
-    return Found(
-        {
-            "validation": calibration_summary(told, came_true),
-            "validation_temperature_alone": calibration_summary(*plain)["error"],
+    if subject.encoder.columns is None:
+        raise ConfigurationError(
+            f"The checkpoint {subject.encoder.name} has no columns; confidences are measured of checkpoints that have."
+        )
+    kind = kind_of(subject.gallery.simulated)
+    measured_on = f"{subject.data('validation').name}, in the gallery {subject.gallery.name}"
+    results: dict[str, Any] = {}
+    calibrations: dict[str, Calibration] = {}
+    headings: tuple[HeadingKnown, ...] = ("known", "searched")
+    for heading in headings:
+        validation = subject.judged("validation", heading, progress)
+        longitudes = np.array([place.longitude for place in validation.truth])
+
+        def fit(judged: Judged) -> Calibration:
+            return calibrate(judged, measured_on, FALSE_REJECTIONS[kind], radii_in=subject.gallery)
+
+        chosen = calibrations[heading] = fit(validation)
+        halves = across_halves(validation, longitudes, fit)
+        held_out = subject.judged("held_out", heading, progress)
+        results[heading] = {
+            "validation": calibration_summary(*_joined([confidences(*half) for half in halves])),
             "held_out": calibration_summary(*confidences(held_out, chosen)),
-        },
-        calibration=chosen,
-    )
+            "radii_held_out": _radii(held_out, chosen, subject.gallery),
+            "false_rejections": _share(held_out.excess < _least(chosen)),
+            "surroundings_left_out": {
+                "rejected": _share(held_out.absent_excess < _least(chosen)),
+                "told_nine_tenths": _share(
+                    (absent_confidences(held_out, chosen) >= SURE)
+                    & (held_out.absent_excess >= _least(chosen))
+                ),
+            },
+        }
+    return Found({**results["known"], "searched": results["searched"]}, {kind: calibrations})
+
+
+def _radii(judged: Judged, calibration: Calibration, gallery: Gallery) -> dict[str, Any]:
+    """How many photos lie within the radii that should hold a given share of them."""
+    covered = coverage(judged, calibration, gallery)
+    return {f"{share:.0%}": _share(covered <= share) for share in RADIUS_SHARES}
 
 
 def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
-    validation = subject.judged("validation", progress)
-    fit = partial(calibrate, gallery=subject.gallery, encoder=subject.encoder)
-    halves = across_halves(validation, _longitudes(subject.data("validation").queries), fit)
-    chosen = fit(validation)
     elsewhere = subject.data("elsewhere")
     photos = spread(elsewhere.queries, ELSEWHERE_PHOTOS)
-    seen = encode_photos(load_photos(photos, None, progress), subject.encoder)
-    found = candidates(seen, subject.encoder, subject.gallery, ESTIMATE_PLACES)
-    speaking = np.array([best.evidence for best in found])
-    held_out = subject.judged("held_out", progress).evidence
-    false_alarms = np.concatenate([_turned_away(half.evidence, other) for half, other in halves])
+    seen = list(
+        encode_known(load_photos(photos, None, progress), subject.encoder, kind_of(subject.gallery.simulated))
+    )
+    somewhere = [subject.gallery.location(0)] * len(seen)  # where they were taken plays no part
+    speaking = judge(seen, somewhere, subject.gallery, subject.encoder).excess
+    held_out = subject.judged("held_out", "known", progress).excess
+    calibration = subject.calibration("known")
+    if calibration is None:
+        raise ConfigurationError("This part of the report needs a calibration; measure that section first.")
     return Found(
         {
-            "least_evidence": chosen.least_evidence,
+            "least_excess": _least(calibration),
             "aim": AIM,
-            "false_alarms_validation": _share(false_alarms),
-            "false_alarms_held_out": _share(_turned_away(held_out, chosen)),
-            "turned_away": {"dataset": elsewhere.name, **_share(_turned_away(speaking, chosen))},
-            "turned_away_at_the_aim": _share(speaking < np.quantile(held_out, AIM)),
+            "false_rejections_held_out": _share(held_out < _least(calibration)),
+            "rejected": {"dataset": elsewhere.name, **_share(speaking < _least(calibration))},
+            "rejected_at_the_aim": _share(speaking < np.quantile(held_out, AIM)),
             "in_training": _in_training(subject, elsewhere),
         }
     )
@@ -254,8 +307,9 @@ def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
 
 def _walks(subject: Subject, progress: Progress | None) -> Found:
     seen, locations = subject.seen("held_out", progress)
-    calibration = Calibration.of_card(subject.encoder.card.calibration)
-    return Found(measure_walks(seen, locations, subject.gallery, subject.encoder, calibration, SEED))
+    return Found(
+        measure_walks(seen, locations, subject.gallery, subject.encoder, subject.calibration("known"), SEED)
+    )
 
 
 def _unknown_heading(subject: Subject, progress: Progress | None) -> Found:
@@ -267,12 +321,11 @@ def _unknown_heading(subject: Subject, progress: Progress | None) -> Found:
     found_deg = searched.photos["heading_deg"].to_numpy()
     true_deg = np.array([np.nan if photo.heading_deg is None else photo.heading_deg for photo in photos])
     off_deg = np.abs((found_deg - true_deg + 180) % 360 - 180)
-    step_deg = 360 / SEARCHED_HEADINGS
     return Found(
         {
             "photos": len(photos),
             "known": _brief(run(photos=photos)),
-            "searched": {**_brief(searched), "heading_right": float((off_deg <= step_deg).mean())},
+            "searched": {**_brief(searched), "heading_right": float((off_deg <= HEADING_WITHIN_DEG).mean())},
             "random": _brief(run(photos=turned)),
         }
     )
@@ -356,6 +409,11 @@ def _real(subject: Subject, progress: Progress | None) -> Found:
     return Found(measure_real(subject.measured_pairs(), subject.encoder, progress))
 
 
+def _real_calibration(subject: Subject, progress: Progress | None) -> Found:
+    chosen = calibrate_real(subject.measured_pairs(), subject.encoder, progress)
+    return Found({heading: each.to_dict() for heading, each in chosen.items()}, {"real": chosen})
+
+
 SECTIONS = {
     "calibration": Section("Calibration", _calibration, ("validation", "held_out")),
     "places": Section("Held-out photos, the city's places", _places),
@@ -370,6 +428,7 @@ SECTIONS = {
     "elsewhere": Section("Another city", _elsewhere, ("elsewhere",)),
     "unknown_heading": Section("Unknown heading", _unknown_heading),
     "corruptions": Section("Corruptions", _corruptions),
+    "real_calibration": Section("Certainty of real photos", _real_calibration, ("pairs",)),
     "real": Section("Real photos", _real, ("pairs",)),
 }
 """In the order in which they are measured; the keys are those of the card's results."""
@@ -381,13 +440,16 @@ def _stamp(subject: Subject, name: str) -> dict[str, str]:
     """What a section's numbers belong to: the weights, and a digest of data, descriptors and settings."""
     settings: dict[str, Any] = {"corrupted_photos": subject.corrupted_photos} if name == "corruptions" else {}
     if name in CALIBRATED:
-        settings["temperature"] = Calibration.of_card(subject.encoder.card.calibration).temperature
+        known = subject.calibration("known")
+        settings["temperature"] = None if known is None else known.temperature
     if name == "walks":
         settings["walking"] = (WALK_PLACES, BROKEN, GOING_ON, CAUTION, STEP_M)
     if subject.encoder.columns is not None:
-        settings["reranking"] = (SHORTLIST, HIDDEN_AGREEMENT, SOFTNESS, LOOKS_TEMPERATURE)
-    if name == "real":  # in galleries of its own
-        settings["calibration"] = asdict(Calibration.of_card(subject.encoder.card.calibration))
+        settings["ranking"] = (VIEW_POOL_TEMPERATURE, subject.encoder.card.layers_weight)
+    if name == "real":  # in galleries of its own, as the next
+        settings["calibration"] = subject.encoder.card.calibration.get("real")
+        searched = ""
+    elif name == "real_calibration":
         searched = ""
     else:
         searched = searched_fingerprint(subject.gallery, subject.encoder.fingerprint)
@@ -452,10 +514,10 @@ def _brief(measured: Evaluation) -> dict[str, Any]:
     }
 
 
-def _turned_away(speaking: NDArray, calibration: Calibration) -> NDArray[np.bool_]:
-    """For which of (Q,) photos too little speaks for being in the gallery."""
-    assert calibration.least_evidence is not None
-    return speaking < calibration.least_evidence
+def _least(calibration: Calibration) -> float:
+    """The excess below which a photo is said not to be in the gallery."""
+    assert calibration.least_excess is not None
+    return calibration.least_excess
 
 
 def _share(hits: NDArray[np.bool_]) -> dict[str, Any]:
@@ -469,10 +531,6 @@ def _share(hits: NDArray[np.bool_]) -> dict[str, Any]:
 def _in_training(subject: Subject, dataset: PairedDataset) -> bool:
     """Whether the checkpoint learned from this very dataset, as far as its card says."""
     return dataset.name in subject.encoder.card.training.get("data", {})
-
-
-def _longitudes(photos: Sequence[Query]) -> NDArray[np.float64]:
-    return np.array([photo.location.longitude for photo in photos if photo.location is not None])
 
 
 def _joined(

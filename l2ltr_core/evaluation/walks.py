@@ -14,12 +14,14 @@ from l2ltr_core.evaluation.calibration import calibration_summary
 from l2ltr_core.gallery import Checkpoint, Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, local_m
 from l2ltr_core.localization import (
+    DEFAULT_TEMPERATURE,
     Calibration,
-    candidates,
+    EncodedPhoto,
     circle_radius_m,
     estimate_among,
+    rank_places,
 )
-from l2ltr_core.types import Descriptors, Location
+from l2ltr_core.types import Location
 from l2ltr_core.walks import WALK_PLACES, estimates_along
 
 LENGTHS = (2, 3, 5)
@@ -31,20 +33,20 @@ MOST_WALKS = 200
 
 
 def measure_walks(
-    seen: Descriptors,
+    photos: Sequence[EncodedPhoto],
     locations: Sequence[Location],
     gallery: Gallery,
     encoder: Checkpoint,
-    calibration: Calibration,
+    calibration: Calibration | None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """By number of photos: the share found within the circle's radius `alone` and `together`, of all photos and of
     whole walks, the median errors in metres, and how true the confidences of the walks are.
 
-    `seen` is (Q, D), or (Q, D + C) of a checkpoint with columns, of photos taken at `locations`. Raises DatasetError
-    where no walk can be made of them.
+    `photos` were taken at `locations`. Raises DatasetError where no walk can be made of them.
     """
-    found = list(candidates(seen, encoder, gallery, WALK_PLACES))
+    found = [rank_places(photo, encoder, gallery, WALK_PLACES) for photo in photos]
+    temperature = DEFAULT_TEMPERATURE if calibration is None else calibration.temperature
     radius_m = circle_radius_m(gallery)
     alone_m = np.array(
         [
@@ -59,8 +61,7 @@ def measure_walks(
             continue
         together_m, told = [], []
         for walk in walks:
-            photos = [found[photo] for photo in walk]
-            estimates = estimates_along(photos, gallery, calibration.temperature)
+            estimates = estimates_along([found[photo] for photo in walk], gallery, temperature)
             together_m.append(
                 [
                     distance_between_m(locations[photo], where.location)

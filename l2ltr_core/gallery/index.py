@@ -10,7 +10,6 @@ from typing import Any
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from l2ltr_core.errors import ConfigurationError, GalleryError
 from l2ltr_core.types import Descriptors
@@ -19,8 +18,8 @@ KINDS = ("flat", "half", "byte", "hnsw", "ivfpq")
 HNSW_LINKS = 32
 IVFPQ_LEAST_PLACES = 1000
 """Below this a product quantiser has too little to learn from."""
-COLUMN_DIRECTIONS = 128
-"""Of a column descriptor's 1,024 numbers; more found no more of the validation photos."""
+COLUMN_DIRECTIONS = 256
+"""Principal directions that are kept of a column descriptor's one or two thousand numbers, a byte each."""
 LEAST_PER_DIRECTION = 8
 """With fewer descriptors for each, principal directions are more chance than truth."""
 MOST_TRAINED_COLUMNS = 50_000
@@ -114,6 +113,10 @@ def stored_descriptors(index: Any, first: int = 0, count: int | None = None) -> 
 
     All of them, or `count` from the `first` on.
     """
+    if isinstance(index, faiss.IndexPreTransform):
+        kept = faiss.downcast_index(index.index)
+        rows = kept.reconstruct_n(first, index.ntotal if count is None else count)
+        return np.asarray(index.chain.at(0).reverse_transform(rows), np.float32)  # type: ignore[attr-defined]
     if isinstance(index, faiss.IndexIVF):
         index.make_direct_map()
     return np.asarray(index.reconstruct_n(first, index.ntotal if count is None else count), np.float32)
@@ -129,14 +132,6 @@ def _principal(rows: Descriptors) -> Any:
     narrow.set_is_orthonormal()
     narrow.is_trained = True
     return narrow
-
-
-def chosen_descriptors(index: Any, rows: NDArray[np.int64]) -> Descriptors:
-    """(K, D) float32 of those rows, as `stored_descriptors` gives all."""
-    if not isinstance(index, faiss.IndexPreTransform):
-        return index.reconstruct_batch(rows)
-    kept = faiss.downcast_index(index.index).reconstruct_batch(rows)
-    return index.chain.at(0).reverse_transform(kept)  # type: ignore[attr-defined]
 
 
 def _every(count: int) -> int:

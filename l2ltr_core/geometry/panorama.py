@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from l2ltr_core.types import RGB, Panorama
@@ -37,6 +38,16 @@ def ground_view(
         strip = _resize_rows(panorama, vertical_field_deg, (height, columns))
         return _turned(_on_full_circle(strip, width), heading_deg)
     return _resize_rows(panorama, vertical_field_deg, size_px, heading_deg)
+
+
+def shown_columns(panorama: Panorama, heading_deg: float, count: int) -> NDArray[np.bool_]:
+    """(count,) which of so many columns of the north-centred circle a photo shows by more than half.
+
+    `heading_deg` is where its centre column looks; columns are those of `ground_view`, south first, by west.
+    """
+    azimuth_deg = (np.arange(count) + 0.5) / count * 360 - 180
+    off_deg = np.abs((azimuth_deg - heading_deg + 180) % 360 - 180)
+    return np.asarray(off_deg <= panorama.horizontal_field_deg / 2)
 
 
 def crop_field(panorama: Panorama, direction_deg: float, field_deg: float) -> Panorama:

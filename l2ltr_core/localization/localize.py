@@ -1,0 +1,224 @@
+"""From a photo to a place: matches in a gallery, an estimate with its radii, and how much to trust it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l2ltr_core.errors import ConfigurationError
+from l2ltr_core.gallery import Gallery
+from l2ltr_core.geometry.geodesy import distance_m
+from l2ltr_core.localization.calibration import (
+    DEFAULT_TEMPERATURE,
+    Calibration,
+    HeadingKnown,
+    Kind,
+    read_calibration,
+    unmeasured_because,
+)
+from l2ltr_core.localization.estimate import ESTIMATE_PLACES, different_places, estimate_among
+from l2ltr_core.localization.ranking import (
+    Candidates,
+    GroundEncoder,
+    HeadingChoice,
+    encode_photos,
+    kind_of,
+    rank_places,
+    search_by_views,
+)
+from l2ltr_core.localization.result import POSSIBLE, Localization
+from l2ltr_core.photo import load_panorama
+from l2ltr_core.types import HeadingSource, Location, Match, Panorama
+
+OUTSIDE_M = 100.0
+"""A photo farther than this from every place of the gallery was not taken in it."""
+
+
+def localize(
+    photo: str | Path | bytes | Panorama,
+    *,
+    encoder: GroundEncoder,
+    gallery: Gallery,
+    heading: HeadingChoice = "exif",
+    top_k: int = 10,
+    apart_m: float = 0.0,
+) -> Localization:
+    """Find where a photo was taken among the places of `gallery`.
+
+    `heading` says where the photo's centre column looks: degrees clockwise from north, `exif` for what the
+    photo says (north, if it says nothing), `search` to try a whole turn. With `apart_m` the matches
+    are different answers, as `different_places` chooses them: farther than that from each other. Raises ImageError,
+    MetadataError, GalleryError or ConfigurationError.
+    """
+    found, _ = look_up(photo, encoder=encoder, gallery=gallery, heading=heading, top_k=top_k, apart_m=apart_m)
+    return found
+
+
+def look_up(
+    photo: str | Path | bytes | Panorama,
+    *,
+    encoder: GroundEncoder,
+    gallery: Gallery,
+    heading: HeadingChoice = "exif",
+    top_k: int = 10,
+    apart_m: float = 0.0,
+    considered: int = 0,
+) -> tuple[Localization, Candidates]:
+    """What `localize` gives, and the places that it chose among, at least as many as are to be `considered`."""
+    if top_k < 1:
+        raise ConfigurationError(f"The number of matches is {top_k}; give a whole number above 0.")
+    if not (math.isfinite(apart_m) and apart_m >= 0):
+        raise ConfigurationError(f"The matches are to be {apart_m} m apart; give 0 or a number of metres.")
+    panorama = photo if isinstance(photo, Panorama) else load_panorama(photo)
+    wanted = max(top_k, ESTIMATE_PLACES, considered)
+    heading_deg, source, best = _search(panorama, heading, encoder, gallery, wanted)
+    photo_kind, gallery_kind = kind_of(panorama.rendered), kind_of(gallery.simulated)
+    calibration = calibration_for(encoder, gallery_kind, source)
+    because = unmeasured_because(
+        source, photo_kind, gallery_kind, panorama.horizontal_field_deg == 360, calibration
+    )
+    if because is not None:
+        calibration = None
+    result = Localization(
+        gallery.name,
+        encoder.name,
+        heading_deg,
+        source,
+        estimate_among(best, gallery, calibration),
+        _matches(best, gallery, top_k, apart_m, calibration),
+        panorama.location,
+        encoder.ground_view(panorama, heading_deg),
+        _rests_on(because, calibration),
+        photo_kind,
+        gallery_kind,
+        gallery.attribution,
+        best.excess,
+        None if calibration is None else calibration.least_excess,
+        _outside_m(panorama.location, gallery),
+        panorama.notes,
+        heading_scores=best.heading_scores,
+    )
+    return replace(result, doubts=_doubts(result)), best
+
+
+def choose_heading(panorama: Panorama, heading: HeadingChoice) -> tuple[float, HeadingSource]:
+    """Where the centre column looks, in [0, 360), and how that is known; `search` begins at north.
+
+    Raises ConfigurationError.
+    """
+    if heading == "search":
+        return 0.0, "search"
+    if heading == "exif":
+        return (0.0, "assumed") if panorama.heading_deg is None else (panorama.heading_deg % 360, "exif")
+    if isinstance(heading, str) or not math.isfinite(heading):
+        raise ConfigurationError(
+            f"The heading is {heading!r}; give degrees clockwise from north, `exif` or `search`."
+        )
+    return heading % 360, "given"
+
+
+def search_heading(panorama: Panorama, encoder: GroundEncoder, gallery: Gallery) -> float:
+    """The heading, in [0, 360), under which the best match in the gallery scores highest."""
+    return _search(panorama, "search", encoder, gallery, 1)[0]
+
+
+def calibration_for(encoder: GroundEncoder, kind: Kind, source: HeadingSource) -> Calibration | None:
+    """What the card measured for that kind of imagery and that way of knowing the heading, None if nothing."""
+    how: HeadingKnown = "searched" if source == "search" else "known"
+    return read_calibration(encoder.card.calibration, kind, how)
+
+
+def _search(
+    panorama: Panorama, heading: HeadingChoice, encoder: GroundEncoder, gallery: Gallery, count: int
+) -> tuple[float, HeadingSource, Candidates]:
+    """The heading, how it is known, and the best places under it."""
+    heading_deg, source = choose_heading(panorama, heading)
+    if source == "search" and encoder.columns is None:
+        heading_deg, photo, scores = search_by_views(panorama, encoder, gallery)
+        found = rank_places(photo, encoder, gallery, count)
+        return heading_deg, source, replace(found, heading_scores=scores)
+    [photo] = encode_photos([panorama], [heading_deg], encoder, kind_of(gallery.simulated))
+    found = rank_places(photo, encoder, gallery, count, search=source == "search")
+    return (heading_deg + float(found.headings_deg[0])) % 360, source, found
+
+
+def _matches(
+    best: Candidates, gallery: Gallery, top_k: int, apart_m: float, calibration: Calibration | None
+) -> tuple[Match, ...]:
+    """The answers to list, each with its probability where it was measured and answers are to differ."""
+    listed, likely = _listed(best, gallery, top_k, apart_m, calibration)
+    places = gallery.places.iloc[best.place_ids[listed]]
+    return tuple(
+        Match(
+            rank,
+            int(place.place_id),
+            float(place.latitude),
+            float(place.longitude),
+            float(score),
+            probability,
+        )
+        for rank, (place, score, probability) in enumerate(
+            zip(places.itertuples(), best.scores[listed], likely, strict=True), 1
+        )
+    )
+
+
+def _listed(
+    best: Candidates, gallery: Gallery, top_k: int, apart_m: float, calibration: Calibration | None
+) -> tuple[NDArray[np.int64], Sequence[float | None]]:
+    if not apart_m:
+        listed = np.arange(min(top_k, len(best.scores)))
+        return listed, [None] * len(listed)
+    found = gallery.places.iloc[best.place_ids]
+    listed, likely = different_places(
+        best.scores,
+        found["latitude"].to_numpy(),
+        found["longitude"].to_numpy(),
+        apart_m,
+        DEFAULT_TEMPERATURE if calibration is None else calibration.temperature,
+        top_k,
+    )
+    return listed, likely.tolist() if calibration is not None else [None] * len(listed)
+
+
+def _rests_on(because: str | None, calibration: Calibration | None) -> str:
+    """What the confidence was measured on, or why there is none."""
+    if because is not None or calibration is None:
+        return f"Not measured: {because}."
+    return f"Measured on {calibration.photos:,} photos of {calibration.measured_on}."
+
+
+def _doubts(found: Localization) -> tuple[str, ...]:
+    """Reasons not to believe the result, in words."""
+    if found.outside_m is not None:
+        return (
+            f"The photo's own position is {found.outside_m / 1000:,.1f} km from the nearest place of the gallery "
+            f"{found.gallery}, so every match is wrong.",
+        )
+    if found.in_gallery is False:
+        return (
+            f"This photo was probably not taken in the gallery {found.gallery}: its best match hardly stands out "
+            "from what a mirrored copy of the photo finds there, which was taken nowhere.",
+        )
+    confidence = found.estimate.confidence
+    if confidence is not None and confidence < POSSIBLE:
+        return (
+            f"No place stands out (confidence {confidence:.0%}): the photo may not have been taken "
+            f"in the gallery {found.gallery} at all.",
+        )
+    return ()
+
+
+def _outside_m(location: Location | None, gallery: Gallery) -> float | None:
+    """How far the photo's own position is from the nearest place, where that is too far to be in the gallery."""
+    if location is None:
+        return None
+    places = gallery.places
+    away_m = distance_m(places["latitude"], places["longitude"], location.latitude, location.longitude)
+    nearest_m = float(away_m.min())
+    return nearest_m if nearest_m > OUTSIDE_M else None
