@@ -48,16 +48,34 @@ class PhotoColumns:
         return replace(self, columns=self.columns[::-1], shown=self.shown[::-1])
 
 
-def similarity(photo: PhotoColumns, tiles: Columns, turns: Sequence[int]) -> NDArray[np.float32]:
+def part_energy(tiles: Columns, parts: Sequence[int]) -> NDArray[np.float32]:
+    """(N, P, w) squared length of each of P parts, of so many numbers, of the columns of (N, w, d) tiles."""
+    first = np.cumsum([0, *parts[:-1]])
+    return np.stack(
+        [
+            np.einsum("nwd,nwd->nw", tiles[..., start : start + count], tiles[..., start : start + count])
+            for start, count in zip(first, parts, strict=True)
+        ],
+        axis=1,
+    )
+
+
+def similarity(
+    photo: PhotoColumns, tiles: Columns, turns: Sequence[int], energy: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """(N, T) cosine similarity, in [-1, 1], of a photo with (N, w, d) tiles, turned by each of T columns.
 
     Turned by t of w columns, the photo's centre looks t / w of a circle clockwise from north. Only the azimuths that
-    it then shows count. Raises CheckpointError for columns that are not numbers.
+    it then shows count. `energy` is what `part_energy` gives, where it is known. Raises CheckpointError for columns
+    that are not numbers.
     """
+    if energy is None:
+        energy = part_energy(tiles, [count for count, _ in photo.parts])
+    shown = np.stack([np.roll(photo.shown, turn) for turn in turns]).astype(np.float32)
     flat = tiles.reshape(len(tiles), -1)
     total = np.zeros((len(tiles), len(turns)), np.float32)
     first = 0
-    for count, weight in photo.parts:
+    for number, (count, weight) in enumerate(photo.parts):
         part = slice(first, first := first + count)
         if not weight:
             continue
@@ -65,9 +83,7 @@ def similarity(photo: PhotoColumns, tiles: Columns, turns: Sequence[int]) -> NDA
         mine[photo.shown, part] = photo.columns[photo.shown, part]
         mine /= max(float(np.linalg.norm(mine)), LEAST_ENERGY)
         overlap = flat @ _turned(mine, turns).reshape(len(turns), -1).T
-        energy = np.einsum("nwd,nwd->nw", tiles[..., part], tiles[..., part])
-        shown = np.stack([np.roll(photo.shown, turn) for turn in turns]).astype(np.float32)
-        total += weight * overlap / np.sqrt(np.maximum(energy @ shown.T, LEAST_ENERGY))
+        total += weight * overlap / np.sqrt(np.maximum(energy[:, number] @ shown.T, LEAST_ENERGY))
     if not np.isfinite(total).all():
         raise CheckpointError(
             "The columns hold values that are not numbers, so nothing can be compared; the checkpoint's weights are "

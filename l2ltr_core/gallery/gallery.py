@@ -17,6 +17,7 @@ from l2ltr_core.assets import find_gallery, list_galleries
 from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
 from l2ltr_core.gallery.columns import (
     PhotoColumns,
+    part_energy,
     pool_looks,
     similarity,
     similarity_by_azimuth,
@@ -63,6 +64,8 @@ class Gallery:
         """By file."""
         self._decoded: dict[str, NDArray[np.float16]] = {}
         """Columns, by file."""
+        self._energies: dict[tuple[str, tuple[int, ...]], NDArray[np.float32]] = {}
+        """Of the parts of columns, by checkpoint and parts."""
         self._lock = threading.Lock()
 
     @property
@@ -163,11 +166,11 @@ class Gallery:
         (docs/benchmarks.md). Raises GalleryError when the gallery does not keep the columns of the checkpoint.
         """
         looks, every = self.looks(encoder), self._columns(encoder)
-        blocks = [
-            similarity(photo, every[first : first + BLOCK_ROWS].astype(np.float32), turns)
-            for first in range(0, len(every), BLOCK_ROWS)
-        ]
-        scores = np.concatenate(blocks)
+        energy = self._energy(encoder, tuple(count for count, _ in photo.parts))
+        blocks = [slice(first, first + BLOCK_ROWS) for first in range(0, len(every), BLOCK_ROWS)]
+        scores = np.concatenate(
+            [similarity(photo, every[block].astype(np.float32), turns, energy[block]) for block in blocks]
+        )
         return scores if looks == 1 else pool_looks(scores.reshape(-1, looks, len(turns)))
 
     def similarity_by_azimuth(
@@ -190,6 +193,19 @@ class Gallery:
             if record.columns_file not in self._decoded:
                 self._decoded[record.columns_file] = _decoded(index).reshape(-1, *record.columns)
             return self._decoded[record.columns_file]
+
+    def _energy(self, encoder: Checkpoint, parts: tuple[int, ...]) -> NDArray[np.float32]:
+        """(N * looks, P, w) what `part_energy` gives for all places, computed once."""
+        every, key = self._columns(encoder), (encoder.fingerprint, parts)
+        with self._lock:
+            if key not in self._energies:
+                self._energies[key] = np.concatenate(
+                    [
+                        part_energy(every[first : first + BLOCK_ROWS].astype(np.float32), parts)
+                        for first in range(0, len(every), BLOCK_ROWS)
+                    ]
+                )
+            return self._energies[key]
 
     def _record(self, encoder: Checkpoint) -> IndexRecord:
         record = self.manifest.index_of(encoder.fingerprint)
