@@ -75,13 +75,18 @@ class ColourEncoder:
     name: str = "colours"
     fingerprint: str = "c0105e0000000001"
     chip_m: float = CHIP_M
-    calibration: dict[str, float] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     encoded: int = 0
     columns: tuple[int, int] | None = None
 
     @property
     def card(self) -> Any:
-        return SimpleNamespace(view=SimpleNamespace(chip_m=self.chip_m), calibration=self.calibration)
+        return SimpleNamespace(
+            view=SimpleNamespace(chip_m=self.chip_m),
+            model=SimpleNamespace(stem_column_width=0),
+            layers_weight={},
+            calibration=self.calibration,
+        )
 
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         return _small(align(panorama, heading_deg).pixels)
