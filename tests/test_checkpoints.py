@@ -156,7 +156,7 @@ def without(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tens
         ),
         (
             lambda t: {name: tensor.to(torch.bfloat16) for name, tensor in t.items()},
-            "stores BF16; F32 or F16 was expected",
+            "stores BF16; F32, F16 or I8 was expected",
         ),
         (
             lambda t: {**t, "ground.cls_token": torch.ones(1, 1, 64)},

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from l2ltr_core import assets
 from l2ltr_core.checkpoints.converted import ConvertedBranches
+from l2ltr_core.checkpoints.eight_bit import read_tensor, to_eight_bit, without_scales
 from l2ltr_core.checkpoints.positions import card_for_sizes, resample_positions
 from l2ltr_core.checkpoints.strict import expected_shapes, require_finite, require_shapes
 from l2ltr_core.checkpoints.writing import writing
@@ -28,7 +29,7 @@ from l2ltr_core.model.encoder import Encoder, Precision, Side
 from l2ltr_core.model.network import L2LTR, Branch, build_branch
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-STORED = {"F16": torch.float16, "F32": torch.float32}
+STORED = {"F16": torch.float16, "F32": torch.float32, "I8": torch.int8}
 HUB_PREFIX = "hf://"
 NUMBERS = re.compile(r"\[\n[-+.\deE,\s]+\]")
 """A list of numbers as JSON indents it; the text of an entry cannot look so, its line ends are escaped."""
@@ -95,7 +96,7 @@ def save_checkpoint(
 ) -> CheckpointCard:
     """Write weights and card as `directory/NAME.*`, both or neither; returns the card with its fingerprint.
 
-    `dtype` is float32, or float16 for half the size. Raises CheckpointError.
+    `dtype` is float32, float16 for half the size, or int8 for a quarter. Raises CheckpointError.
     """
     if network.config != card.model:
         raise CheckpointError(f"The card {card.name!r} describes another architecture than the network's.")
@@ -115,12 +116,16 @@ def write_checkpoint(
             f"The name {card.name!r} cannot be a file name; use letters, digits, dots and dashes."
         )
     if dtype not in STORED.values():
-        raise CheckpointError(f"Weights cannot be stored as {dtype}; use float32 or float16.")
+        raise CheckpointError(f"Weights cannot be stored as {dtype}; use float32, float16 or int8.")
     source = f"The network for {card.name}"
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     require_shapes(shapes, expected_shapes(card.model), source)
-    stored = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
-    require_finite(stored, source)
+    require_finite(tensors, source)
+    if dtype == torch.int8:
+        stored = to_eight_bit(tensors)
+    else:
+        stored = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
+        require_finite(stored, source)
     directory = Path(directory)
     with writing(directory) as temporary:
         weights = temporary / "weights"
@@ -169,9 +174,12 @@ def _open(name_or_path: str | Path) -> tuple[CheckpointCard, Path]:
     with _reading(weights) as file:
         found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
         types = {file.get_slice(name).get_dtype() for name in found}
-    require_shapes(found, expected_shapes(card.model), weights.name)
+    own = without_scales(found)
+    require_shapes({name: found[name] for name in own}, expected_shapes(card.model), weights.name)
     if strange := types - set(STORED):
-        raise CheckpointError(f"{weights.name} stores {', '.join(sorted(strange))}; F32 or F16 was expected.")
+        raise CheckpointError(
+            f"{weights.name} stores {', '.join(sorted(strange))}; F32, F16 or I8 was expected."
+        )
     if (fingerprint := _fingerprint(weights)) != card.fingerprint:
         raise CheckpointError(
             f"{weights.name} is not the file that {card_path.name} describes (fingerprint "
@@ -185,7 +193,10 @@ def _load_branch(weights: Path, stored: CheckpointCard, card: CheckpointCard, si
     with torch.device("meta"):
         branch = build_branch(card.model, side)
     with _reading(weights) as file:
-        tensors = {name: file.get_tensor(f"{side}.{name}").float() for name in branch.state_dict()}
+        names = set(file.keys())
+        tensors = {
+            name: read_tensor(f"{side}.{name}", names, file.get_tensor) for name in branch.state_dict()
+        }
     require_finite(tensors, weights.name)
     grid = stored.model.ground_grid if side == "ground" else stored.model.aerial_grid
     if grid != branch.grid:
