@@ -19,6 +19,7 @@ from l2ltr_core.datasets.pairs import PairSet, Tile, credit_of, open_distractors
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.calibration import FALSE_REJECTIONS, Judged, calibrate, calibration_summary, judge
 from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
+from l2ltr_core.evaluation.weighing import Weighed, parts_alone
 from l2ltr_core.gallery import Gallery, build_gallery
 from l2ltr_core.gallery.engines import AerialEncoder
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
@@ -101,6 +102,28 @@ def measure_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | No
         "own_set": _summaries(own_set),
         "together": {"tiles": len(everything), **_summaries(in_all)} if together else None,
     }
+
+
+def weigh_layers_of_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | None = None) -> Weighed:
+    """How much the layers should count on real imagery: each photo among all tiles, its heading known."""
+    remembering = _RememberingEncoder(encoder)
+    everything = [tile for each in pairs.sets for tile in each.tiles] + list(pairs.distractors)
+    scored = []
+    with TemporaryDirectory() as work:
+        galleries = _TileGalleries(Path(work) / "together", everything, remembering)
+        for number, each in enumerate(pairs.sets):
+            panoramas = [query.load() for query in each.queries]
+            headings_deg = [panorama.heading_deg or 0.0 for panorama in panoramas]
+            photos = encode_photos(panoramas, headings_deg, remembering, "real")
+            for photo, query in zip(photos, each.queries, strict=True):
+                right = np.arange(len(galleries.whole.places)) == galleries.place_of(each.tiles[query.tile])
+                stem, layers = (
+                    galleries.whole.similarity(part, remembering, (0,))[:, 0] for part in parts_alone(photo)
+                )
+                scored.append((stem, layers, right))
+            if progress is not None:
+                progress(number + 1, len(pairs.sets))
+    return Weighed.of(scored)
 
 
 def calibrate_real(

@@ -37,8 +37,9 @@ from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, re
 from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_known, load_photos, measure
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
-from l2ltr_core.evaluation.real import RealPairs, calibrate_real, measure_real
+from l2ltr_core.evaluation.real import RealPairs, calibrate_real, measure_real, weigh_layers_of_real
 from l2ltr_core.evaluation.walks import measure_walks
+from l2ltr_core.evaluation.weighing import weigh_layers
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.gallery.columns import VIEW_POOL_TEMPERATURE
 from l2ltr_core.inspection import layer_cka, layer_similarity
@@ -67,6 +68,8 @@ COMPARED_PHOTOS = 64
 """So many photos are read to tell whether a dataset is still the same; of the others, name and position."""
 HEADING_WITHIN_DEG = 360 / 32
 """Largest error of a searched heading that counts as right: a column."""
+WEIGHED_PHOTOS = 300
+"""Validation photos on which the weight of the layers is chosen."""
 SURE = 0.9
 """Confidence from which on a wrong answer misleads."""
 AIM = 0.05
@@ -127,6 +130,16 @@ class Subject:
             self._seen[role] = ground, [photo.location for photo in photos if photo.location is not None]
         return self._seen[role]
 
+    @property
+    def has_layers_part(self) -> bool:
+        """Whether the checkpoint's columns say what stem and layers see, each by itself."""
+        return bool(self.encoder.card.model.stem_column_width)
+
+    def forget(self) -> None:
+        """Photos are to be compared anew: the weights of their columns' parts have changed."""
+        self._seen.clear()
+        self._judged.clear()
+
     def calibration(self, heading: HeadingKnown) -> Calibration | None:
         """What the card says now for the gallery's kind of imagery."""
         return read_calibration(self.encoder.card.calibration, kind_of(self.gallery.simulated), heading)
@@ -147,6 +160,8 @@ class Found:
     results: dict[str, Any]
     calibration: dict[str, dict[str, Calibration]] = field(default_factory=dict)
     """By kind of imagery and way of knowing the heading."""
+    layers_weight: dict[str, float] = field(default_factory=dict)
+    """By kind of imagery."""
     photos: Evaluation | None = None
 
 
@@ -177,6 +192,8 @@ def write_report(
             f"The report has no section {', '.join(unknown)}; it has {', '.join(SECTIONS)}."
         )
     wanted = {name: section for name, section in SECTIONS.items() if not only or name in only}
+    if not subject.has_layers_part:  # columns of one part, or none: there is nothing to weigh
+        wanted = {name: section for name, section in wanted.items() if not name.endswith("layers_weight")}
     lacking = [
         name
         for name, section in wanted.items()
@@ -205,6 +222,9 @@ def write_report(
                 for kind, by_heading in found.calibration.items()
             }
             changes["calibration"] = {**load_card(card).calibration, **chosen}
+        if found.layers_weight:
+            changes["layers_weight"] = {**load_card(card).layers_weight, **found.layers_weight}
+            subject.forget()
         subject.encoder.card = update_card(card, **changes)
     return lacking
 
@@ -237,6 +257,21 @@ def _validation_photos(subject: Subject, progress: Progress | None) -> Found:
         validation, subject.encoder, protocol="places", gallery=subject.gallery, progress=progress
     )
     return Found(_numbers(measured))
+
+
+def _layers_weight(subject: Subject, progress: Progress | None) -> Found:
+    """How much the layers' part of the columns counts on the gallery's kind of imagery."""
+    photos, locations = subject.seen("validation", progress)
+    weighed = weigh_layers(
+        spread(photos, WEIGHED_PHOTOS), spread(locations, WEIGHED_PHOTOS), subject.gallery, subject.encoder
+    )
+    kind = kind_of(subject.gallery.simulated)
+    return Found(weighed.to_dict(), layers_weight={kind: weighed.best})
+
+
+def _real_layers_weight(subject: Subject, progress: Progress | None) -> Found:
+    weighed = weigh_layers_of_real(subject.measured_pairs(), subject.encoder, progress)
+    return Found(weighed.to_dict(), layers_weight={"real": weighed.best})
 
 
 def _calibration(subject: Subject, progress: Progress | None) -> Found:
@@ -415,6 +450,8 @@ def _real_calibration(subject: Subject, progress: Progress | None) -> Found:
 
 
 SECTIONS = {
+    "layers_weight": Section("What the layers add", _layers_weight, ("validation",)),
+    "real_layers_weight": Section("What the layers add on real photos", _real_layers_weight, ("pairs",)),
     "calibration": Section("Calibration", _calibration, ("validation", "held_out")),
     "places": Section("Held-out photos, the city's places", _places),
     "paired": Section("Held-out photos, own tiles", _paired),
@@ -444,12 +481,12 @@ def _stamp(subject: Subject, name: str) -> dict[str, str]:
         settings["temperature"] = None if known is None else known.temperature
     if name == "walks":
         settings["walking"] = (WALK_PLACES, BROKEN, GOING_ON, CAUTION, STEP_M)
-    if subject.encoder.columns is not None:
+    if subject.encoder.columns is not None and not name.endswith("layers_weight"):
         settings["ranking"] = (VIEW_POOL_TEMPERATURE, subject.encoder.card.layers_weight)
     if name == "real":  # in galleries of its own, as the next
         settings["calibration"] = subject.encoder.card.calibration.get("real")
         searched = ""
-    elif name == "real_calibration":
+    elif name in ("real_calibration", "real_layers_weight"):
         searched = ""
     else:
         searched = searched_fingerprint(subject.gallery, subject.encoder.fingerprint)
