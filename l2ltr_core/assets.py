@@ -9,6 +9,15 @@ ASSETS = Path(os.environ.get("L2LTR_ASSETS") or Path(__file__).resolve().parent.
 """The folder of shipped files; the environment variable L2LTR_ASSETS points elsewhere."""
 
 
+DEFAULT_CHECKPOINT = "world-l2ltr"
+"""Used where nobody names another."""
+
+
+def default_first(name: str) -> tuple[bool, str]:
+    """What to sort the names of checkpoints by."""
+    return name != DEFAULT_CHECKPOINT, name
+
+
 def find_gallery(name: str) -> Path | None:
     """The folder of a shipped gallery, None if there is none of that name."""
     return _named("galleries", name, "gallery.json")

@@ -86,9 +86,10 @@ def load_card(name_or_path: str | Path) -> CheckpointCard:
 
 
 def list_checkpoints() -> list[CheckpointCard]:
-    """The cards of every checkpoint in assets, by name. Raises CheckpointError for a broken card."""
+    """The cards of every checkpoint in assets, the default first, then by name. Raises CheckpointError for a broken
+    card."""
     cards = (_read_card(path) for path in assets.find_checkpoint_dir().glob("*.json"))
-    return sorted(cards, key=lambda card: card.name)
+    return sorted(cards, key=lambda card: assets.default_first(card.name))
 
 
 def save_checkpoint(
