@@ -23,12 +23,12 @@ from torch import Tensor
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.files import whole
 from l2ltr_core.model.columns import StemAndTokenColumns, StemColumns, pooled_columns
+from l2ltr_core.model.inference import InferenceStem
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.batches import Views
 from l2ltr_core.training.config import AlignConfig, TrainConfig
 from l2ltr_core.training.device import Device
 from l2ltr_core.training.ranks import Ranks
-from l2ltr_core.training.stem import features
 from l2ltr_core.training.worlds import World
 
 PAIRS_AT_ONCE = 32
@@ -192,6 +192,8 @@ def _moments(
     network: L2LTR, world: World, config: TrainConfig, device: Device, told: Callable[[int], None]
 ) -> Moments:
     """Over every pair of a world, as it is and varied."""
+    dtype = device.dtype(config.run.precision)
+    stems = [InferenceStem(branch, device.kind, dtype) for branch in (network.ground, network.aerial)]
     views, amount = Views(config.model, config.view), replace(config.augment, narrow_share=0.0)
     total, done = Moments.zero(2 * _pooled_width(network.ground)), 0
     for variant in range(config.align.variants):
@@ -203,9 +205,7 @@ def _moments(
                 pair = views.varied(world, places, world.positions_m[places] + shift, amount, rng)
             else:
                 pair = views.plain(world, places)
-            ground, aerial = (device.put(each) for each in pair)
-            with device.autocast(config.run.precision):
-                seen = features(network.ground.stem, ground), features(network.aerial.stem, aerial)
+            seen = (stem(device.put(each)) for stem, each in zip(stems, pair, strict=True))
             total += Moments.of(*map(column_features, seen))
             done += len(places)
             told(done)

@@ -38,6 +38,10 @@ class Device:
         """Mixed precision where it is asked for or gains; descriptors and losses stay float32."""
         return torch.autocast(self.kind.type, torch.bfloat16, enabled=self.mixes(precision))
 
+    def dtype(self, precision: str) -> torch.dtype:
+        """What a network that does not learn computes in under that precision."""
+        return torch.bfloat16 if self.mixes(precision) else torch.float32
+
     def mixes(self, precision: str) -> bool:
         """Whether the device computes in bfloat16 under a configuration's `precision`."""
         return precision == "bfloat16" or (precision == "auto" and gains_by_bfloat16(self.kind))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from l2ltr_core.model.columns import split_columns
 from l2ltr_core.model.config import ModelConfig
 from l2ltr_core.model.encoder import Side
+from l2ltr_core.model.inference import InferenceStem
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
@@ -67,6 +68,7 @@ class Stage(nn.Module):
         stems = _stems_of(network)
         self.aligned = deepcopy(stems).requires_grad_(False) if stays else None
         stems.requires_grad_(self.stem_factor > 0)
+        self._frozen: dict[Side, InferenceStem] = {}
         self.width = config.model.width if columns is None else columns[0] * self._contrasted(config.model)
         self.to(device.kind)
 
@@ -104,10 +106,17 @@ class Stage(nn.Module):
     def say(self, side: Side, images: Tensor) -> Said:
         """(B, 3, H, W) normalised -> what a branch says."""
         branch: Branch = getattr(self.network, side)
+        images = self.device.put(images)
+        seen = None if self.stem_factor else self._frozen_stem(side)(images)
         with self.device.autocast(self.precision):
-            with torch.set_grad_enabled(self.stem_factor > 0 and torch.is_grad_enabled()):
-                seen = features(branch.stem, self.device.put(images))
-            return Said(*describe(branch, seen))
+            return Said(*describe(branch, features(branch.stem, images) if seen is None else seen))
+
+    def _frozen_stem(self, side: Side) -> InferenceStem:
+        """Made when it is first needed: by then a resumed run has its weights."""
+        if side not in self._frozen:
+            branch, dtype = getattr(self.network, side), self.device.dtype(self.precision)
+            self._frozen[side] = InferenceStem(branch, self.device.kind, dtype)
+        return self._frozen[side]
 
     def _compared(self, columns: Tensor) -> Tensor:
         """(B, w * (K + T)) -> (B, width) unit rows."""

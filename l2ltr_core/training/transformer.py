@@ -71,9 +71,9 @@ def _last(layer: Layer, cls: Tensor, normal: Tensor, keys_from: Tensor) -> Tenso
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Three (B, heads, T, d) -> (B, heads, T, d)."""
-    if query.shape[2] > FEW_TOKENS:
+    if query.device.type != "cpu" or query.shape[2] > FEW_TOKENS:
         return F.scaled_dot_product_attention(query, key, value)
-    weights = torch.softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, dim=-1)
+    weights = torch.softmax((query / query.shape[-1] ** 0.5) @ key.transpose(-1, -2), dim=-1)
     return weights.to(value.dtype) @ value
 
 
