@@ -35,7 +35,7 @@ def vary_photo(view: RGB, field_deg: float, amount: AugmentConfig, rng: np.rando
     _darken(pixels, field_deg, amount, rng)
     turn = rng.uniform(-amount.heading_deg, amount.heading_deg)
     pixels = np.roll(pixels, round(turn / 360 * pixels.shape[1]), axis=1)
-    varied = vary_picture(np.clip(pixels, 0, 255).astype(np.uint8), amount, rng)
+    varied = vary_picture(np.clip(np.rint(pixels), 0, 255).astype(np.uint8), amount, rng)
     return _hide(varied, field_deg, amount, rng)
 
 

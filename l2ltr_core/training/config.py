@@ -226,11 +226,6 @@ class TrainConfig:
             self.model.column_width > 0 or self.objective.teacher_weight == 0,
             "objective.teacher_weight needs a teacher; give model.column_width above 0, or weight 0",
         )
-        require(
-            self.model.ground_grid[1] == self.model.aerial_grid[1],
-            f"the ground grid of tokens is {self.model.ground_grid}, the aerial one {self.model.aerial_grid}; "
-            "training needs as many columns in both",
-        )
         require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
 
     def _require_alignment(self) -> None:
