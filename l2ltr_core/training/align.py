@@ -2,7 +2,7 @@
 
 Canonical correlation analysis (Hotelling 1936) between the features of corresponding columns, regularised: features
 are standardised, each side keeps its largest principal directions, whitened with a ridge, and the directions that
-correlate best are kept, all weighted alike. What one pass over the pairs leaves is sums, so a run that was interrupted
+correlate best are kept, scaled by a power of how far they do. What one pass over the pairs leaves is sums, so a run that was interrupted
 goes on with the next dataset.
 """
 
@@ -98,9 +98,10 @@ def canonical_maps(moments: Moments, kept: int, settings: AlignConfig) -> Alignm
     white_g = _whitening(gg / std_g[:, None] / std_g, settings)
     white_a = _whitening(aa / std_a[:, None] / std_a, settings)
     left, values, right = torch.linalg.svd(white_g.T @ (ga / std_g[:, None] / std_a) @ white_a)
+    scale = values[:kept] ** settings.power
     return Alignment(
-        _folded(white_g @ left[:, :kept], mean_g, std_g),
-        _folded(white_a @ right[:kept].T, mean_a, std_a),
+        _folded(white_g @ left[:, :kept] * scale, mean_g, std_g),
+        _folded(white_a @ right[:kept].T * scale, mean_a, std_a),
         values[:kept],
     )
 

@@ -34,6 +34,8 @@ class Batch:
     world: int
     places: NDArray[np.int64]
     mirrored: bool
+    turn: int = 0
+    """Columns by which both views are turned."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,13 @@ class Views:
         tiles = self._sampler.sample(replace(squares, pixels=pixels), scale, turn, mirrored)
         return self.ground(photos), normalize(tiles, self.view)
 
+    def turned(self, columns: int, ground: Tensor, aerial: Tensor) -> tuple[Tensor, Tensor]:
+        """Both views (B, 3, H, W) rolled to the right by whole columns of tokens."""
+        return (
+            ground.roll(columns * self.model.ground_patch_px, 3),
+            aerial.roll(columns * self.model.aerial_patch_px, 3),
+        )
+
     @property
     def _sampler(self) -> PolarSampler:
         return PolarSampler(self.model.aerial_size_px, self.view.chip_m)
@@ -108,8 +117,12 @@ class BatchMaker:
         centres = world.positions_m[chosen] + shift
         mirrored = bool(rng.random() < self.augment.mirror_share)
         ground, aerial = self.prepare.varied(world, chosen, centres, self.augment, rng, mirrored)
+        turn = 0
+        if rng.random() < self.augment.turn_share:
+            turn = int(rng.integers(1, self.prepare.model.ground_grid[1]))
+            ground, aerial = self.prepare.turned(turn, ground, aerial)
         apart = _distances(world.positions_m[chosen], centres) > self.ignore_within_m
-        return Batch(ground, aerial, torch.from_numpy(apart), which, chosen, mirrored)
+        return Batch(ground, aerial, torch.from_numpy(apart), which, chosen, mirrored, turn)
 
     def stream(self, first_step: int, past_last: int) -> Generator[Batch]:
         """The batches of consecutive steps, prepared in the background."""

@@ -23,6 +23,8 @@ class AlignConfig:
     """Added to their variances, of which the mean over all directions is 1."""
     variants: int = 3
     """How often each pair is looked at: as it is, then varied."""
+    power: float = 0.5
+    """Of the canonical correlation, by which each side's direction is scaled: 0 counts all directions alike."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class AugmentConfig:
 
     mirror_share: float = 0.5
     """Of batches: east and west exchanged in both views."""
+    turn_share: float = 0.25
+    """Of batches: both views turned by the same whole columns, so that columns say the same wherever they stand."""
     gamma_std: float = 0.25
     """Of the exponent's logarithm."""
     saturation_std: float = 0.35

@@ -322,7 +322,7 @@ class _Loop:
         self.stopping = told_to_stop > 0
         finite = math.isfinite(float(self.gradient_norm))
         self._count_skipped(finite)
-        if position.memory and finite:
+        if position.memory and finite and not batch.turn:
             position.memory.remember(batch, outcome.ground, outcome.aerial, position.step)
         return outcome.parts
 
@@ -350,6 +350,8 @@ class _Loop:
         """Further negatives, once the stage is old enough for them."""
         position, settings = self.position, self.run.config.batches
         if position.memory is None or not settings.memory_steps or position.step < settings.memory_from:
+            return None
+        if batch.turn:  # what is remembered was not
             return None
         apart_m = self.run.config.objective.ignore_within_m
         known = position.memory.others(batch, position.step, settings.memory_steps, apart_m)
