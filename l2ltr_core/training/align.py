@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -131,11 +133,11 @@ def align(
     Raises StoppedError when `advance` says to stop.
     """
     total = Moments.zero(2 * _pooled_width(network.ground))
-    seen, views = 0, config.align.variants * sum(map(len, worlds))
+    seen, views = 0, config.align.variants * sum(len(_aligned(world, config)) for world in worlds)
     made_by = _signature(network, config)
     for number, world in enumerate(worlds):
         start = seen
-        seen += config.align.variants * len(world)
+        seen += config.align.variants * len(_aligned(world, config))
         if number % ranks.count != ranks.rank:
             continue
 
@@ -192,25 +194,41 @@ def _kept_moments(
 def _moments(
     network: L2LTR, world: World, config: TrainConfig, device: Device, told: Callable[[int], None]
 ) -> Moments:
-    """Over every pair of a world, as it is and varied."""
+    """Over the pairs of a world, as they are and varied; the next are prepared while these are looked at."""
     dtype = device.dtype(config.run.precision)
     stems = [InferenceStem(branch, device.kind, dtype) for branch in (network.ground, network.aerial)]
-    views, amount = Views(config.model, config.view), replace(config.augment, narrow_share=0.0)
     total, done = Moments.zero(2 * _pooled_width(network.ground)), 0
-    for variant in range(config.align.variants):
-        rng = np.random.default_rng([config.seed, variant, zlib.crc32(world.name.encode())])
-        for first in range(0, len(world), PAIRS_AT_ONCE):
-            places = np.arange(first, min(first + PAIRS_AT_ONCE, len(world)))
-            if variant:
-                shift = rng.uniform(-amount.position_m, amount.position_m, (len(places), 2))
-                pair = views.varied(world, places, world.positions_m[places] + shift, amount, rng)
-            else:
-                pair = views.plain(world, places)
+    stream = _varied(world, config)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, stream, None)
+        while (pair := waiting.result()) is not None:
+            waiting = pool.submit(next, stream, None)
             seen = (stem(device.put(each)) for stem, each in zip(stems, pair, strict=True))
             total += Moments.of(*map(column_features, seen))
-            done += len(places)
+            done += len(pair[0])
             told(done)
     return total
+
+
+def _varied(world: World, config: TrainConfig) -> Iterator[tuple[Tensor, Tensor]]:
+    """The pairs of a world in batches: as they are, then varied."""
+    views, amount = Views(config.model, config.view), replace(config.augment, narrow_share=0.0)
+    chosen = _aligned(world, config)
+    for variant in range(config.align.variants):
+        rng = np.random.default_rng([config.seed, variant, zlib.crc32(world.name.encode())])
+        for first in range(0, len(chosen), PAIRS_AT_ONCE):
+            places = chosen[first : first + PAIRS_AT_ONCE]
+            if variant:
+                shift = rng.uniform(-amount.position_m, amount.position_m, (len(places), 2))
+                yield views.varied(world, places, world.positions_m[places] + shift, amount, rng)
+            else:
+                yield views.plain(world, places)
+
+
+def _aligned(world: World, config: TrainConfig) -> NDArray[np.int64]:
+    """The pairs of a world that are looked at: at most `align.pairs`, at equal steps."""
+    count = min(len(world), config.align.pairs)
+    return np.linspace(0, len(world) - 1, count).round().astype(np.int64)
 
 
 def _pooled_width(branch: Branch) -> int:
@@ -225,7 +243,14 @@ def _signature(network: L2LTR, config: TrainConfig) -> Callable[[World], str]:
             digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     model = config.model
     sizes = (model.ground_size_px, model.aerial_size_px)
-    about = (asdict(config.augment), config.align.variants, config.seed, config.view.to_dict(), sizes)
+    about = (
+        asdict(config.augment),
+        config.align.variants,
+        config.align.pairs,
+        config.seed,
+        config.view.to_dict(),
+        sizes,
+    )
     digest.update(repr(about).encode())
 
     def of(world: World) -> str:

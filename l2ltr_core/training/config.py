@@ -21,6 +21,8 @@ class AlignConfig:
     """Principal directions that are kept of each side's features."""
     ridge: float = 0.03
     """Added to their variances, of which the mean over all directions is 1."""
+    pairs: int = 100
+    """Of each dataset, at most: the number of places counts more than that of photos."""
     variants: int = 3
     """How often each pair is looked at: as it is, then varied."""
     power: float = 0.5
