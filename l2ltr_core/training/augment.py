@@ -21,7 +21,7 @@ from l2ltr_core.training.config import AugmentConfig
 from l2ltr_core.types import RGB
 
 Floats = NDArray[np.float32]
-GRAIN_TAPE = 1 << 21
+GRAIN_TAPE = 1 << 23
 BLURRED_SEAM_PX = (40, 120)
 """Width of a stitched part, at 512 columns."""
 LENSES = (4, 9)
