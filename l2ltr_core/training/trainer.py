@@ -472,7 +472,8 @@ def restore_state(run: Run) -> Position:
         position.optimizer.load_state_dict(state["optimizer"])
         if position.memory and state["memory"]:
             position.memory.load_state_dict(state["memory"])
-        run.seconds, run.validation, run.best = state["run_seconds"], state["validation"], state["best"]
+        run.seconds, run.validation = state["run_seconds"], state["validation"]
+        run.best = state["best"] if run.keeps_best else {}
         run.steps, run.started_from = state["run_steps"], state["started_from"]
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
         raise ConfigurationError(f"'{path}' cannot be resumed from; start anew without --resume.") from error
