@@ -36,9 +36,8 @@ format: $(VENV)/dev.stamp  ## put every file in form
 bench: $(VENV)/app.stamp  ## measure everything on this machine, in one table, also as docs/benchmarks.md
 	$(PY) -m benchmarks --out docs/benchmarks.md --quote-in README.md
 
-train: $(VENV)/dev.stamp  ## train the shipped checkpoint on the rendered worlds, or go on with it
-	$(PY) scripts/build_assets.py worlds
-	$(PY) scripts/build_assets.py train helsinki-l2ltr
+train: $(VENV)/dev.stamp  ## render the worlds and train the shipped checkpoint on them, or go on with it
+	$(PY) scripts/build_assets.py train world-l2ltr
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

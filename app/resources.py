@@ -46,7 +46,7 @@ from l2ltr_core.metadata import read_metadata
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama
-from l2ltr_core.training.warmup import positions_before_and_after
+from l2ltr_core.training.positions import positions_before_and_after
 from l2ltr_core.types import RGB, Location, Match, Panorama, Progress
 from l2ltr_core.walks import Walk, localize_walk
 

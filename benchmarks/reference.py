@@ -33,8 +33,23 @@ def describe_features(state: State, config: ModelConfig, features: Tensor) -> tu
         return descriptors, None
     normed = F.layer_norm(last_input, last_input.shape[-1:], eps=1e-6)
     grid = normed[:, 1:].transpose(1, 2).reshape(len(normed), -1, *features.shape[2:])
-    seen = column_head(state, "columns.of_stem", features) + column_head(state, "columns.of_tokens", grid)
-    return descriptors, F.normalize(seen.flatten(1), dim=1)
+    of_tokens = column_head(state, "columns.of_tokens", grid)
+    if not config.stem_column_width:
+        seen = column_head(state, "columns.of_stem", features) + of_tokens
+        return descriptors, F.normalize(seen.flatten(1), dim=1)
+    parts = [stem_columns(state, config, features), of_tokens]
+    lengths = [part.flatten(1).norm(dim=1)[:, None, None] * math.sqrt(2) for part in parts]
+    return descriptors, torch.cat([p / n for p, n in zip(parts, lengths, strict=True)], dim=2).flatten(1)
+
+
+def stem_columns(state: State, config: ModelConfig, features: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, w, numbers): a circular convolution over four bands of rows, part of its mean taken off."""
+    bands = F.adaptive_avg_pool2d(features, (4, features.shape[3])).flatten(1, 2)
+    own, beside = state["columns.of_stem.own.weight"], state["columns.of_stem.context.weight"] / 2
+    wrapped = F.pad(bands, (1, 1), mode="circular")
+    columns = F.conv1d(wrapped, torch.stack([beside, own, beside], dim=2), state["columns.of_stem.own.bias"])
+    mean = columns.mean(dim=2, keepdim=True)
+    return (columns - (1 - config.column_mean_weight) * mean).transpose(1, 2)
 
 
 def tokens(state: State, config: ModelConfig, image: Tensor) -> Tensor:
@@ -64,7 +79,7 @@ def column_head(state: State, name: str, grid: Tensor) -> Tensor:
 
 
 def embed(state: State, config: ModelConfig, features: Tensor) -> Tensor:
-    if config.stem == "hybrid":
+    if config.stem != "patch":
         features = F.conv2d(features, state["projection.weight"], state["projection.bias"])
     patches = features.flatten(2).transpose(1, 2)
     cls = state["cls_token"].expand(len(features), -1, -1)

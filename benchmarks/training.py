@@ -21,38 +21,36 @@ from benchmarks.measure import race
 from benchmarks.table import Row, Target, run
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import TrainConfig, load_config
-from l2ltr_core.training.losses import info_nce
+from l2ltr_core.training.device import Device
 from l2ltr_core.training.ranks import Ranks
-from l2ltr_core.training.stages import Main, WarmUp, contrast, descend, mixes, new_optimizer
-from l2ltr_core.training.warmup import ColumnNetwork, new_network
+from l2ltr_core.training.stages import Stage, StageName, contrast, new_optimizer, train_step
+from l2ltr_core.training.start import new_network
 
-RECIPE = Path(__file__).parents[1] / "configs" / "helsinki-l2ltr.toml"
+RECIPE = Path(__file__).parents[1] / "configs" / "world-l2ltr.toml"
 WANTED_RATIO = 1.5
+CPU = Device(torch.device("cpu"))
 
 
 def rows(rounds: int) -> Iterator[Row]:
-    """A step of the warm-up, and of the main stage with and without training its stems."""
-    config = load_config(RECIPE)
-    moving = replace(config, optimizer=replace(config.optimizer, stem_factor=0.2))
-    frozen = replace(config, optimizer=replace(config.optimizer, stem_factor=0.0))
-    yield measure("warm-up", new_stages(config)[0], config, rounds)
-    yield measure("main, stems moving", new_stages(moving)[1], moving, rounds)
-    yield measure("main, stems frozen", new_stages(frozen)[1], frozen, rounds)
+    """A step of each stage: over stems that stand still, and with them."""
+    config = replace(load_config(RECIPE), stem_weights="")  # random ones cost the same
+    yield measure("layers, stems frozen", new_stage("layers", config), config, rounds)
+    yield measure("joint, stems moving", new_stage("joint", config), config, rounds)
 
 
-def new_stages(config: TrainConfig) -> tuple[WarmUp, Main]:
-    """Both stages of a run at its start."""
+def new_stage(name: StageName, config: TrainConfig) -> Stage:
+    """A stage of a run at its start; where stems move they may stray."""
     torch.manual_seed(0)
-    network = new_network(config)
-    columns = ColumnNetwork(network)
-    return WarmUp(columns, config), Main(deepcopy(network), columns, config)
+    config = replace(config, objective=replace(config.objective, stay_weight=0.0))
+    return Stage(name, new_network(config), config, CPU)
 
 
-def measure(name: str, stage: WarmUp | Main, config: TrainConfig, rounds: int) -> Row:
+def measure(name: str, stage: Stage, config: TrainConfig, rounds: int) -> Row:
     """One line of the table."""
     batch = random_batch(config)
     steps = plain_step(deepcopy(stage), config, batch), our_step(deepcopy(stage), config, batch)
     outcome = race(*steps, rounds)
+    computed = "bfloat16" if CPU.mixes(config.run.precision) else "float32"
     return Row(
         f"training step, {name}",
         f"ms for {config.batches.pairs} pairs",
@@ -60,7 +58,7 @@ def measure(name: str, stage: WarmUp | Main, config: TrainConfig, rounds: int) -
         outcome.reference_ms,
         outcome.ratios,
         targets=(Target.at_least("ratio", outcome.ratio, WANTED_RATIO),),
-        note=f"{'bfloat16' if mixes(config.run.precision) else 'float32'} beside float32; gradients equal in float32",
+        note=f"{computed} beside float32; gradients equal in float32",
     )
 
 
@@ -72,13 +70,13 @@ def random_batch(config: TrainConfig) -> Batch:
     return Batch(ground, aerial, kept, world=0, places=np.arange(pairs), mirrored=False)
 
 
-def our_step(stage: WarmUp | Main, config: TrainConfig, batch: Batch) -> Callable[[], object]:
+def our_step(stage: Stage, config: TrainConfig, batch: Batch) -> Callable[[], object]:
     """What the trainer does with a batch."""
     optimizer = new_optimizer(stage, config.optimizer)
-    return lambda: descend(stage.train(), optimizer, batch, Ranks(), config.optimizer.clip_norm)
+    return lambda: train_step(stage.train(), optimizer, batch, Ranks(), config.optimizer.clip_norm)
 
 
-def plain_step(stage: WarmUp | Main, config: TrainConfig, batch: Batch) -> Callable[[], object]:
+def plain_step(stage: Stage, config: TrainConfig, batch: Batch) -> Callable[[], object]:
     """The same, with nothing done for speed."""
     settings = config.optimizer
     optimizer = torch.optim.AdamW(
@@ -94,37 +92,34 @@ def plain_step(stage: WarmUp | Main, config: TrainConfig, batch: Batch) -> Calla
     return step
 
 
-def plain_loss(stage: WarmUp | Main, config: TrainConfig, batch: Batch) -> Tensor:
+def plain_loss(stage: Stage, config: TrainConfig, batch: Batch) -> Tensor:
     """What the stage minimises, by the reference network."""
     views = {"ground": batch.ground, "aerial": batch.aerial}
-    if isinstance(stage, WarmUp):
-        heads = {"ground": stage.columns.ground_head, "aerial": stage.columns.aerial_head}
-        state = dict(stage.columns.named_parameters())
-        columns = [heads[side](plain_stem(state, f"{side}_", config, views[side])) for side in views]
-        return info_nce(columns[0], columns[1], config.objective.temperature, batch.kept)
-    state = dict(stage.network.named_parameters())
-    frozen = config.optimizer.stem_factor == 0
+    model, objective, state = config.model, config.objective, dict(stage.network.named_parameters())
     cls, by_direction, distances = [], [], []
     for side, images in views.items():
-        with torch.set_grad_enabled(not frozen):
-            seen = plain_stem(state, f"{side}.", config, images)
-        descriptors, columns = reference.describe_features(part(state, f"{side}."), config.model, seen)
+        own = part(state, f"{side}.")
+        with torch.set_grad_enabled(stage.stem_factor > 0):
+            seen = plain_stem(getattr(stage.network, side).stem, own, config, images)
+        descriptors, columns = reference.describe_features(own, model, seen)
         cls.append(descriptors)
+        if columns is None:
+            continue
+        if stage.lift is not None:
+            distances.append(1 - F.cosine_similarity(stage.lift(descriptors), columns.detach(), dim=1).mean())
+        if not stage.stem_factor:
+            numbers = model.stem_column_width + model.column_width
+            layers_alone = columns.unflatten(1, (-1, numbers))[..., model.stem_column_width :]
+            columns = F.normalize(layers_alone.flatten(1), dim=1)
         by_direction.append(columns)
-        if stage.teacher is not None and stage.lift is not None:
-            _, head = stage.teacher.of(side)
-            with torch.no_grad():
-                taught = dict(stage.teacher.named_parameters())
-                taught_columns = head(seen if frozen else plain_stem(taught, f"{side}_", config, images))
-            distances.append(1 - F.cosine_similarity(stage.lift(descriptors), taught_columns, dim=1).mean())
-    pairs = [cls, by_direction] if config.model.column_width else [cls]
-    contrastive = sum(contrast(ground, aerial, config.objective, batch.kept) for ground, aerial in pairs)
-    return contrastive + config.objective.teacher_weight * sum(distances)
+    compared = [cls, by_direction] if by_direction else [cls]
+    contrastive = sum(contrast(ground, aerial, objective, batch.kept) for ground, aerial in compared)
+    return contrastive + objective.teacher_weight * sum(distances)
 
 
-def plain_stem(state: Mapping[str, Tensor], prefix: str, config: TrainConfig, images: Tensor) -> Tensor:
-    """(B, 3, H, W) -> (B, C, h, w) by the reference."""
-    return reference.stem(part(state, prefix), config.model, images)
+def plain_stem(stem: nn.Module, state: Mapping[str, Tensor], config: TrainConfig, images: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, C, h, w) by the reference; a stem from timm as timm has it."""
+    return stem(images) if config.model.stem == "timm" else reference.stem(state, config.model, images)
 
 
 def part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -452,39 +452,43 @@ def report(
 
 @app.command()
 def train(
-    dataset: Annotated[list[str], typer.Option(help="A geotagged folder; give several times for several.")],
+    dataset: Annotated[
+        list[str],
+        typer.Option(
+            help="A geotagged folder, `cvusa:DIR`, `cvact:DIR` or `vigor:DIR`; give several times for several."
+        ),
+    ],
     config: Annotated[Path, typer.Option(help="The run's TOML file.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in OUT.")] = False,
-    warm_start: Annotated[
-        Path | None,
-        typer.Option(
-            help="The `warmup.safetensors` of another run, or a checkpoint with columns, in place of an own warm-up."
-        ),
-    ] = None,
-    warm_up_further: Annotated[
-        bool, typer.Option("--warm-up-further", help="Warm up on from there, not leave it at that.")
-    ] = False,
     start_from: Annotated[
-        str | None, typer.Option(help="A checkpoint to train further; its stems give way to --warm-start.")
+        str | None, typer.Option(help="A checkpoint to train further; its columns are aligned already.")
     ] = None,
     validation: Annotated[str | None, typer.Option(help="A geotagged folder that is only measured.")] = None,
+    validation_pairs: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder of real pairs that are only measured: the weights that they speak for are kept."
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Where prepared photos and sums are kept, for several runs; else in OUT."),
+    ] = None,
 ) -> None:
-    """Train a checkpoint on geotagged panoramas and imagery."""
-    from l2ltr_core.training import WARM_UP, leads, load_config
+    """Train a checkpoint on panoramas and imagery."""
+    from l2ltr_core.training import leads, load_config
     from l2ltr_core.training import train as run
 
     with _progress("Photos") if leads() else nullcontext() as progress:
         result = run(
-            load_config(config), dataset, out, resume, warm_start=warm_start, warm_up_further=warm_up_further,
-            start_from=start_from, validation=validation, on_load=progress, on_report=_print_report,
+            load_config(config), dataset, out, resume, start_from=start_from, validation=validation,
+            validation_pairs=validation_pairs, cache_dir=cache, on_load=progress, on_report=_print_report,
         )  # fmt: skip
     for card in result.cards if leads() else ():
         print(f"{result.out_dir / card.name}.safetensors: fingerprint {card.fingerprint}")
     if not result.finished:
         raise typer.Exit(INTERRUPTED)
-    if leads() and not result.cards:
-        print(f"{result.out_dir / WARM_UP}: the stems, for --warm-start")
 
 
 @inspect_app.command("attention")
@@ -552,7 +556,7 @@ def inspect_positions(
 ) -> None:
     """Draw how alike positional embeddings are: each to all others, or one position larger."""
     from l2ltr_core import figures, inspection
-    from l2ltr_core.training.warmup import AFTER, BEFORE, positions_before_and_after
+    from l2ltr_core.training.positions import AFTER, BEFORE, positions_before_and_after
 
     figures.require_figure_file(out)
     if (row is None) != (column is None):
@@ -887,7 +891,8 @@ def _progress(label: str) -> Iterator[types.Progress]:
 def _print_report(report: Any) -> None:
     values = " ".join(f"{name} {value:.4g}" for name, value in report.values.items())
     left = f"{report.eta_seconds / 60:.0f} min left"
-    print(f"{report.stage} {report.step}/{report.steps} {values} {left}", file=sys.stderr)
+    said = report.note or f"{values} {left}".strip()
+    print(f"{report.stage} {report.step}/{report.steps} {said}", file=sys.stderr)
 
 
 def _notes(notes: Sequence[str]) -> None:

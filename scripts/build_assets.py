@@ -1,7 +1,7 @@
 """Everything under assets/ that is made by the program, in the order of making.
 
     python scripts/build_assets.py worlds       the cities a checkpoint learns from    (runs/worlds)
-    python scripts/build_assets.py train NAME   stems or a checkpoint of configs/NAME.toml  (runs/NAME)
+    python scripts/build_assets.py train NAME   a checkpoint of configs/NAME.toml      (runs/NAME)
     python scripts/build_assets.py queries      held-out photos and the orthophoto     (runs/helsinki-test)
     python scripts/build_assets.py samples      the photos and the walks that the app offers
     python scripts/build_assets.py picture      the README's picture of the twin
@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -63,7 +63,8 @@ class City(NamedTuple):
     variant: int
     panoramas: int
     orthophotos: int
-    rebuilt: bool = True
+    varied: bool = False
+    """Photos and orthophotos share neither colours nor season."""
     seed: int = 100
     """Of cars, weather and cameras, together with the variant."""
 
@@ -78,116 +79,25 @@ VALIDATION = City("helsinki", "validation", 0, 1500, 2)
 CALIBRATION = City("helsinki", "calibration", 0, 1500, 1)
 """What confidences and all else that must be chosen are chosen on: the strip that training is watched on, and what
 lies between the photos to learn from and the held-out ones, which is as varied as these."""
-HELSINKI = [
+WORLDS: list[City] = [
     City("helsinki", "train", 0, 1500, 2),
-    City("helsinki", "train", 201, 1000, 2),
-    *(City("helsinki", "train", variant, 650, 1) for variant in range(202, 210)),
-    *(City("helsinki", "train", variant, 250, 1) for variant in range(221, 227)),
-    *(City("helsinki", "train", variant, 500, 1, rebuilt=False) for variant in (231, 232, 233, 235, 236)),
-]
-ASTANA = ("east", "south", "west", "north", "northeast")
-SAN_FRANCISCO = ("northeast", "southeast", "west", "northwest", "southwest")
-FOREIGN = [
-    *(City("san-francisco", part, 0, 800, 2) for part in SAN_FRANCISCO),
-    *(City("astana", part, 0, 700, 2) for part in ASTANA),
+    *(City("helsinki", "train", variant, 650, 1) for variant in (1201, 1202)),
     *(
-        City("san-francisco", part, variant, 500, 1, rebuilt=False)
-        for variant, part in enumerate(SAN_FRANCISCO, 41)
-        if part != "northwest"
+        City("san-francisco", part, 0, 800, 2)
+        for part in ("northeast", "southeast", "west", "northwest", "southwest")
     ),
-    *(City("astana", part, variant, 500, 1, rebuilt=False) for variant, part in enumerate(ASTANA, 41)),
+    *(City("astana", part, 0, 700, 2) for part in ("east", "south", "west", "north", "northeast")),
     City("monaco", "west", 0, 1000, 2),
     City("monaco", "east", 0, 600, 2),
-    City("monaco", "west", 211, 600, 1),
-    City("monaco", "east", 212, 600, 1),
-    City("monaco", "west", 213, 600, 1),
-    City("monaco", "west", 234, 400, 1, rebuilt=False),
-    City("monaco", "east", 237, 400, 1, rebuilt=False),
     City("suburb", "all", 0, 500, 1),
-    *(City("invented", "all", number, 600, 1) for number in range(201, 209)),
-    *(City("invented", "quarter", number, 150, 1) for number in range(401, 431)),
-    *(City("invented", "uniform", number, 400, 1) for number in range(501, 521)),
+    *(City("invented", "all", number, 600, 1) for number in (201, 202)),
 ]
-ANEW = 700
-HARD = [  # photographed anew, most of it uniform streets: where the shipped networks still err
-    City("helsinki", "train", 0, 1500, 2, seed=ANEW),
-    City("helsinki", "train", 1201, 1000, 2, seed=ANEW),
-    *(City("helsinki", "train", variant, 650, 1, seed=ANEW) for variant in range(1202, 1206)),
-    *(City("san-francisco", part, 0, 800, 2, seed=ANEW) for part in SAN_FRANCISCO),
-    *(City("astana", part, 0, 700, 2, seed=ANEW) for part in ASTANA),
-    *(
-        City("san-francisco", part, variant, 500, 1, rebuilt=False, seed=ANEW)
-        for variant, part in enumerate(SAN_FRANCISCO, 1041)
-    ),
-    City("monaco", "west", 0, 1000, 2, seed=ANEW),
-    *(City("invented", "uniform", number, 400, 1, seed=ANEW) for number in range(1501, 1527)),
-]
-LATEST_HELSINKI = [
-    *(city for city in HARD if city.city == "helsinki"),
-    *(city for city in HELSINKI if not city.rebuilt),
-]
-LATEST_FOREIGN = [  # half of the uniform ones; easy ones, too, tell a street from the rest of a city
-    *(
-        city
-        for city in HARD
-        if city.city != "helsinki" and not (city.part == "uniform" and city.variant > 1513)
-    ),
-    City("suburb", "all", 0, 500, 1),
-    City("monaco", "east", 0, 600, 2),
-    *(city for city in FOREIGN if city.city == "monaco" and city.variant in (211, 212, 234, 237)),
-    *(City("invented", "all", number, 600, 1) for number in range(201, 207)),
-    *(City("invented", "quarter", number, 150, 1) for number in range(401, 413)),
-]
-"""What the last sitting learned from: fewer photos than `HELSINKI` and `FOREIGN`, two thirds of them taken anew."""
-INVENTED_VALIDATION = City("invented", "all", 301, 300, 1)
+"""What every checkpoint learns from."""
+CHECKPOINTS = ("world-l2ltr", "world-vit")
 SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What a checkpoint learns from and is watched on.
-
-    The stems of another lesson, `stems_of`, take the place of its warm-up, or are where it goes on (`further`);
-    `after` is the lesson whose network it goes on with, stems included where `stems_of` names none.
-    """
-
-    cities: list[City]
-    validation: City = VALIDATION
-    stems_of: str | None = None
-    further: bool = False
-    after: str | None = None
-
-
-def _lessons(
-    cities: list[City], latest: list[City], validation: City, city: str, *attentions: str
-) -> dict[str, Lesson]:
-    """Stems in seven sittings, the networks in seven, too: each but the last on the stems of the sitting after, the
-    last again on the last. `configs` says what each changes.
-
-    The networks on the last stems, and these, learn from the `latest` cities.
-    """
-    sittings = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
-    lessons, stems = {}, [f"{city}-stems{sitting}" for sitting in sittings]
-    for before, each in zip([None, *stems], stems, strict=False):
-        learned = latest if each == stems[-1] else cities
-        lessons[each] = Lesson(learned, validation, stems_of=before, further=before is not None)
-    for name in (f"{city}-{attention}" for attention in attentions):
-        networks = [
-            *(f"{name}-{sitting}" for sitting in ("first", "second", "third", "fourth", "fifth", "sixth")),
-            name,
-        ]
-        for warm, before, each in zip([*stems[1:], stems[-1]], [None, *networks], networks, strict=False):
-            learned = latest if warm == stems[-1] else cities
-            lessons[each] = Lesson(learned, validation, stems_of=warm, after=before)
-    return lessons
-
-
-LESSONS = {
-    **_lessons(HELSINKI + FOREIGN, LATEST_HELSINKI + LATEST_FOREIGN, VALIDATION, "helsinki", "l2ltr", "vit"),
-    **_lessons(FOREIGN, LATEST_FOREIGN, INVENTED_VALIDATION, "monaco", "l2ltr"),
-    "helsinki-l2ltr-hard": Lesson(HARD, after="helsinki-l2ltr-fifth"),
-}
 TEST = RUNS / "helsinki-test"
 ELSEWHERE = RUNS / "monaco-elsewhere"
 """Photos that Helsinki's gallery should turn down: Monaco's streets, which were learned from, on other days."""
@@ -238,10 +148,8 @@ WALK_STEP_M = 35
 
 
 def worlds() -> None:
-    """Render every city to learn from and to be watched on; more than an hour on two cores."""
-    _render(
-        [VALIDATION, CALIBRATION, *HELSINKI, *FOREIGN, *LATEST_HELSINKI, *LATEST_FOREIGN, INVENTED_VALIDATION]
-    )
+    """Render every city to learn from and to be watched on."""
+    _render([VALIDATION, CALIBRATION, *WORLDS])
 
 
 def _render(cities: list[City]) -> None:
@@ -256,38 +164,23 @@ def _render(cities: list[City]) -> None:
 def _render_one(each: City) -> Path:
     build_city(
         each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
-        rebuilt=each.rebuilt, panoramas=each.panoramas, moments=each.orthophotos,
-        size_px=SIZE_PX, samples=RAYS,
+        panoramas=each.panoramas, moments=each.orthophotos, varied=each.varied, size_px=SIZE_PX, samples=RAYS,
     )  # fmt: skip
     return each.folder
 
 
 def train(name: str) -> None:
-    """Train stems or a checkpoint as its lesson says, or go on with it; worlds and stems that it needs come first."""
-    lesson, out = LESSONS[name], RUNS / name
-    _render([*lesson.cities, lesson.validation])
+    """Train a checkpoint of `configs` on the worlds, or go on with it; worlds that are missing are rendered first."""
+    worlds()
+    out = RUNS / name
     command = [sys.executable, "-m", "l2ltr_core", "train", "--config", f"configs/{name}.toml", "--out", out]
-    command += ["--validation", lesson.validation.folder]
-    for each in lesson.cities:
+    command += ["--cache", RUNS / "cache", "--validation", VALIDATION.folder]
+    for each in WORLDS:
         command += ["--dataset", each.folder]
     if (out / "state.pt").exists():
         command += ["--resume"]
-    else:
-        if lesson.stems_of:
-            stems = _made(lesson.stems_of, "warmup")
-            command += ["--warm-start", stems, *(["--warm-up-further"] if lesson.further else [])]
-        if lesson.after:
-            command += ["--start-from", _made(lesson.after, lesson.after)]
     if code := subprocess.run(list(map(str, command)), check=False).returncode:
         sys.exit(code)
-
-
-def _made(name: str, weights: str) -> Path:
-    """A file of another lesson's run, which is trained now unless it is there."""
-    path = RUNS / name / f"{weights}.safetensors"
-    if not path.exists():
-        train(name)
-    return path
 
 
 def queries() -> None:
@@ -544,7 +437,7 @@ if __name__ == "__main__":
         asked.add_argument("--validation", type=Path, default=CALIBRATION.folder)
         asked.add_argument("--elsewhere", type=Path, default=ELSEWHERE)
         publish(**vars(asked.parse_args(sys.argv[2:])))
-    elif sys.argv[1:2] == ["train"] and len(sys.argv) == 3 and sys.argv[2] in LESSONS:
+    elif sys.argv[1:2] == ["train"] and len(sys.argv) == 3 and sys.argv[2] in CHECKPOINTS:
         train(sys.argv[2])
     elif len(sys.argv) == 2 and sys.argv[1] in steps:
         steps[sys.argv[1]]()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app import resources, state, widgets
 from l2ltr_core import figures, inspection
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.training.warmup import AFTER, BEFORE
+from l2ltr_core.training.positions import AFTER, BEFORE
 
 Side = Literal["ground", "aerial"]
 Grid = tuple[int, int]

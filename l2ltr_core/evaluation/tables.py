@@ -93,7 +93,7 @@ def _trained(cards: Cards) -> Table:
                 lambda card: f"{card.model.depth}, {card.model.heads}, {card.model.width}",
             ),
             ("learned from", learned_from),
-            ("steps after the warm-up", _number("training", "main_steps")),
+            ("steps of the layers", _number("training", "main_steps")),
             ("fingerprint", lambda card: card.fingerprint),
         ],
     )

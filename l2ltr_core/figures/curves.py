@@ -24,6 +24,7 @@ VALIDATION = {
     "places_recall_within_25m": "found within 25 m",
     "paired_recall_at_1": "own tile first",
     "heading_blindness": "cosine of a photo with itself,\nturned by 90°",
+    "pairs_both_mean_percentile": "percentile of real pairs",
 }
 SMOOTHED = 15
 """Rows of a running mean."""

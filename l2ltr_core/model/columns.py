@@ -6,9 +6,13 @@ the token grid are azimuths, in both views the same, so what stands in each of t
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from l2ltr_core.model.config import STEM_BANDS, ModelConfig
 
 HIDDEN = 256
 SQUEEZED = 64
@@ -37,27 +41,6 @@ class ColumnHead(nn.Module):
         """(B, C, h, w) -> (B, w, width)."""
         return self.mlp(grid.permute(0, 3, 1, 2).flatten(2))
 
-    @torch.no_grad()
-    def begin_with(self, head: ColumnHead) -> None:
-        """As nearly what a head that is not squeezed says as this one can: its first map by singular values."""
-        down, up, _, last = self.mlp
-        first, _, its_last = head.mlp
-        left, values, right = torch.linalg.svd(first.weight.float(), full_matrices=False)
-        root = values[: len(down.weight)].sqrt()  # type: ignore[arg-type]
-        down.weight.copy_(root[:, None] * right[: len(root)])  # type: ignore[operator]
-        up.weight.copy_(left[:, : len(root)] * root)  # type: ignore[operator]
-        up.bias.copy_(first.bias)  # type: ignore[operator, arg-type]
-        last.load_state_dict(its_last.state_dict())
-
-    @torch.no_grad()
-    def go_on_from(self, squeezed: ColumnHead) -> None:
-        """Just what a squeezed head says, said by this one, which is not: its first two maps as one."""
-        first, _, last = self.mlp
-        down, up, _, its_last = squeezed.mlp
-        first.weight.copy_(up.weight @ down.weight)  # type: ignore[operator]
-        first.bias.copy_(up.bias)  # type: ignore[operator, arg-type]
-        last.load_state_dict(its_last.state_dict())
-
 
 class TokenColumns(nn.Module):
     """What the stem sees in each column and, added to it, what the layers make of it.
@@ -80,6 +63,75 @@ class TokenColumns(nn.Module):
         """
         tokens = normed[:, 1:].transpose(1, 2).unflatten(2, self.grid)
         return unit_rows(self.of_stem.columns(seen) + self.of_tokens.columns(tokens))
+
+
+class StemColumns(nn.Module):
+    """What the stem sees in each column and in the two beside it, through one linear map.
+
+    The features of a column are its rows averaged to `STEM_BANDS` bands, channel by channel; those of its context are
+    the mean of its neighbours' (azimuth goes round). The map is a circular convolution whose side taps are tied.
+    """
+
+    def __init__(self, channels: int, width: int, mean_weight: float) -> None:
+        super().__init__()
+        self.own = nn.Linear(channels * STEM_BANDS, width)
+        self.context = nn.Linear(channels * STEM_BANDS, width, bias=False)
+        self.mean_weight = mean_weight
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """(B, C, h, w) from the stem -> (B, w, width)."""
+        pooled = pooled_columns(seen)
+        beside = self.context(pooled)
+        columns = self.own(pooled) + (beside.roll(1, 1) + beside.roll(-1, 1)) / 2
+        return columns - (1 - self.mean_weight) * columns.mean(dim=1, keepdim=True)
+
+
+class StemAndTokenColumns(nn.Module):
+    """What each column says from the stem alone, then what it says from the layers: two descriptors side by side."""
+
+    def __init__(self, channels: int, config: ModelConfig, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.grid = grid
+        self.of_stem = StemColumns(channels, config.stem_column_width, config.column_mean_weight)
+        self.of_tokens = ColumnHead(config.width, grid[0], config.column_width)
+
+    def forward(self, seen: Tensor, normed: Tensor) -> Tensor:
+        """(B, C, h, w) from the stem, and the tokens (B, 1 + N, D) that the last layer is given, normalised.
+
+        Gives (B, w * (K + T)) unit rows, float32: of each column the stem's K numbers and the layers' T, both parts
+        of the same length over the whole row.
+        """
+        tokens = normed[:, 1:].transpose(1, 2).unflatten(2, self.grid)
+        parts = [unit_columns(self.of_stem(seen)), unit_columns(self.of_tokens.columns(tokens))]
+        return torch.cat(parts, dim=2).flatten(1) / math.sqrt(2)
+
+
+def build_columns(
+    channels: int, config: ModelConfig, grid: tuple[int, int]
+) -> TokenColumns | StemAndTokenColumns | None:
+    """The columns that `config` asks for, over a stem of so many `channels` and a `grid` of tokens."""
+    if not config.column_width:
+        return None
+    if config.stem_column_width:
+        return StemAndTokenColumns(channels, config, grid)
+    return TokenColumns(channels, config.width, grid, config.column_width)
+
+
+def pooled_columns(seen: Tensor) -> Tensor:
+    """(B, C, h, w) from the stem -> (B, w, C * bands), each column's rows averaged to bands; bands run fastest."""
+    return seen.unflatten(2, (STEM_BANDS, -1)).mean(dim=3).permute(0, 3, 1, 2).flatten(2)
+
+
+def split_columns(rows: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor]:
+    """(B, w * (K + T)) -> the stem's part (B, w, K) and the layers' (B, w, T), both of length 1."""
+    parts = rows.unflatten(1, (-1, config.stem_column_width + config.column_width)) * math.sqrt(2)
+    stem, layers = parts.split([config.stem_column_width, config.column_width], dim=2)
+    return stem, layers
+
+
+def unit_columns(columns: Tensor) -> Tensor:
+    """(B, w, width) of length 1 as a whole, float32."""
+    return F.normalize(columns.flatten(1).float(), dim=1).view(columns.shape)
 
 
 def unit_rows(columns: Tensor) -> Tensor:

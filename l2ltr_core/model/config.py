@@ -15,6 +15,8 @@ STEM_CHANNELS = (64, 256, 512, 1024)
 """Channels of the stem's root and of its three stages at `stem_width` 1."""
 NORM_GROUPS = 32
 """Groups of the stem's GroupNorm layers (Big Transfer, Kolesnikov et al. 2020, section 3)."""
+STEM_BANDS = 4
+"""Bands that the rows of the stem's features are averaged to, for the columns that it says alone."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -50,6 +52,11 @@ class ModelConfig:
     """Side of the square behind an aerial token."""
     column_width: int = 0
     """Numbers that each column of tokens says of its azimuth, beside CLS: what re-ranking compares; 0 = no columns."""
+    stem_column_width: int = 0
+    """Numbers that each column says from the stem alone, before those of the layers; 0 = one sum of both."""
+    column_mean_weight: float = 0.6
+    """What is left, in the stem's columns, of their mean over a view: what all of its directions have in common crosses
+    from simulation to reality less well than what differs between them."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
@@ -97,6 +104,23 @@ class ModelConfig:
             f"column_width is {self.column_width}, and the ground grid has {self.ground_grid[1]} columns, the aerial "
             f"one {self.aerial_grid[1]}; give 0, or as many columns in both",
         )
+        require(
+            self.stem_column_width == 0 or self.column_width > 0,
+            f"stem_column_width is {self.stem_column_width}; give 0, or column_width too",
+        )
+        require(self.stem_column_width >= 0, f"stem_column_width is {self.stem_column_width}; give 0 or more")
+        if self.stem_column_width:
+            for side in ("ground", "aerial"):
+                rows = getattr(self, f"{side}_grid")[0]
+                require(
+                    rows % STEM_BANDS == 0,
+                    f"stem_column_width is {self.stem_column_width}, and the {side} grid has {rows} rows; give 0, "
+                    f"or a multiple of {STEM_BANDS} rows",
+                )
+        require(
+            0 <= self.column_mean_weight <= 1,
+            f"column_mean_weight is {self.column_mean_weight}; give a number from 0 to 1",
+        )
 
     def _require_timm_stem(self) -> None:
         from l2ltr_core.model.trunk import require_trunk  # timm takes seconds to import
@@ -109,7 +133,9 @@ class ModelConfig:
     @property
     def columns(self) -> tuple[int, int] | None:
         """Columns of tokens and the numbers that each says, None without."""
-        return (self.ground_grid[1], self.column_width) if self.column_width else None
+        if not self.column_width:
+            return None
+        return self.ground_grid[1], self.stem_column_width + self.column_width
 
     @property
     def ground_grid(self) -> tuple[int, int]:

@@ -77,12 +77,7 @@ class InferenceBranch(nn.Module):
         for part in (self.stem, self.projection, self.layers):
             part.to(dtype)
         if packed and device.type == "cpu" and _can_pack():
-            tokens = branch.positional_embedding.shape[1]
-            for name, module in self.named_modules():
-                if isinstance(module, Linear):
-                    module.pack(tokens if name.startswith("layers.") else None)
-                elif isinstance(module, Conv):
-                    module.pack()
+            _pack(self, branch.positional_embedding.shape[1])
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32; with columns (B, D + C), both parts unit rows."""
@@ -127,6 +122,26 @@ class InferenceBranch(nn.Module):
     def _key_source(self, layer: int) -> int:
         """Which layer's input a layer takes its keys from."""
         return max(layer - 1, 0) if self.crossed else layer
+
+
+class InferenceStem(nn.Module):
+    """The stem of a branch alone, for training that leaves it as it is."""
+
+    def __init__(self, branch: Branch, device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.stem = _folded(branch.stem)
+        self.images_at_once = max(1, TOKENS_AT_ONCE // branch.positional_embedding.shape[1])
+        self.dtype = dtype
+        self.eval().requires_grad_(False).to(device, dtype)
+        if device.type == "cpu" and _can_pack():
+            _pack(self)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised RGB -> (B, C, h, w) of the type that it computes in."""
+        image = image.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        at_once = self.images_at_once if image.device.type == "cpu" else len(image)
+        return torch.cat([self.stem(part) for part in image.split(at_once)])
 
 
 class InnerLayer(nn.Module):
@@ -372,6 +387,15 @@ def _constant(tensor: Tensor) -> nn.Parameter:
 def _normalize(tokens: Tensor) -> Tensor:
     """LayerNorm without scale and shift."""
     return F.layer_norm(tokens, tokens.shape[-1:], eps=LAYER_NORM_EPS)
+
+
+def _pack(module: nn.Module, tokens: int | None = None) -> None:
+    """Keep every weight in oneDNN's order alone; inner layers see so many `tokens` at a time."""
+    for name, part in module.named_modules():
+        if isinstance(part, Linear):
+            part.pack(tokens if name.startswith("layers.") else None)
+        elif isinstance(part, Conv):
+            part.pack()
 
 
 def _weights(query: Tensor, key: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from l2ltr_core.model.columns import TokenColumns
+from l2ltr_core.model.columns import build_columns
 from l2ltr_core.model.config import PATCH_PX, ModelConfig
 from l2ltr_core.model.stem import PatchStem, build_stem
 from l2ltr_core.model.transformer import LAYER_NORM_EPS, Layer
@@ -41,11 +41,7 @@ class Branch(nn.Module):
         self.layers = nn.ModuleList([Layer(config) for _ in range(config.depth)])
         self.norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
         self._initialize()
-        self.columns = (
-            TokenColumns(int(self.stem.channels), config.width, self.grid, config.column_width)
-            if config.column_width
-            else None
-        )
+        self.columns = build_columns(int(self.stem.channels), config, self.grid)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB -> (B, D) unit rows, float32; with columns (B, D + C), both parts unit rows."""

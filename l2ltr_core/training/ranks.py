@@ -29,12 +29,12 @@ class Ranks:
     count: int = 1
 
     @classmethod
-    def join(cls) -> Ranks:
-        """Meet the other processes that torchrun started; alone otherwise."""
+    def join(cls, device: str = "cpu") -> Ranks:
+        """Meet the other processes that torchrun started; alone otherwise. `device` is torch's kind: cpu, cuda."""
         if int(os.environ.get("WORLD_SIZE", "1")) < 2:
             return cls()
         if not dist.is_initialized():
-            dist.init_process_group("gloo")
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
         return cls(dist.get_rank(), dist.get_world_size())
 
     def rows(self, size: int) -> slice:
@@ -59,6 +59,12 @@ class Ranks:
         dist.all_reduce(total)
         own = value / self.count
         return own + (total / self.count - own.detach())
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Of a tensor without gradient over the processes."""
+        if self.count > 1:
+            dist.all_reduce(value)
+        return value
 
     def leader_says(self, *values: float) -> tuple[float, ...]:
         """The first process's values on every process: clocks and signals differ, decisions must not."""

@@ -1,177 +1,162 @@
-"""The two stages of training: warming up the stems, then the whole network under a frozen teacher."""
+"""What the steps of training minimise: the layers over frozen stems, then all of it together."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from l2ltr_core.model.columns import split_columns
+from l2ltr_core.model.config import ModelConfig
+from l2ltr_core.model.encoder import Side
+from l2ltr_core.model.inference import InferenceStem
 from l2ltr_core.model.network import L2LTR, Branch
-from l2ltr_core.model.runtime import CPU, gains_by_bfloat16
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
+from l2ltr_core.training.device import Device
 from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stem import features
 from l2ltr_core.training.transformer import describe
-from l2ltr_core.training.warmup import ColumnNetwork
 
-StageName = Literal["warmup", "main"]
+StageName = Literal["align", "layers", "joint"]
 Parts = dict[str, Tensor]
 """Named parts of a loss, each a scalar; `loss` is what is minimised."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one batch: the losses, and the descriptors (B, D) of all processes."""
+    """Of one batch: the losses, and what is remembered of all processes' views (B, D)."""
 
     parts: Parts
     ground: Tensor
     aerial: Tensor
 
 
-class Stage(Protocol):
-    """What the training loop needs to know."""
-
-    name: StageName
-    width: int
-    """Numbers in a descriptor."""
-
-    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
-        """The losses of one batch, `remembered` being further negatives."""
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Parameter groups, each with a `factor` on the learning rate."""
-
-    def ground(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised -> (B, D) unit rows."""
-
-    def aerial(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised -> (B, D) unit rows."""
-
-
-class WarmUp(nn.Module):
-    """Both stems learn to see alike, judged column by column (InfoNCE)."""
-
-    name: StageName = "warmup"
-
-    def __init__(self, columns: ColumnNetwork, config: TrainConfig) -> None:
-        super().__init__()
-        self.columns = columns
-        self.width = columns.width
-        self.precision = config.run.precision
-        self.temperature = config.objective.temperature
-
-    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
-        """InfoNCE of the column descriptors."""
-        rows = ranks.rows(len(batch.ground))
-        ground = ranks.gather(self.ground(batch.ground[rows]))
-        aerial = ranks.gather(self.aerial(batch.aerial[rows]))
-        loss = info_nce(ground, aerial, self.temperature, batch.kept, remembered)
-        return _with_matches({"loss": loss}, ground, aerial)
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Everything at the full rate."""
-        return [{"params": list(self.columns.parameters()), "factor": 1.0}]
-
-    def ground(self, images: Tensor) -> Tensor:
-        """The column descriptor of ground views."""
-        with _compute_in(self.precision):
-            return self.columns.ground(images)
-
-    def aerial(self, images: Tensor) -> Tensor:
-        """The column descriptor of aerial views."""
-        with _compute_in(self.precision):
-            return self.columns.aerial(images)
-
-
-class Main(nn.Module):
-    """The network, its CLS descriptor also asked to foretell the frozen column descriptor.
-
-    One linear map for both branches carries the descriptor over, so both must say the same thing. A network with
-    columns of its own learns them beside it; then it is they that are remembered, and CLS is compared within the
-    batch.
-    """
-
-    name: StageName = "main"
-
-    def __init__(self, network: L2LTR, teacher: ColumnNetwork | None, config: TrainConfig) -> None:
-        super().__init__()
-        self.network = network
-        self.teacher = None if teacher is None else deepcopy(teacher).requires_grad_(False)
-        self.lift = None if teacher is None else nn.Linear(config.model.width, teacher.width)
-        columns = config.model.columns
-        self.width = config.model.width if columns is None else math.prod(columns)
-        self.objective = config.objective
-        self.precision = config.run.precision
-        self.stem_factor = config.optimizer.stem_factor
-
-    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
-        """The contrastive losses and, with a teacher, the cosine distance to what it says."""
-        rows = ranks.rows(len(batch.ground))
-        ground = self._encode(self.network.ground, batch.ground[rows])
-        aerial = self._encode(self.network.aerial, batch.aerial[rows])
-        cls, columns = (ranks.gather(ground.cls), ranks.gather(aerial.cls)), None
-        if ground.columns is not None and aerial.columns is not None:
-            columns = ranks.gather(ground.columns), ranks.gather(aerial.columns)
-        contrastive = contrast(*cls, self.objective, batch.kept, None if columns else remembered)
-        parts = {"loss": contrastive, "contrastive": contrastive.detach()}
-        if columns:
-            by_direction = contrast(*columns, self.objective, batch.kept, remembered)
-            parts |= {"loss": contrastive + by_direction, "columns": by_direction.detach()}
-        if ground.off is not None and aerial.off is not None:
-            off = ranks.mean(ground.off + aerial.off)
-            parts["loss"] = parts["loss"] + self.objective.teacher_weight * off
-            parts["teacher"] = off.detach() / 2
-        return _with_matches(parts, *(columns or cls))
-
-    def _encode(self, branch: Branch, images: Tensor) -> _Said:
-        with _compute_in(self.precision):
-            with torch.set_grad_enabled(self.stem_factor > 0):
-                seen = features(branch.stem, images)
-            descriptors, columns = describe(branch, seen)
-            if self.teacher is None or self.lift is None:
-                return _Said(descriptors, columns, None)
-            stem, head = self.teacher.of("ground" if branch is self.network.ground else "aerial")
-            with torch.no_grad():
-                taught = head(seen if self.stem_factor == 0 else features(stem, images))
-        off = 1 - F.cosine_similarity(self.lift(descriptors), taught, dim=1).mean()
-        return _Said(descriptors, columns, off)
-
-    def groups(self) -> list[dict[str, Any]]:
-        """The stems, already warm, learn more slowly than the rest; with factor 0 they do not move at all."""
-        stems = [*self.network.ground.stem.parameters(), *self.network.aerial.stem.parameters()]
-        known = {id(p) for p in stems}
-        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
-        moving = [{"params": rest, "factor": 1.0}]
-        return [*moving, {"params": stems, "factor": self.stem_factor}] if self.stem_factor else moving
-
-    def ground(self, images: Tensor) -> Tensor:
-        """What is remembered of ground views: their descriptors, or their columns where the network has any."""
-        return self._describe(self.network.ground, images)
-
-    def aerial(self, images: Tensor) -> Tensor:
-        """The same of aerial views."""
-        return self._describe(self.network.aerial, images)
-
-    def _describe(self, branch: Branch, images: Tensor) -> Tensor:
-        with _compute_in(self.precision):
-            descriptors, columns = describe(branch, features(branch.stem, images))
-        return descriptors if columns is None else columns
-
-
-class _Said(NamedTuple):
-    """Of one branch: descriptors (B, D), columns (B, C) where it has any, and how far on average the descriptors
-    are from foretelling the teacher's, in [0, 2], where there is one."""
+class Said(NamedTuple):
+    """Of one branch: descriptors (B, D) and columns (B, w * (K + T)) where it has any, both unit rows."""
 
     cls: Tensor
     columns: Tensor | None
-    off: Tensor | None
+
+
+class Stage(nn.Module):
+    """A network and what its steps minimise.
+
+    CLS and the columns are contrasted each by itself; of the columns what the layers say, or all where the stems move.
+    The columns teach CLS: one linear map for both branches carries the descriptor over, so both must say the same. It
+    is columns that are remembered where there are any, and CLS is compared within the batch.
+    """
+
+    def __init__(self, name: StageName, network: L2LTR, config: TrainConfig, device: Device) -> None:
+        super().__init__()
+        self.name = name
+        self.network = network
+        self.device, self.precision = device, config.run.precision
+        self.objective = config.objective
+        self.stem_factor = (config.joint if name == "joint" else config.layers).stem_factor
+        columns = config.model.columns
+        taught = columns is not None and config.objective.teacher_weight > 0
+        self.lift = nn.Linear(config.model.width, math.prod(columns or ())) if taught else None
+        stays = self.stem_factor > 0 and columns is not None and config.objective.stay_weight > 0
+        stems = _stems_of(network)
+        self.aligned = deepcopy(stems).requires_grad_(False) if stays else None
+        stems.requires_grad_(self.stem_factor > 0)
+        self._frozen: dict[Side, InferenceStem] = {}
+        self.width = config.model.width if columns is None else columns[0] * self._contrasted(config.model)
+        self.to(device.kind)
+
+    def _contrasted(self, model: ModelConfig) -> int:
+        """Numbers of each column that are contrasted."""
+        return model.column_width + (model.stem_column_width if self.stem_factor else 0)
+
+    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
+        """The losses of one batch, `remembered` being further negatives."""
+        rows = ranks.rows(len(batch.ground))
+        images: dict[Side, Tensor] = {"ground": batch.ground[rows], "aerial": batch.aerial[rows]}
+        said = {side: self.say(side, each) for side, each in images.items()}
+        kept = batch.kept.to(self.device.kind)
+        ground, aerial = (ranks.gather(each.cls) for each in said.values())
+        columns = [
+            ranks.gather(self._compared(each.columns)) for each in said.values() if each.columns is not None
+        ]
+        contrastive = contrast(ground, aerial, self.objective, kept, None if columns else remembered)
+        parts = {"loss": contrastive, "contrastive": contrastive.detach()}
+        if columns:
+            ground, aerial = columns
+            by_direction = contrast(ground, aerial, self.objective, kept, remembered)
+            parts |= {"loss": contrastive + by_direction, "columns": by_direction.detach()}
+        if self.lift is not None:
+            off = ranks.mean(_sum(self._untaught(each) for each in said.values()))
+            parts |= {
+                "loss": parts["loss"] + self.objective.teacher_weight * off,
+                "teacher": off.detach() / 2,
+            }
+        if self.aligned is not None:
+            off = ranks.mean(_sum(self._strayed(side, images[side], said[side]) for side in said))
+            parts |= {"loss": parts["loss"] + self.objective.stay_weight * off, "strayed": off.detach() / 2}
+        return _with_matches(parts, ground, aerial)
+
+    def say(self, side: Side, images: Tensor) -> Said:
+        """(B, 3, H, W) normalised -> what a branch says."""
+        branch: Branch = getattr(self.network, side)
+        images = self.device.put(images)
+        seen = None if self.stem_factor else self._frozen_stem(side)(images)
+        with self.device.autocast(self.precision):
+            return Said(*describe(branch, features(branch.stem, images) if seen is None else seen))
+
+    def _frozen_stem(self, side: Side) -> InferenceStem:
+        """Made when it is first needed: by then a resumed run has its weights."""
+        if side not in self._frozen:
+            branch, dtype = getattr(self.network, side), self.device.dtype(self.precision)
+            self._frozen[side] = InferenceStem(branch, self.device.kind, dtype)
+        return self._frozen[side]
+
+    def _compared(self, columns: Tensor) -> Tensor:
+        """(B, w * (K + T)) -> (B, width) unit rows."""
+        return columns if self.stem_factor else split_columns(columns, self.network.config)[1].flatten(1)
+
+    def _untaught(self, said: Said) -> Tensor:
+        """Mean cosine distance from what CLS says of the columns to the columns."""
+        assert self.lift is not None and said.columns is not None
+        return 1 - F.cosine_similarity(self.lift(said.cls), said.columns.detach(), dim=1).mean()
+
+    def _strayed(self, side: Side, images: Tensor, said: Said) -> Tensor:
+        """Mean cosine distance of the stem's columns from the aligned ones."""
+        assert self.aligned is not None and said.columns is not None
+        aligned: Any = self.aligned[side]
+        with torch.no_grad(), self.device.autocast(self.precision):
+            seen = features(aligned["stem"], self.device.put(images))
+        was = aligned["columns"](seen.float()).flatten(1)
+        now = split_columns(said.columns, self.network.config)[0].flatten(1)
+        return 1 - F.cosine_similarity(now, was, dim=1).mean()
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups, each with a `factor` on the learning rate."""
+        stems = list(_stems_of(self.network).parameters())
+        known = {id(p) for p in stems}
+        rest = [*self.network.parameters(), *(self.lift.parameters() if self.lift is not None else ())]
+        moving = [{"params": [p for p in rest if id(p) not in known], "factor": 1.0}]
+        return [*moving, {"params": stems, "factor": self.stem_factor}] if self.stem_factor else moving
+
+
+def _stems_of(network: L2LTR) -> nn.ModuleDict:
+    """Of each side the stem and, where there are any, the columns that it says alone; shared with the network."""
+    return nn.ModuleDict(
+        {
+            side: nn.ModuleDict(
+                {"stem": branch.stem}
+                | ({"columns": branch.columns.of_stem} if branch.columns is not None else {})
+            )
+            for side, branch in (("ground", network.ground), ("aerial", network.aerial))
+        }
+    )
 
 
 def new_optimizer(stage: Stage, settings: OptimizerConfig) -> torch.optim.AdamW:
@@ -181,7 +166,7 @@ def new_optimizer(stage: Stage, settings: OptimizerConfig) -> torch.optim.AdamW:
     )
 
 
-def descend(
+def train_step(
     stage: Stage,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
@@ -191,7 +176,7 @@ def descend(
 ) -> tuple[Outcome, Tensor]:
     """One step on one batch; what came out of it, and the norm of the gradient before clipping.
 
-    A gradient that is not finite changes nothing: one overflowing batch must not cost the run.
+    A loss or a gradient that is not finite changes nothing: one overflowing batch must not cost the run.
     """
     outcome = stage.outcome(batch, ranks, remembered)
     optimizer.zero_grad(set_to_none=True)
@@ -217,14 +202,9 @@ def contrast(
     return info_nce(ground, aerial, objective.temperature, kept, remembered)
 
 
-def mixes(precision: str) -> bool:
-    """Whether a CPU computes in bfloat16 under a configuration's `precision`: where asked for, or where it pays."""
-    return precision == "bfloat16" or (precision == "auto" and gains_by_bfloat16(CPU))
-
-
-def _compute_in(precision: str) -> torch.autocast:
-    """Mixed precision; descriptors and losses stay float32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=mixes(precision))
+def _sum(values: Iterable[Tensor]) -> Tensor:
+    """The sum of scalars."""
+    return torch.stack(list(values)).sum()
 
 
 def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Outcome:

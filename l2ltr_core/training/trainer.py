@@ -1,15 +1,16 @@
-"""A training run: two stages, one loop, a state on disk from which it goes on exactly."""
+"""A training run: stages one after the other, one loop, a state on disk from which it goes on exactly."""
 
 from __future__ import annotations
 
-import json
+import itertools
+import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,37 +18,37 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from l2ltr_core.checkpoints import load_card, load_network, save_checkpoint
+from l2ltr_core.checkpoints import save_checkpoint
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.files import whole
-from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
+from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.network import L2LTR
-from l2ltr_core.training.batches import Batch, BatchMaker
+from l2ltr_core.training.align import StoppedError, align
+from l2ltr_core.training.batches import Batch, BatchMaker, Views
 from l2ltr_core.training.config import StageConfig, TrainConfig
-from l2ltr_core.training.growth import grown, take_over
+from l2ltr_core.training.device import Device
 from l2ltr_core.training.journal import Journal
 from l2ltr_core.training.losses import Remembered
 from l2ltr_core.training.mining import Memory
+from l2ltr_core.training.pairs import CHOSEN_BY, PairsValidator
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.schedule import fraction_done, learning_rate
-from l2ltr_core.training.stages import Main, Parts, StageName, WarmUp, descend, new_optimizer
+from l2ltr_core.training.stages import Parts, Stage, StageName, new_optimizer, train_step
+from l2ltr_core.training.start import new_network, take_over
 from l2ltr_core.training.validation import Validator
-from l2ltr_core.training.warmup import ColumnNetwork, column_width, new_network, warmed_up
 from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
 STATE = "state.pt"
-WARM_UP = "warmup.safetensors"
-AFTER_STEM = {"attention", "depth", "heads", "mlp_width", "dropout"}
-"""Settings of the model that its stems and the heads over them know nothing of."""
-BATCH_SEED_OF_MAIN = 1_000_003
-"""Added to the seed, so that the main stage does not repeat the batches of the warm-up."""
-
-MAY_CHANGE = {"run", "warmup", "main", "snapshots", "name", "licence", "description"}
+BEST = "best.safetensors"
+BATCH_SEEDS: dict[StageName, int] = {"layers": 0, "joint": 1_000_003}
+"""Added to the seed, so that no stage repeats the batches of another."""
+MAY_CHANGE = {"run", "layers", "joint", "name", "licence", "description"}
 """Settings that may differ when a run is resumed: budgets, names, and how the machine is used."""
+NOT_FINITE_IN_A_ROW = 25
+"""So many batches without a finite loss end a run."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,14 @@ class Report:
 
     stage: StageName
     step: int
+    """Of `align`, the views of pairs that are done."""
     steps: int
     eta_seconds: float
     """Of this stage."""
     values: dict[str, float]
     """What the tables hold: loss parts, learning rate, or a validation."""
+    note: str = ""
+    """A sentence for whoever watches."""
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,38 @@ class Run:
 
     config: TrainConfig
     out_dir: Path
-    worlds: Sequence[World]
+    cache: Path
+    worlds: list[World]
     validator: Validator | None
+    pairs: PairsValidator | None
+    device: Device
     ranks: Ranks
     on_report: Callable[[Report], None] | None
     journal: Journal
     network: L2LTR
-    columns: ColumnNetwork
     stop: threading.Event = field(default_factory=threading.Event)
     seconds: float = 0.0
     """Of training, over all sittings."""
+    steps: int = 0
+    """Of all stages that are over."""
     validation: dict[str, float] = field(default_factory=dict)
     """The last one."""
+    best: dict[str, float] = field(default_factory=dict)
+    """The validation of the best weights so far; nothing where the last are kept."""
     started_from: dict[str, Any] = field(default_factory=dict)
     """`name`, `fingerprint` and `main_steps` of the checkpoint that the network started from."""
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the weights that real pairs speak for are shipped."""
+        return self.pairs is not None and self.config.run.keep == "best"
 
 
 @dataclass
 class Position:
     """A stage, its optimizer and the next step."""
 
-    stage: WarmUp | Main
+    stage: Stage
     optimizer: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
@@ -113,30 +128,31 @@ def train(
     out_dir: str | Path,
     resume: bool = False,
     *,
-    warm_start: str | Path | None = None,
-    warm_up_further: bool = False,
     start_from: str | Path | None = None,
     validation: str | Path | None = None,
+    validation_pairs: str | Path | None = None,
     cache_dir: str | Path | None = None,
     on_report: Callable[[Report], None] | None = None,
     on_load: Progress | None = None,
 ) -> TrainResult:
-    """Train on geotagged datasets, each a world of its own; checkpoints, tables, curves go to `out_dir`.
+    """Train on geotagged datasets and benchmarks' train splits; checkpoint, tables and curves go to `out_dir`.
 
-    `validation` is a geotagged dataset that is only measured. `resume` goes on from the state in `out_dir`,
-    which is saved at least every `run.checkpoint_seconds` and when the process is told to end (SIGTERM,
-    Ctrl-C). `warm_start` names the `warmup.safetensors` of another run, or a checkpoint with columns: its stems
-    stand in for this run's own warm-up, so that runs can differ in the main stage alone; with `warm_up_further`
-    this run's warm-up goes on from them, for instance over more cities. `start_from` is a checkpoint whose weights
-    the network starts from, but for its stems where `warm_start` names others. Prepared views are kept in
-    `cache_dir`. Raises ConfigurationError, CheckpointError and DatasetError.
+    `validation` is a geotagged dataset, `validation_pairs` a folder of real pairs; both are only measured, and the
+    weights that the pairs speak for are kept. `resume` goes on from the state in `out_dir`, which is saved at least
+    every `run.checkpoint_seconds` and when the process is told to end (SIGTERM, Ctrl-C). `start_from` is a checkpoint
+    whose weights the network starts from: its columns are aligned already. Prepared views and the sums of the
+    alignment are kept in `cache_dir`. Raises ConfigurationError, CheckpointError and DatasetError.
     """
     out_dir = Path(out_dir)
     cache = Path(cache_dir) if cache_dir is not None else out_dir / "views"
     if not datasets:
-        raise DatasetError("Training needs at least one geotagged dataset.")
+        raise DatasetError("Training needs at least one dataset.")
     _check_out_dir(out_dir, resume)
-    _check_start(config, resume, warm_start, warm_up_further, start_from)
+    if resume and start_from is not None:
+        raise ConfigurationError(
+            "A resumed run has its weights already: leave out either --resume or --start-from."
+        )
+    device = Device.choose(config.run.device)
     worlds = [load_world(spec, config.model, config.view, cache, on_load) for spec in datasets]
     small = [world.name for world in worlds if len(world) < config.batches.pairs]
     if small:
@@ -144,46 +160,75 @@ def train(
             f"The dataset '{small[0]}' has fewer photos than a batch of {config.batches.pairs}."
         )
     held = None if validation is None else load_world(validation, config.model, config.view, cache, on_load)
+    pairs = (
+        None if validation_pairs is None else PairsValidator.open(validation_pairs, config.model, config.view)
+    )
     out_dir.mkdir(parents=True, exist_ok=True)
-    ranks = Ranks.join()
+    ranks = Ranks.join(device.kind.type)
     if config.batches.pairs % ranks.count:
         raise ConfigurationError(f"batches.pairs must be a multiple of the {ranks.count} processes.")
     with _machine(config):
         network = new_network(config)
-        started_from = {} if start_from is None else take_over(network, start_from, warm_start is None)
+        started_from = {} if start_from is None else take_over(network, start_from)
         run = Run(
             config,
             out_dir,
+            cache,
             worlds,
-            None if held is None else Validator(held, config.model, config.view),
+            None if held is None else Validator(held, Views(config.model, config.view)),
+            pairs,
+            device,
             ranks,
             on_report,
             Journal(out_dir),
-            network,
-            ColumnNetwork(network),
+            network.to(device.kind),
             started_from=started_from,
         )
         with _stops_on_signal(run.stop):
-            position = restore_state(run) if resume else _begin(run, warm_start, warm_up_further)
-            cards = _stages(run, position)
+            try:
+                position = restore_state(run) if resume else _begin(run)
+                cards = _stages(run, position)
+            except StoppedError:
+                cards = []
     return TrainResult(not run.stop.is_set(), tuple(cards), out_dir)
 
 
+def _begin(run: Run) -> Position:
+    if not run.started_from and run.config.model.stem_column_width:
+        _write_state(run, {"stage": "align"})
+        _align(run)
+    return _at_start(run, "layers" if run.config.layers.steps else "joint")
+
+
+def _align(run: Run) -> None:
+    """Set the stems' columns; raises StoppedError when the run is told to stop."""
+    started = time.monotonic()
+    calls = itertools.count(1)
+
+    def advance(done: int, views: int) -> bool:
+        left = (time.monotonic() - started) * (views - done) / max(done, 1)
+        if run.on_report and not run.ranks.rank and next(calls) % run.config.run.log_every == 0:
+            run.on_report(Report("align", done, views, left, {}))
+        return not run.stop.is_set()
+
+    found = align(run.network, run.worlds, run.config, run.cache, run.device, run.ranks, advance)
+    run.seconds += time.monotonic() - started
+    if not run.ranks.rank:
+        values = {"mean_correlation": float(found.correlations.mean())}
+        run.journal.write(
+            "train.csv", {"stage": "align", "step": 0, "seconds": round(run.seconds, 1), **values}
+        )
+
+
 def _stages(run: Run, position: Position) -> list[CheckpointCard]:
-    cards: list[CheckpointCard] = []
-    if isinstance(position.stage, WarmUp):
-        cards += _Loop(run, position, run.config.warmup).until_done()
-        if run.stop.is_set():
-            return cards
-        if not run.ranks.rank:
-            save_warm_up(run)
-        if not run.config.main.steps:
-            return cards
-        position = _at_start(run, _main_stage(run))
-    cards += _Loop(run, position, run.config.main).until_done()
-    if not run.stop.is_set():
-        cards.append(_ship(run, run.config.name, position))
-    return cards
+    if position.stage.name == "layers":
+        _Loop(run, position, run.config.layers).until_done()
+        if not run.stop.is_set() and run.config.joint.steps:
+            run.steps = position.step
+            position = _at_start(run, "joint")
+    if position.stage.name == "joint":
+        _Loop(run, position, run.config.joint).until_done()
+    return [] if run.stop.is_set() else [_export_checkpoint(run, position)]
 
 
 class _Loop:
@@ -194,7 +239,9 @@ class _Loop:
         self.first_step, self.seconds_before = position.step, position.seconds
         self.run_seconds_before = run.seconds
         self.started, self.waited = time.monotonic(), 0.0
+        self.pairs = run.config.batches.pairs
         self.gradient_norm = torch.zeros(())
+        self.skipped, self.skipped_in_a_row = 0, 0
         self.stopping = False
 
     @property
@@ -204,23 +251,26 @@ class _Loop:
             self.position.step, self.budget.steps, self.position.seconds, self.budget.minutes
         )
 
-    def until_done(self) -> list[CheckpointCard]:
-        """Train; the state is on disk when this returns. Returns the cards of the snapshots made."""
+    def until_done(self) -> None:
+        """Train; the state is on disk when this returns."""
         run, position, settings = self.run, self.position, self.run.config.run
-        pending = {name: at for name, at in self._snapshots() if at > self.done}
-        cards = []
+        if position.step == 0 and self.done < 1:
+            self._validate(pairs_alone=True)
         self.started = saved_at = time.monotonic()
         stream = self._batches()
         position.stage.train()
         while self.done < 1 and not self.stopping:
-            parts = self._step(self._next(stream))
+            try:
+                parts = self._step(self._next(stream))
+            except torch.cuda.OutOfMemoryError as error:
+                stream.close()
+                self._halve(error)
+                stream = self._batches()
+                continue
             if position.step % settings.log_every == 0 or self.done >= 1:
                 self._log(parts)
             if position.step % settings.validate_every == 0 or self.done >= 1:
                 self._validate()
-            for name in [name for name, at in pending.items() if at <= self.done]:
-                cards.append(_ship(run, name, position))
-                del pending[name]
             if time.monotonic() - saved_at >= settings.checkpoint_seconds:
                 save_state(run, position)
                 saved_at = time.monotonic()
@@ -230,7 +280,6 @@ class _Loop:
         save_state(run, position)
         if run.ranks.rank == 0:
             run.journal.draw()
-        return cards
 
     def _batches(self) -> Generator[Batch]:
         """Prepared in the background; a new stretch begins whenever look-alikes are found anew."""
@@ -242,11 +291,8 @@ class _Loop:
                     position.memory.refresh()
                 tables = position.memory.tables
             end = self.budget.steps if not position.memory else (position.step // every + 1) * every
-            stretch = _batch_maker(run, position.stage.name, tables)
+            stretch = _batch_maker(run, position.stage.name, self.pairs, tables)
             yield from stretch.stream(position.step, min(end, self.budget.steps))
-
-    def _snapshots(self) -> Iterable[tuple[str, float]]:
-        return self.run.config.snapshots.items() if isinstance(self.position.stage, Main) else ()
 
     def _next(self, stream: Iterator[Batch]) -> Batch:
         waiting = time.monotonic()
@@ -259,7 +305,7 @@ class _Loop:
         rate = learning_rate(self.budget.learning_rate, position.step, self.budget.rise_steps, self.done)
         for group in position.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        outcome, self.gradient_norm = descend(
+        outcome, self.gradient_norm = train_step(
             position.stage,
             position.optimizer,
             batch,
@@ -274,14 +320,38 @@ class _Loop:
         position.seconds = self.seconds_before + elapsed
         self.run.seconds = self.run_seconds_before + elapsed
         self.stopping = told_to_stop > 0
-        if position.memory:
+        finite = math.isfinite(float(self.gradient_norm))
+        self._count_skipped(finite)
+        if position.memory and finite and not batch.turn:
             position.memory.remember(batch, outcome.ground, outcome.aerial, position.step)
         return outcome.parts
+
+    def _count_skipped(self, finite: bool) -> None:
+        self.skipped += not finite
+        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+        if self.skipped_in_a_row >= NOT_FINITE_IN_A_ROW:
+            raise ConfigurationError(
+                f"The losses of {NOT_FINITE_IN_A_ROW} batches in a row were not finite: lower "
+                f"{self.position.stage.name}.learning_rate, or give run.precision 'float32'."
+            )
+
+    def _halve(self, error: torch.cuda.OutOfMemoryError) -> None:
+        """Go on with half the pairs a batch. Raises ConfigurationError where that cannot help."""
+        if self.pairs < 4 or self.run.ranks.count > 1:
+            raise ConfigurationError(
+                f"The GPU's memory does not hold a batch of {self.pairs} pairs; give fewer batches.pairs."
+            ) from error
+        self.pairs //= 2
+        self.position.optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        self._report({}, f"The GPU's memory is full: batches have {self.pairs} pairs from here on.")
 
     def _remembered(self, batch: Batch) -> Remembered | None:
         """Further negatives, once the stage is old enough for them."""
         position, settings = self.position, self.run.config.batches
         if position.memory is None or not settings.memory_steps or position.step < settings.memory_from:
+            return None
+        if batch.turn:  # what is remembered was not
             return None
         apart_m = self.run.config.objective.ignore_within_m
         known = position.memory.others(batch, position.step, settings.memory_steps, apart_m)
@@ -297,67 +367,65 @@ class _Loop:
             "learning_rate": self.position.optimizer.param_groups[0]["lr"],
             "step_seconds": elapsed / (self.position.step - self.first_step),
             "waiting_share": self.waited / elapsed,
+            "skipped": self.skipped,
         }
         self._tell("train.csv", values)
 
-    def _validate(self) -> None:
-        if self.run.validator is None or self.run.ranks.rank:
+    def _validate(self, pairs_alone: bool = False) -> None:
+        run, stage = self.run, self.position.stage
+        if run.ranks.rank or (run.pairs is None and (run.validator is None or pairs_alone)):
             return
-        self.position.stage.eval()
-        self.run.validation = self.run.validator.measure(self.position.stage).to_dict()
-        self.position.stage.train()
-        self._tell("validation.csv", self.run.validation)
+        stage.eval()
+        values = {} if run.pairs is None else run.pairs.measure(stage)
+        if run.validator is not None and not pairs_alone:
+            values |= run.validator.measure(stage).to_dict()
+        stage.train()
+        run.validation = values
+        if run.keeps_best and values[CHOSEN_BY] < run.best.get(CHOSEN_BY, math.inf):
+            _keep(run)
+        self._tell("validation.csv", values)
 
     def _tell(self, table: str, values: dict[str, float]) -> None:
         if self.run.ranks.rank:
             return
+        row = {"stage": self.position.stage.name, "step": self.position.step}
+        self.run.journal.write(table, {**row, "seconds": round(self.run.seconds, 1), **values})
+        self._report(values)
+
+    def _report(self, values: dict[str, float], note: str = "") -> None:
         stage, step = self.position.stage.name, self.position.step
-        self.run.journal.write(
-            table, {"stage": stage, "step": step, "seconds": round(self.run.seconds, 1), **values}
-        )
         left = self.position.seconds * (1 - self.done) / max(self.done, 1e-9)
         if self.run.on_report:
-            self.run.on_report(Report(stage, step, self.budget.steps, left, values))
+            self.run.on_report(Report(stage, step, self.budget.steps, left, values, note))
 
 
-def _begin(run: Run, warm_start: str | Path | None, warm_up_further: bool) -> Position:
-    if warm_start is not None:
-        load_warm_up(run, Path(warm_start))
-        if not warm_up_further:
-            return _at_start(run, _main_stage(run))
-    if run.config.warmup.steps:
-        return _at_start(run, WarmUp(run.columns, run.config))
-    return _at_start(run, Main(run.network, None, run.config))
+def _keep(run: Run) -> None:
+    """The weights as they stand are the best so far."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.network.state_dict().items()}
+    with whole(run.out_dir / BEST) as path:
+        save_file(weights, path)
+    run.best = run.validation
 
 
-def _main_stage(run: Run) -> Main:
-    """With the warmed-up stems as the teacher; what the columns say of the stems begins with what it says."""
-    if not run.config.warmup.steps:
-        return Main(run.network, None, run.config)
-    heads = (run.columns.ground_head, run.columns.aerial_head)
-    for branch, head in zip((run.network.ground, run.network.aerial), heads, strict=True):
-        if branch.columns is not None:
-            branch.columns.of_stem.begin_with(head)
-    return Main(run.network, run.columns, run.config)
-
-
-def _at_start(run: Run, stage: WarmUp | Main) -> Position:
+def _at_start(run: Run, name: StageName) -> Position:
+    stage = Stage(name, run.network, run.config, run.device)
     optimizer = new_optimizer(stage, run.config.optimizer)
     batches = run.config.batches
     remembers = batches.hard_fraction > 0 or batches.memory_steps > 0
-    return Position(stage, optimizer, memory=Memory(run.worlds, stage.width) if remembers else None)
+    memory = Memory(run.worlds, stage.width, run.device.kind) if remembers else None
+    return Position(stage, optimizer, memory=memory)
 
 
-def _batch_maker(run: Run, stage: StageName, look_alikes: Sequence[NDArray[np.int64]] | None) -> BatchMaker:
+def _batch_maker(
+    run: Run, stage: StageName, pairs: int, look_alikes: Sequence[NDArray[np.int64]] | None
+) -> BatchMaker:
     config = run.config
-    seed = config.seed + (BATCH_SEED_OF_MAIN if stage == "main" else 0)
     return BatchMaker(
         run.worlds,
-        config.model,
-        config.view,
-        config.batches,
+        Views(config.model, config.view),
+        replace(config.batches, pairs=pairs),
         config.augment,
-        seed,
+        config.seed + BATCH_SEEDS[stage],
         config.objective.ignore_within_m,
         look_alikes,
     )
@@ -365,23 +433,28 @@ def _batch_maker(run: Run, stage: StageName, look_alikes: Sequence[NDArray[np.in
 
 def save_state(run: Run, position: Position) -> None:
     """Write all that `restore_state` needs, whole or not at all."""
-    if run.ranks.rank:
-        return
     state = {
-        "config": run.config.to_dict(),
         "stage": position.stage.name,
         "step": position.step,
         "stage_seconds": position.seconds,
         "run_seconds": run.seconds,
+        "run_steps": run.steps,
         "weights": position.stage.state_dict(),
         "optimizer": position.optimizer.state_dict(),
         "random": torch.get_rng_state(),
         "validation": run.validation,
+        "best": run.best,
         "memory": position.memory.state_dict() if position.memory else None,
         "started_from": run.started_from,
     }
+    _write_state(run, state)
+
+
+def _write_state(run: Run, state: dict[str, Any]) -> None:
+    if run.ranks.rank:
+        return
     with whole(run.out_dir / STATE) as path, path.open("wb") as file:
-        torch.save(state, file)
+        torch.save({"config": run.config.to_dict(), **state}, file)
         file.flush()
         os.fsync(file.fileno())
 
@@ -392,83 +465,22 @@ def restore_state(run: Run) -> Position:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         _check_same_run(run.config, state["config"], path)
-        stage = _main_stage(run) if state["stage"] == "main" else WarmUp(run.columns, run.config)
-        stage.load_state_dict(state["weights"])
-        position = _at_start(run, stage)
+        if state["stage"] == "align":
+            return _begin(run)
+        position = _at_start(run, state["stage"])
+        position.stage.load_state_dict(state["weights"])
         position.optimizer.load_state_dict(state["optimizer"])
         if position.memory and state["memory"]:
             position.memory.load_state_dict(state["memory"])
+        run.seconds, run.validation = state["run_seconds"], state["validation"]
+        run.best = state["best"] if run.keeps_best else {}
+        run.steps, run.started_from = state["run_steps"], state["started_from"]
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
         raise ConfigurationError(f"'{path}' cannot be resumed from; start anew without --resume.") from error
     position.step, position.seconds = state["step"], state["stage_seconds"]
-    run.seconds, run.validation = state["run_seconds"], state["validation"]
-    run.started_from = state.get("started_from", {})
     torch.set_rng_state(state["random"])
-    run.journal.forget_after(stage.name, position.step)
+    run.journal.forget_after(position.stage.name, position.step)
     return position
-
-
-def save_warm_up(run: Run) -> None:
-    """Write the warmed-up stems and their heads, whole or not at all, for runs that start from them."""
-    about = {
-        "seconds": str(run.seconds),
-        "made_for": json.dumps(_warmed_for(run.config.model, run.config.view)),
-    }
-    with whole(run.out_dir / WARM_UP) as path:
-        save_file(run.columns.state_dict(), path, about)
-
-
-def load_warm_up(run: Run, path: Path) -> None:
-    """Take over stems and heads, and their training time: what `save_warm_up` wrote, or a checkpoint with columns.
-
-    Raises ConfigurationError for one of another make.
-    """
-    of_checkpoint = path.with_suffix(".json").is_file()
-    weights, made_for, seconds = _of_checkpoint(path) if of_checkpoint else _of_warm_up(run, path)
-    wanted = (run.config.model, run.config.view)
-    weights, now = grown(weights, made_for, wanted)
-    mine, theirs = (_warmed_for(*each) for each in (wanted, now))
-    changed = [name for name in mine if mine[name] != theirs[name]]
-    if changed:
-        raise ConfigurationError(
-            f"'{path}' was warmed up with another '{changed[0]}': use that configuration, or do without it."
-        )
-    run.columns.load_state_dict(weights)
-    run.seconds = seconds
-
-
-WarmedUp = tuple[dict[str, torch.Tensor], tuple[ModelConfig, ViewConfig], float]
-"""Weights of a `ColumnNetwork`, what they were made for, and seconds of training."""
-
-
-def _of_checkpoint(path: Path) -> WarmedUp:
-    card, network = load_card(path), load_network(path)
-    if network.ground.columns is None:
-        raise ConfigurationError(
-            f"'{path}' has no columns, so no heads over its stems: give a checkpoint that has, or a {WARM_UP}."
-        )
-    return warmed_up(network).state_dict(), (card.model, card.view), 60.0 * card.training.get("minutes", 0.0)
-
-
-def _of_warm_up(run: Run, path: Path) -> WarmedUp:
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        seconds, made_for = float(about["seconds"]), json.loads(about["made_for"])
-        view = ViewConfig.from_dict(made_for.pop("view"))
-        model = ModelConfig.from_dict(made_for | {"heads": 1})  # not told, no matter here, and fits any width
-        if weights.keys() != run.columns.state_dict().keys():
-            raise KeyError("stems and heads")
-    except (OSError, SafetensorError, KeyError, ValueError, ConfigurationError) as error:
-        raise ConfigurationError(f"'{path}' cannot be read: give the {WARM_UP} of another run.") from error
-    return weights, (model, view), seconds
-
-
-def _warmed_for(model: ModelConfig, view: ViewConfig) -> dict[str, Any]:
-    """What the stems and their heads depend on: the views and the sizes, not how the layers after them attend."""
-    settings = {name: value for name, value in model.to_dict().items() if name not in AFTER_STEM}
-    return {"view": view.to_dict(), **settings, "column_width": column_width(model)}
 
 
 def _check_same_run(config: TrainConfig, saved: dict[str, Any], path: Path) -> None:
@@ -481,23 +493,27 @@ def _check_same_run(config: TrainConfig, saved: dict[str, Any], path: Path) -> N
         )
 
 
-def _ship(run: Run, name: str, position: Position) -> CheckpointCard:
-    """Save the network as it stands, float16, with its card."""
+def _export_checkpoint(run: Run, position: Position) -> CheckpointCard:
+    """Save the network as it stands, or the best that was, float16, with its card."""
     config = run.config
+    validation = run.validation
+    if run.best and not run.ranks.rank:
+        run.network.load_state_dict(load_file(run.out_dir / BEST))
+        validation = run.best
     card = CheckpointCard(
-        name=name,
+        name=config.name,
         model=config.model,
         view=config.view,
         simulated=all(world.simulated for world in run.worlds),
         training={
             "data": {world.name: len(world) for world in run.worlds},
             "pairs_a_step": config.batches.pairs,
-            "main_steps": position.step + run.started_from.get("main_steps", 0),
+            "main_steps": run.steps + position.step + run.started_from.get("main_steps", 0),
             "minutes": round(run.seconds / 60, 1),
             "configuration": config.to_dict(),
             **({"started_from": run.started_from} if run.started_from else {}),
         },
-        results={"validation": run.validation} if run.validation else {},
+        results={"validation": validation} if validation else {},
         licence=config.licence,
         description=config.description,
     )
@@ -512,31 +528,6 @@ def _check_out_dir(out_dir: Path, resume: bool) -> None:
         raise ConfigurationError(f"There is nothing to resume in '{out_dir}': it has no {STATE}.")
     if not resume and state.exists():
         raise ConfigurationError(f"'{out_dir}' holds a run already: resume it, or give another folder.")
-
-
-def _check_start(
-    config: TrainConfig,
-    resume: bool,
-    warm_start: str | Path | None,
-    warm_up_further: bool,
-    start_from: str | Path | None,
-) -> None:
-    if resume and start_from is not None:
-        raise ConfigurationError(
-            "A resumed run has its weights already: leave out either --resume or --start-from."
-        )
-    if resume and warm_start is not None:
-        raise ConfigurationError(
-            "A resumed run has its stems already: leave out either --resume or --warm-start."
-        )
-    if warm_start is not None and not warm_up_further and not config.main.steps:
-        raise ConfigurationError(
-            "With --warm-start and no main.steps there is nothing to train: add --warm-up-further, or main.steps."
-        )
-    if warm_up_further and (warm_start is None or not config.warmup.steps):
-        raise ConfigurationError(
-            "--warm-up-further needs the stems to go on from (--warm-start) and a configuration with warmup.steps."
-        )
 
 
 @contextmanager

@@ -41,7 +41,13 @@ def describe(branch: Branch, seen: Tensor) -> tuple[Tensor, Tensor | None]:
         tokens = tokens + layer.mlp(layer.mlp_norm(tokens))
         normal, previous_normal = _normalize(tokens), normal
     cls = _last(last, tokens[:, 0], normal, previous_normal if crossed else normal)
-    columns = None if branch.columns is None else branch.columns(seen, normal)
+    if branch.columns is None:
+        columns = None
+    else:
+        with torch.autocast(
+            seen.device.type, enabled=False
+        ):  # as in inference: whitened features are not for bfloat16
+            columns = branch.columns(seen.float(), normal.float())
     return F.normalize(branch.norm(cls).float(), dim=1), columns
 
 
@@ -65,9 +71,9 @@ def _last(layer: Layer, cls: Tensor, normal: Tensor, keys_from: Tensor) -> Tenso
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Three (B, heads, T, d) -> (B, heads, T, d)."""
-    if query.shape[2] > FEW_TOKENS:
+    if query.device.type != "cpu" or query.shape[2] > FEW_TOKENS:
         return F.scaled_dot_product_attention(query, key, value)
-    weights = torch.softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, dim=-1)
+    weights = torch.softmax((query / query.shape[-1] ** 0.5) @ key.transpose(-1, -2), dim=-1)
     return weights.to(value.dtype) @ value
 
 
@@ -85,4 +91,5 @@ def _fold(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
 def _normalize(tokens: Tensor) -> Tensor:
     """LayerNorm without scale and shift, in the precision that the maps behind it work in."""
     normal = F.layer_norm(tokens, tokens.shape[-1:], eps=LAYER_NORM_EPS)
-    return normal.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else normal
+    kind = tokens.device.type
+    return normal.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else normal

@@ -10,15 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from l2ltr_core.model.config import ModelConfig, ViewConfig
-from l2ltr_core.training.batches import normalize
+from l2ltr_core.model.encoder import Side
+from l2ltr_core.training.batches import Views
 from l2ltr_core.training.stages import Stage
-from l2ltr_core.training.views import PolarSampler
 from l2ltr_core.training.worlds import World
 
 QUERIES = 512
-PLACES = 3000
-CHUNK = 64
+PLACES = 1500
+CHUNK = 32
 WITHIN_M = 25.0
 TURN_DEG = 90.0
 
@@ -42,19 +41,18 @@ class Measured:
 
 @dataclass(frozen=True)
 class Validator:
-    """A fixed set of queries and places of one world."""
+    """A fixed set of queries and places of one world that a map shows."""
 
     world: World
-    model: ModelConfig
-    view: ViewConfig
+    views: Views
 
     def measure(self, stage: Stage) -> Measured:
-        """Encode queries, their tiles and the grid, and compare."""
+        """Encode queries, their tiles and the grid, and compare: by columns where there are any, else by CLS."""
         chosen = np.linspace(0, len(self.world) - 1, min(QUERIES, len(self.world))).round().astype(int)
         places = _grid(self.world.positions_m)
-        width = self.model.ground_size_px[1]
-        turned = np.roll(self.world.views[chosen], round(TURN_DEG / 360 * width), axis=2)
-        queries = self._ground(stage, self.world.views[chosen])
+        photos = self.world.views[chosen]
+        turned = np.roll(photos, round(TURN_DEG / 360 * photos.shape[2]), axis=2)
+        queries = self._ground(stage, photos)
         tiles = self._aerial(stage, self.world.positions_m[chosen])
         found = places[(queries @ self._aerial(stage, places).T).argmax(axis=1)]
         error_m = np.hypot(*(found - self.world.positions_m[chosen]).T)
@@ -66,24 +64,25 @@ class Validator:
             heading_blindness=float((queries * self._ground(stage, turned)).sum(axis=1).mean()),
         )
 
-    def _ground(self, stage: Stage, views: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _ground(self, stage: Stage, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._encode(stage, "ground", lambda part: self.views.ground(photos[part]), len(photos))
+
+    def _aerial(self, stage: Stage, points_m: NDArray[np.float64]) -> NDArray[np.float32]:
         def prepare(part: slice) -> Tensor:
-            return torch.from_numpy(views[part]).permute(0, 3, 1, 2).float()
+            points = points_m[part]
+            return self.views.aerial(self.world, np.arange(len(points)), points)
 
-        return self._encode(stage.ground, prepare, len(views))
-
-    def _aerial(self, stage: Stage, places_m: NDArray[np.float64]) -> NDArray[np.float32]:
-        sampler = PolarSampler(self.model.aerial_size_px, self.view.chip_m)
-        return self._encode(
-            stage.aerial, lambda part: sampler.sample(self.world.maps[0], places_m[part]), len(places_m)
-        )
+        return self._encode(stage, "aerial", prepare, len(points_m))
 
     @torch.no_grad()
     def _encode(
-        self, encode: Callable[[Tensor], Tensor], prepare: Callable[[slice], Tensor], count: int
+        self, stage: Stage, side: Side, prepare: Callable[[slice], Tensor], count: int
     ) -> NDArray[np.float32]:
-        parts = [slice(start, start + CHUNK) for start in range(0, count, CHUNK)]
-        return torch.cat([encode(normalize(prepare(part), self.view)) for part in parts]).numpy()
+        parts = []
+        for start in range(0, count, CHUNK):
+            said = stage.say(side, prepare(slice(start, start + CHUNK)))
+            parts.append((said.cls if said.columns is None else said.columns).cpu())
+        return torch.cat(parts).numpy()
 
 
 def _grid(positions_m: NDArray[np.float64]) -> NDArray[np.float64]:

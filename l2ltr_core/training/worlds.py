@@ -1,4 +1,4 @@
-"""A dataset folder at hand for training: every ground view, and each map as pixels in metres.
+"""A dataset at hand for training: every ground view, and each map as pixels in metres, or the ready tiles.
 
 The frame of a world is flat: metres east and north of one corner, Web Mercator units times the cosine
 of the latitude in the middle (5 mm off at the edge of a chip, in a city one kilometre wide).
@@ -10,6 +10,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -17,35 +18,30 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
-from l2ltr_core.datasets.geotagged import GeotaggedDataset, open_geotagged
-from l2ltr_core.datasets.registry import dataset_folder
+from l2ltr_core.datasets.geotagged import GeotaggedDataset
+from l2ltr_core.datasets.paired import PairedDataset, Query
+from l2ltr_core.datasets.registry import open_dataset
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.files import whole
 from l2ltr_core.geometry.geodesy import mercator_units_per_m, to_mercator
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.model.config import ModelConfig, ViewConfig
-from l2ltr_core.photo import load_panorama
+from l2ltr_core.training.aerial import GroundMap, Tiles
 from l2ltr_core.types import RGB, Progress
 
-
-@dataclass(frozen=True)
-class GroundMap:
-    """One aerial picture: (H, W, 3) uint8, north up; its north-west corner in the world's metres."""
-
-    pixels: RGB
-    west_m: float
-    north_m: float
-    pixel_m: float
+APART_M = 1000.0
+"""From tile to tile of a dataset that comes without a map: far enough that each is a negative for all others."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Ground views (N, H, W, 3) uint8, maybe read-only, their positions (N, 2) metres east and north, and the maps."""
+    """Ground views (N, H, W, 3) uint8, maybe read-only, their positions (N, 2) metres east and north, and what shows
+    the world from above, maybe in several pictures."""
 
     name: str
     views: NDArray[np.uint8]
     positions_m: NDArray[np.float64]
-    maps: tuple[GroundMap, ...]
+    aerial: tuple[GroundMap, ...] | tuple[Tiles]
     simulated: bool = False
 
     def __len__(self) -> int:
@@ -55,12 +51,16 @@ class World:
 def load_world(
     spec: str | Path, model: ModelConfig, view: ViewConfig, cache: Path, progress: Progress | None = None
 ) -> World:
-    """Read a geotagged dataset; the prepared ground views are kept in `cache` for the next start.
+    """Read a geotagged dataset, or the train split of a benchmark; prepared ground views are kept in `cache`.
 
-    Raises DatasetError when a photo lacks position or heading.
+    Raises DatasetError when a photo lacks a heading or, beside a map, a position.
     """
-    dataset = open_geotagged(dataset_folder(spec))
-    views, degrees = _ground_views(dataset, model, view, cache, progress)
+    dataset = open_dataset(spec, "train")
+    views = _ground_views(dataset, str(spec), model, view, cache, progress)
+    if not isinstance(dataset, GeotaggedDataset):
+        return _with_tiles(dataset, views, view)
+    places = [query.location for query in dataset.queries]
+    degrees = np.array([(place.latitude, place.longitude) for place in places if place is not None])
     x, y = to_mercator(degrees[:, 0], degrees[:, 1])
     units_per_m = mercator_units_per_m(float(degrees[:, 0].mean()))
     origin = (float(np.min(x)), float(np.min(y)))
@@ -69,35 +69,47 @@ def load_world(
     return World(dataset.name, views, positions, maps, dataset.simulated)
 
 
+def _with_tiles(dataset: PairedDataset, views: NDArray[np.uint8], view: ViewConfig) -> World:
+    """Positions stand for what is known: photos of the same tile are at one place, others are far apart."""
+    tile = np.array([query.tile for query in dataset.queries])
+    positions = np.stack([tile * APART_M, np.zeros(len(tile))], axis=1)
+
+    def read(place: int) -> RGB:
+        return dataset.aerial(int(tile[place]), view.chip_m)
+
+    return World(dataset.name, views, positions, (Tiles(read, positions, view.chip_m),), dataset.simulated)
+
+
 def _ground_views(
-    dataset: GeotaggedDataset, model: ModelConfig, view: ViewConfig, cache: Path, progress: Progress | None
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """(N, H, W, 3) uint8 north-centred views and (N, 2) latitudes and longitudes in degrees."""
-    kept = cache / f"{dataset.name}-{_signature(dataset, model, view)}"
-    views_path, degrees_path = kept.with_suffix(".views.npy"), kept.with_suffix(".degrees.npy")
-    if views_path.exists() and degrees_path.exists():
-        return _kept_views(views_path), np.load(degrees_path)
+    dataset: PairedDataset,
+    spec: str,
+    model: ModelConfig,
+    view: ViewConfig,
+    cache: Path,
+    progress: Progress | None,
+) -> NDArray[np.uint8]:
+    """(N, H, W, 3) uint8 north-centred views."""
+    path = cache / f"{dataset.name}-{_signature(dataset, spec, model, view)}.views.npy"
+    if path.exists():
+        return _kept_views(path)
 
-    def read(path: Path) -> tuple[RGB, float, float]:
-        photo = load_panorama(path)
-        if photo.location is None or photo.heading_deg is None:
-            raise DatasetError(f"'{path}' lacks a position or a heading: training needs both in every photo.")
-        pixels = ground_view(photo, photo.heading_deg, view.ground_vertical_field_deg, model.ground_size_px)
-        return pixels, photo.location.latitude, photo.location.longitude
+    def read(query: Query) -> RGB:
+        if query.heading_deg is None:
+            raise DatasetError(f"The photo '{query.name}' of '{spec}' lacks a heading: training needs it.")
+        return ground_view(
+            query.load(), query.heading_deg, view.ground_vertical_field_deg, model.ground_size_px
+        )
 
-    total = len(dataset.photos)
-    views = np.empty((total, *model.ground_size_px, 3), np.uint8)
-    degrees = np.empty((total, 2))
-    with ThreadPoolExecutor(2) as pool:
-        for i, (pixels, latitude, longitude) in enumerate(pool.map(read, dataset.photos)):
-            views[i], degrees[i] = pixels, (latitude, longitude)
-            if progress:
-                progress(i + 1, total)
     cache.mkdir(parents=True, exist_ok=True)
-    for path, rows in ((degrees_path, degrees), (views_path, views)):
-        with whole(path) as file:
-            np.save(file, rows)
-    return _kept_views(views_path), degrees
+    shape = (len(dataset.queries), *model.ground_size_px, 3)
+    with whole(path) as partial, ThreadPoolExecutor(2) as pool:
+        views = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+        for i, pixels in enumerate(pool.map(read, dataset.queries)):
+            views[i] = pixels
+            if progress:
+                progress(i + 1, len(views))
+        views.flush()
+    return _kept_views(path)
 
 
 def _kept_views(path: Path) -> NDArray[np.uint8]:
@@ -106,10 +118,15 @@ def _kept_views(path: Path) -> NDArray[np.uint8]:
     return views
 
 
-def _signature(dataset: GeotaggedDataset, model: ModelConfig, view: ViewConfig) -> str:
-    """Changes when a photo is added, removed or rewritten, or when the view is another."""
-    files = [(p.name, (s := p.stat()).st_size, s.st_mtime_ns) for p in dataset.photos]
-    wanted = (str(dataset.folder.resolve()), model.ground_size_px, view.ground_vertical_field_deg, files)
+def _signature(dataset: PairedDataset, spec: str, model: ModelConfig, view: ViewConfig) -> str:
+    """Changes when a photo is added or removed or, beside a map, rewritten, and when the view is another."""
+    files: list[Any]
+    if isinstance(dataset, GeotaggedDataset):
+        folder = str(dataset.folder.resolve())
+        files = [(p.name, (s := p.stat()).st_size, s.st_mtime_ns) for p in dataset.photos]
+    else:
+        folder, files = str(Path(spec.partition(":")[2]).resolve()), [query.name for query in dataset.queries]
+    wanted = (folder, model.ground_size_px, view.ground_vertical_field_deg, files)
     return hashlib.sha256(repr(wanted).encode()).hexdigest()[:16]
 
 

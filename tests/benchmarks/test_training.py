@@ -8,26 +8,22 @@ import pytest
 import torch
 
 from benchmarks.table import report
-from benchmarks.training import RECIPE, measure, new_stages, plain_loss, random_batch
+from benchmarks.training import RECIPE, measure, new_stage, plain_loss, random_batch
 from l2ltr_core.training.config import RunConfig, TrainConfig, load_config
 from l2ltr_core.training.ranks import Ranks
+from l2ltr_core.training.stages import StageName
 from tests.training.tiny_world import tiny_config
 
 
-def config_with(stem_factor: float) -> TrainConfig:
+def small_config(pairs: int = 4) -> TrainConfig:
     config = tiny_config()
-    return replace(
-        config,
-        optimizer=replace(config.optimizer, stem_factor=stem_factor),
-        batches=replace(config.batches, pairs=4),
-    )
+    return replace(config, batches=replace(config.batches, pairs=pairs))
 
 
-@pytest.mark.parametrize("stem_factor", [0.0, 0.2])
-@pytest.mark.parametrize("number", [0, 1], ids=["warm-up", "main"])
-def test_a_step_has_the_gradients_of_the_plain_step_in_float32(number: int, stem_factor: float) -> None:
-    config = config_with(stem_factor)
-    stage, batch = new_stages(config)[number], random_batch(config)
+@pytest.mark.parametrize("name", ["layers", "joint"])
+def test_a_step_has_the_gradients_of_the_plain_step_in_float32(name: StageName) -> None:
+    config = small_config()
+    stage, batch = new_stage(name, config), random_batch(config)
     moving = {name: p for name, p in stage.named_parameters() if p.requires_grad}
     gradients = []
     for loss in (plain_loss(stage, config, batch), stage.outcome(batch, Ranks()).parts["loss"]):
@@ -42,14 +38,17 @@ def test_a_step_has_the_gradients_of_the_plain_step_in_float32(number: int, stem
             assert difference < 1e-4 * float(expected.norm()) + 1e-6 * scale, name
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["warm-up", "main"])
-def test_the_plain_step_knows_the_recipe_that_ships(number: int) -> None:
-    """Larger patches, columns. Noise looks alike to a new network, so its gradients are known less exactly."""
+@pytest.mark.parametrize("name", ["layers", "joint"])
+def test_the_plain_step_knows_the_recipe_that_ships(name: StageName) -> None:
+    """A stem from timm. Noise looks alike to a new network, so its gradients are known less exactly."""
     recipe = load_config(RECIPE)
     config = replace(
-        recipe, batches=replace(recipe.batches, pairs=4), run=replace(recipe.run, precision="float32")
+        recipe,
+        batches=replace(recipe.batches, pairs=4),
+        run=replace(recipe.run, precision="float32"),
+        stem_weights="",
     )
-    stage, batch = new_stages(config)[number], random_batch(config)
+    stage, batch = new_stage(name, config), random_batch(config)
     moving = [parameter for parameter in stage.parameters() if parameter.requires_grad]
     plain, ours = plain_loss(stage, config, batch), stage.outcome(batch, Ranks()).parts["loss"]
     assert float(ours.detach()) == pytest.approx(float(plain.detach()), rel=1e-4)
@@ -61,7 +60,7 @@ def test_the_plain_step_knows_the_recipe_that_ships(number: int) -> None:
 
 
 def test_the_small_benchmark_gives_a_row() -> None:
-    config = replace(config_with(0.0), run=RunConfig(threads=1, precision="bfloat16"))
-    row = measure("tiny", new_stages(config)[1], config, rounds=1)
+    config = replace(small_config(), run=RunConfig(threads=1, precision="bfloat16"))
+    row = measure("tiny", new_stage("layers", config), config, rounds=1)
     assert len(row.ratios) == 1
     assert "| training step, tiny | ms for 4 pairs |" in report([row])

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from l2ltr_core.training.batches import Batch, BatchMaker
+from l2ltr_core.training.aerial import GroundMap
+from l2ltr_core.training.batches import Batch, BatchMaker, Views
 from l2ltr_core.training.config import AugmentConfig
 from l2ltr_core.training.mining import FAR_M, Memory
-from l2ltr_core.training.worlds import GroundMap, World
-from tests.training.tiny_world import MODEL, PIXEL_M, VIEW_PX, blobs, tiny_config
-
-STILL = AugmentConfig(**dict.fromkeys(AugmentConfig.__dataclass_fields__, 0.0))
+from l2ltr_core.training.worlds import World
+from tests.training.tiny_world import MODEL, PIXEL_M, STILL, VIEW_PX, blobs, tiny_config
 
 
 def make_world(seed: int, count: int = 120) -> World:
@@ -32,7 +31,7 @@ def maker(
 ) -> BatchMaker:
     config = tiny_config()
     chosen = replace(config.batches, **batches)
-    return BatchMaker(WORLDS, MODEL, config.view, chosen, augment, 0, 20.0, look_alikes)
+    return BatchMaker(WORLDS, Views(MODEL, config.view), chosen, augment, 0, 20.0, look_alikes)
 
 
 def spread(batch: Batch) -> np.ndarray:
@@ -82,29 +81,18 @@ def test_without_augmentation_a_view_is_only_normalised() -> None:
 
 
 def test_both_views_of_a_batch_are_mirrored_together() -> None:
-    plain, mirrored = maker(STILL).make(0), maker(replace(STILL, mirror=1.0)).make(0)
+    plain, mirrored = maker(STILL).make(0), maker(replace(STILL, mirror_share=1.0)).make(0)
     assert torch.allclose(mirrored.ground, plain.ground.flip(3))
     # the polar view mirrors about its column W/2 up to the half pixel that the transform adds to both axes
     about_north = plain.aerial.flip(3).roll(1, 3)
     assert (mirrored.aerial - about_north).abs().mean() < 0.25 * (mirrored.aerial - plain.aerial).abs().mean()
 
 
-@pytest.mark.parametrize("name", ["gain", "colour", "grey", "offset", "noise", "blur", "cutout", "narrow"])
-def test_every_variation_changes_the_view(name: str) -> None:
-    plain, varied = maker(STILL).make(0), maker(replace(STILL, **{name: 1.0})).make(0)
-    assert not torch.allclose(plain.ground, varied.ground, atol=1e-3)
-    assert torch.isfinite(varied.ground).all()
-
-
-def test_a_narrow_photo_shows_one_part_of_the_circle_and_its_mean_colour_elsewhere() -> None:
-    plain, narrow = maker(STILL).make(0).ground, maker(replace(STILL, narrow=1.0)).make(0).ground
-    for whole, part in zip(plain, narrow, strict=True):
-        shown = (whole == part).flatten(0, 1).all(0)
-        assert 70 / 360 - 0.05 < shown.float().mean() < 300 / 360 + 0.05
-        assert (shown != shown.roll(1)).sum() == 2  # one beginning, one end
-        assert torch.allclose(
-            part[:, :, ~shown], whole[:, :, shown].mean(dim=(1, 2))[:, None, None], atol=1e-4
-        )
+def test_a_batch_is_varied_on_both_sides() -> None:
+    plain, varied = maker(STILL).make(0), maker().make(0)
+    assert not torch.allclose(plain.ground, varied.ground, atol=0.1)
+    assert not torch.allclose(plain.aerial, varied.aerial, atol=0.1)
+    assert torch.isfinite(varied.ground).all() and torch.isfinite(varied.aerial).all()
 
 
 def mined() -> Memory:
@@ -130,10 +118,12 @@ def test_look_alikes_come_into_the_batch_in_couples() -> None:
     tables = mined().tables
     assert tables is not None
     hard = maker(STILL, tables, near_fraction=0.0, hard_fraction=1.0)
-    for batch in (hard.make(step) for step in range(8)):
-        if batch.world == 0:
-            neighbours = itertools.pairwise(batch.places.tolist())
-            assert sum(b in tables[0][a] for a, b in neighbours) >= 5  # by chance 1
+    couples = [
+        sum(b in tables[0][a] for a, b in itertools.pairwise(batch.places.tolist()))
+        for batch in (hard.make(step) for step in range(8))
+        if batch.world == 0
+    ]
+    assert np.mean(couples) >= 4  # by chance 1
 
 
 def test_a_mirrored_batch_is_remembered_apart_and_gives_no_look_alikes() -> None:

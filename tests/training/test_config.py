@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from l2ltr_core.checkpoints.trunks import TRUNK_MEAN, TRUNK_STD
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.training.config import config_from_dict, load_config
 from tests.training.tiny_world import tiny_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-STEMS = ("", "-further", "-finer", "-leaning", "-worn", "-closer", "-wider")
-NETWORKS = ("-first", "-second", "-third", "-fourth", "-fifth", "-sixth", "")
-MODEL = (CONFIGS / "helsinki-l2ltr.toml").read_text().split("[model]")[1].split("[warmup]")[0]
+MODEL = (CONFIGS / "world-l2ltr.toml").read_text().split("[model]")[1].split("[align]")[0]
 MODEL = f"[model]{MODEL}"
 
 
@@ -21,29 +20,16 @@ def test_every_shipped_configuration_is_valid_and_named_after_its_file(path: Pat
     assert load_config(path).name == path.stem
 
 
-@pytest.mark.parametrize("sitting", NETWORKS)
-def test_the_two_helsinki_configurations_differ_in_the_attention_only(sitting: str) -> None:
-    l2ltr, vit = (load_config(CONFIGS / f"helsinki-{kind}{sitting}.toml") for kind in ("l2ltr", "vit"))
+def test_the_two_configurations_of_the_paper_s_ablation_differ_in_the_attention_only() -> None:
+    l2ltr, vit = (load_config(CONFIGS / f"world-{kind}.toml") for kind in ("l2ltr", "vit"))
     assert (l2ltr.model.attention, vit.model.attention) == ("self-cross", "self")
-    alike = replace(
-        vit,
-        model=replace(vit.model, attention="self-cross"),
-        name=l2ltr.name,
-        description=l2ltr.description,
-        snapshots=l2ltr.snapshots,
-    )
-    assert alike == l2ltr
+    model = replace(vit.model, attention="self-cross")
+    assert replace(vit, model=model, name=l2ltr.name, description=l2ltr.description) == l2ltr
 
 
-@pytest.mark.parametrize("city", ["helsinki", "monaco"])
-def test_stems_are_warmed_up_as_the_checkpoint_that_starts_from_them_says(city: str) -> None:
-    networks = [load_config(CONFIGS / f"{city}-l2ltr{sitting}.toml") for sitting in NETWORKS]
-    for sitting, checkpoint in zip((*STEMS, STEMS[-1]), [networks[0], *networks], strict=True):
-        stems = load_config(CONFIGS / f"{city}-stems{sitting}.toml")
-        assert stems.main.steps == 0
-        assert stems.model == replace(checkpoint.model, column_width=0)
-        of_the_warm_up = ("seed", "view", "augment", "run")
-        assert all(getattr(stems, part) == getattr(checkpoint, part) for part in of_the_warm_up)
+def test_views_of_the_shipped_configuration_are_normalised_as_its_stem_s_weights_expect() -> None:
+    view = load_config(CONFIGS / "world-l2ltr.toml").view
+    assert view.mean == pytest.approx(TRUNK_MEAN) and view.std == pytest.approx(TRUNK_STD)
 
 
 def test_a_configuration_survives_the_way_to_plain_values_and_back() -> None:
@@ -65,14 +51,18 @@ def test_a_setting_may_be_left_out() -> None:
         ("batches.pairs", True, "'batches.pairs' is True; give int"),
         ("batches.pairs", 1, "give at least 2"),
         ("batches.near_fraction", 1.5, "give a number from 0 to 1"),
-        ("main.learning_rate", "fast", "'main.learning_rate' is 'fast'; give a number"),
-        ("main.steps", -1, "main.steps is -1"),
+        ("layers.learning_rate", "fast", "'layers.learning_rate' is 'fast'; give a number"),
+        ("layers.steps", -1, "layers.steps is -1"),
+        ("joint.stem_factor", -0.1, "joint.stem_factor is -0.1"),
+        ("layers.steps", 0, "layers.steps and joint.steps are 0"),
+        ("align.ridge", 0.0, "align.ridge is 0.0"),
+        ("align.variants", 0, "give at least 1"),
+        ("align.principal", 7, "at least model.stem_column_width, 8"),
         ("objective.loss", "hinge", "'objective.loss' is 'hinge'; give one of 'infonce', 'triplet'"),
         ("model.depht", 2, "There is no setting 'model.depht'"),
-        ("warmup.steps", 0, "needs a teacher"),
+        ("model.stem_column_width", 0, "training makes columns of the newer form"),
         ("view.polar", False, "polar aerial views only"),
-        ("model.aerial_size_px", [64, 64], "training needs as many columns in both"),
-        ("snapshots.early", 1.0, "between 0 and 1"),
+        ("model.aerial_size_px", [64, 64], "as many columns in both"),
         ("batches", 3, "give a table"),
     ],
 )
@@ -89,8 +79,8 @@ def test_a_wrong_setting_is_refused_in_one_sentence(path: str, value: object, me
 
 def test_a_missing_setting_is_named() -> None:
     values = tiny_config().to_dict()
-    del values["main"]["steps"]
-    with pytest.raises(ConfigurationError, match=r"main\.steps"):
+    del values["layers"]["steps"]
+    with pytest.raises(ConfigurationError, match=r"layers\.steps"):
         config_from_dict(values)
 
 
@@ -108,15 +98,15 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_gives_only_what_differs_from_the_one_it_is_based_on(tmp_path: Path) -> None:
-    below = "name = 'below'\nseed = 3\nmain = { steps = 9, minutes = 2 }\nwarmup = { steps = 0 }\n"
-    (tmp_path / "below.toml").write_text(f"{below}objective = {{ teacher_weight = 0.0 }}\n{MODEL}")
-    (tmp_path / "middle.toml").write_text("based_on = 'below.toml'\nname = 'middle'\n[main]\nminutes = 5\n")
+    below = "name = 'below'\nseed = 3\nlayers = { steps = 9, minutes = 2 }\n"
+    (tmp_path / "below.toml").write_text(f"{below}{MODEL}")
+    (tmp_path / "middle.toml").write_text("based_on = 'below.toml'\nname = 'middle'\n[layers]\nminutes = 5\n")
     (tmp_path / "top.toml").write_text("based_on = 'middle.toml'\nname = 'top'\n[batches]\npairs = 8\n")
     below_it, top = load_config(tmp_path / "below.toml"), load_config(tmp_path / "top.toml")
     assert top == replace(
         below_it,
         name="top",
-        main=replace(below_it.main, minutes=5.0),
+        layers=replace(below_it.layers, minutes=5.0),
         batches=replace(below_it.batches, pairs=8),
     )
 

@@ -14,38 +14,26 @@ import torch
 import torch.multiprocessing as multiprocessing
 
 from l2ltr_core.checkpoints import load_card
-from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.ranks import Ranks
-from l2ltr_core.training.stages import Main, WarmUp
-from l2ltr_core.training.warmup import ColumnNetwork, new_network
-from tests.training.tiny_world import tiny_config, write_world
-
-
-def make_batch() -> Batch:
-    draw = torch.Generator().manual_seed(0)
-    images = (torch.randn(4, 3, *tiny_config().model.ground_size_px, generator=draw) for _ in range(2))
-    return Batch(
-        *images, torch.rand(4, 4, generator=draw) < 0.7, world=0, places=np.arange(4), mirrored=False
-    )
+from l2ltr_core.training.stages import StageName
+from tests.training.test_stages import make_batch, make_stage
+from tests.training.tiny_world import write_world
 
 
 def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
-    """Both stages' gradients, summed over ranks; the warm-up's loss; what the first process says."""
-    torch.manual_seed(0)
-    config = tiny_config()
-    network = new_network(config)
-    columns = ColumnNetwork(network)
+    """Both stages' losses and gradients, summed over ranks; what the first process says; a sum over processes."""
     found = []
-    for stage in (WarmUp(columns, config), Main(network, columns, config)):
+    names: tuple[StageName, ...] = ("layers", "joint")
+    for name in names:
+        stage = make_stage(name)
         parts = stage.outcome(make_batch(), ranks).parts
-        stage.zero_grad()
         parts["loss"].backward()
         parameters = [p for group in stage.groups() for p in group["params"]]
         ranks.sum_gradients(parameters)
         found += [p.grad.clone() for p in parameters if p.grad is not None]
-        if stage.name == "warmup":
-            found.append(parts["loss"].detach())
-    return [*found, torch.tensor(ranks.leader_says(1.0 + ranks.rank, 0.0))]
+        found.append(parts["loss"].detach())
+    share = torch.ones(3, dtype=torch.float64) / ranks.count
+    return [*found, torch.tensor(ranks.leader_says(1.0 + ranks.rank, 0.0)), ranks.sum(share)]
 
 
 def run_rank(rank: int, port: int, folder: str) -> None:
@@ -92,8 +80,8 @@ def test_a_whole_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     )
     torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
 
-    def run(folder: str, main_steps: int, *more: str, by: Sequence[str] = ()) -> None:
-        command = [sys.executable, *by, program, world, tmp_path / folder, str(main_steps), *more]
+    def run(folder: str, joint_steps: int, *more: str, by: Sequence[str] = ()) -> None:
+        command = [sys.executable, *by, program, world, tmp_path / folder, str(joint_steps), *more]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
         subprocess.run(list(map(str, command)), check=True, env=environment, capture_output=True)
 
@@ -101,11 +89,11 @@ def test_a_whole_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
         run(folder, 2, by=by)
         run(folder, 4, "resume", by=by)
     alone, together = (pd.read_csv(tmp_path / folder / "train.csv") for folder in ("alone", "together"))
-    assert together["stage"].tolist() == ["warmup"] * 3 + ["main"] * 4
+    assert together["stage"].tolist() == ["align"] + ["layers"] * 3 + ["joint"] * 4
     assert together["step"].tolist() == alone["step"].tolist()
-    for part in ("loss", "in_batch_recall", "teacher"):
-        np.testing.assert_allclose(together[part], alone[part], rtol=1e-3, atol=1e-6)
-    assert load_card(tmp_path / "together" / "tiny.safetensors").training["main_steps"] == 4
+    for part in ("mean_correlation", "loss", "in_batch_recall", "teacher", "strayed"):
+        np.testing.assert_allclose(together[part], alone[part], rtol=1e-3, atol=1e-5)
+    assert load_card(tmp_path / "together" / "tiny.safetensors").training["main_steps"] == 7
 
 
 @pytest.mark.parametrize("rank", [0, 1])

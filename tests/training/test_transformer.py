@@ -15,12 +15,19 @@ from tests.training.tiny_world import MODEL, VIEW_PX
 
 @pytest.mark.parametrize("attention", ["self-cross", "self"])
 @pytest.mark.parametrize("depth", [1, 2, 4])
-@pytest.mark.parametrize("column_width", [0, 8])
+@pytest.mark.parametrize("widths", [(0, 0), (8, 0), (8, 4)], ids=["no columns", "one sum", "side by side"])
 def test_training_gives_the_same_descriptors_and_gradients_as_the_branch_as_written(
-    attention: str, depth: int, column_width: int, monkeypatch: pytest.MonkeyPatch
+    attention: str, depth: int, widths: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    config = replace(MODEL, attention=attention, depth=depth, column_width=column_width)  # type: ignore[arg-type]
+    column, stem_column = widths
+    config = replace(
+        MODEL,
+        attention=attention,
+        depth=depth,
+        column_width=column,
+        stem_column_width=stem_column,  # type: ignore[arg-type]
+    )
     branch = Branch(config, VIEW_PX)
     for parameter in branch.parameters():
         if parameter.dim() == 1:  # norms and biases, which start as ones and zeros

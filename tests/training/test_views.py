@@ -6,9 +6,9 @@ import torch
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.photo import load_panorama
-from l2ltr_core.training.augment import mirror_columns, roll_columns
+from l2ltr_core.training.aerial import GroundMap, Squares
 from l2ltr_core.training.views import PolarSampler
-from l2ltr_core.training.worlds import GroundMap, World, load_world
+from l2ltr_core.training.worlds import World, load_world
 from tests.training.tiny_world import (
     CHIP_M,
     MODEL,
@@ -33,6 +33,10 @@ def place(row: float, column: float) -> np.ndarray:
     return np.array([[MAP.west_m + column * PIXEL_M, MAP.north_m - row * PIXEL_M]])
 
 
+def around(ground_map: GroundMap, points_m: np.ndarray, reach_m: float = CHIP_M / 2) -> Squares:
+    return ground_map.squares(np.arange(len(points_m)), points_m, reach_m)
+
+
 def as_image(view: torch.Tensor) -> np.ndarray:
     return view[0].permute(1, 2, 0).numpy()
 
@@ -43,52 +47,40 @@ def inside(view: np.ndarray) -> np.ndarray:
 
 
 def test_the_view_sampled_from_the_map_is_the_polar_view_of_the_chip() -> None:
-    sampled = as_image(SAMPLER.sample(MAP, place(200, 150)))
+    sampled = as_image(SAMPLER.sample(around(MAP, place(200, 150))))
     assert np.abs(inside(sampled) - inside(to_polar(chip(200, 150), VIEW_PX))).max() < 0.05
 
 
 def test_the_mirrored_view_is_the_polar_view_of_the_mirrored_chip() -> None:
-    sampled = as_image(SAMPLER.sample(MAP, place(200, 150), mirrored=True))
+    sampled = as_image(SAMPLER.sample(around(MAP, place(200, 150)), mirrored=True))
     assert np.abs(inside(sampled) - inside(to_polar(chip(200, 150)[:, ::-1], VIEW_PX))).max() < 0.05
 
 
 def test_a_stretched_view_reaches_further() -> None:
-    sampled = as_image(SAMPLER.sample(MAP, place(200, 150), np.array([0.5])))
+    sampled = as_image(SAMPLER.sample(around(MAP, place(200, 150)), np.array([0.5])))
     half = HALF // 2
     small = MAP.pixels[200 - half : 200 + half, 150 - half : 150 + half]
     assert np.abs(inside(sampled) - inside(to_polar(small, VIEW_PX))).max() < 0.05
 
 
 def test_beyond_the_map_is_black() -> None:
-    sampled = as_image(SAMPLER.sample(MAP, place(0, 0)))
+    sampled = as_image(SAMPLER.sample(around(MAP, place(0, 0))))
     north = VIEW_PX[1] // 2
     assert sampled[:-2, north - 8].max() == 0.0
 
 
-def test_north_stays_in_the_middle_when_both_views_are_mirrored() -> None:
-    # A photo's north is the edge between its middle columns; the polar view's is the column W/2 itself.
-    width = VIEW_PX[1]
-    bearing = (torch.arange(width) + 0.5) / width * 360 - 180
-    mirrored = mirror_columns(bearing.expand(1, 3, 4, width))[0, 0, 0]
-    assert torch.equal(mirrored, -bearing)
-    straight, swapped = (
-        as_image(SAMPLER.sample(MAP, place(200, 150))),
-        as_image(
-            SAMPLER.sample(
-                GroundMap(MAP.pixels[:, ::-1].copy(), MAP.west_m, MAP.north_m, PIXEL_M),
-                place(200, SIDE_PX - 150),
-                mirrored=True,
-            )
-        ),
-    )
-    assert np.abs(straight - swapped).max() < 0.05
+def test_a_turned_view_is_the_view_rolled() -> None:
+    straight = SAMPLER.sample(around(MAP, place(200, 150)))
+    turned = SAMPLER.sample(around(MAP, place(200, 150)), turn_deg=90.0)
+    quarter = VIEW_PX[1] // 4
+    assert np.abs(inside(as_image(turned)) - inside(as_image(straight.roll(quarter, 3)))).max() < 1.0
 
 
-def test_each_panorama_is_rolled_by_its_own_number_of_columns() -> None:
-    images = torch.arange(2 * 3 * 2 * 8.0).view(2, 3, 2, 8)
-    rolled = roll_columns(images, [1, -2])
-    assert torch.equal(rolled[0], images[0].roll(1, 2))
-    assert torch.equal(rolled[1], images[1].roll(-2, 2))
+def test_north_stays_in_the_middle_when_the_world_is_mirrored() -> None:
+    swapped = GroundMap(MAP.pixels[:, ::-1].copy(), MAP.west_m, MAP.north_m, PIXEL_M)
+    straight = as_image(SAMPLER.sample(around(MAP, place(200, 150))))
+    mirrored = as_image(SAMPLER.sample(around(swapped, place(200, SIDE_PX - 150)), mirrored=True))
+    assert np.abs(straight - mirrored).max() < 0.05
 
 
 def test_training_sees_what_the_imagery_and_the_encoder_give(tmp_path) -> None:
@@ -100,7 +92,7 @@ def test_training_sees_what_the_imagery_and_the_encoder_give(tmp_path) -> None:
         location = load_panorama(photo).location
         assert location is not None
         cut = to_polar(imagery.chip(location, CHIP_M, None), VIEW_PX)
-        sampled = as_image(SAMPLER.sample(world.maps[0], world.positions_m[index : index + 1]))
+        sampled = as_image(SAMPLER.sample(around(world.aerial[0], world.positions_m[index : index + 1])))
         assert np.abs(inside(sampled) - inside(cut)).mean() < 2.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.model.config import ModelConfig, ViewConfig
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.training.config import (
+    AlignConfig,
     AugmentConfig,
     BatchConfig,
     ObjectiveConfig,
@@ -28,18 +30,24 @@ LATITUDE, LONGITUDE = 60.17, 24.94
 PIXEL_M = 0.5
 SIDE_PX = 480
 CHIP_M = 40.0
-VIEW_PX = (32, 128)
+VIEW_PX = (64, 128)
 
 MODEL = ModelConfig(
-    stem_stages=(1, 1, 1),
-    stem_width=0.5,
-    width=64,
+    stem="patch",
+    width=32,
     depth=2,
     heads=4,
-    mlp_width=128,
+    mlp_width=64,
     dropout=0.0,
     ground_size_px=VIEW_PX,
     aerial_size_px=VIEW_PX,
+    stem_column_width=8,
+    column_width=8,
+)
+STILL = AugmentConfig(
+    **{
+        f.name: 0.0 for f in fields(AugmentConfig) if f.type == "float"
+    }  # ranges are of no use without their share
 )
 
 
@@ -88,17 +96,18 @@ def write_world(folder: Path, photos: int, seed: int = 0, headings: bool = True)
     return folder
 
 
-def tiny_config(warmup_steps: int = 40, main_steps: int = 40, **changes: object) -> TrainConfig:
+def tiny_config(layers_steps: int = 40, joint_steps: int = 0, **changes: object) -> TrainConfig:
     """A recipe that learns the tiny world in seconds."""
     settings: dict = {
         "name": "tiny",
         "model": MODEL,
         "view": ViewConfig(chip_m=CHIP_M),
-        "warmup": StageConfig(steps=warmup_steps, rise_steps=5, learning_rate=2e-3),
-        "main": StageConfig(steps=main_steps, rise_steps=5, learning_rate=2e-3),
-        "objective": ObjectiveConfig(ignore_within_m=5.0, teacher_weight=5.0 if warmup_steps else 0.0),
+        "align": AlignConfig(principal=128, variants=2),
+        "layers": StageConfig(steps=layers_steps, rise_steps=5, learning_rate=2e-3),
+        "joint": StageConfig(steps=joint_steps, rise_steps=5, learning_rate=2e-3, stem_factor=0.2),
+        "objective": ObjectiveConfig(ignore_within_m=5.0),
         "batches": BatchConfig(pairs=16, near_radius_m=40.0),
-        "augment": AugmentConfig(position_m=1.0),
-        "run": RunConfig(threads=2, precision="float32", log_every=5, validate_every=1000),
+        "augment": replace(STILL, mirror_share=0.5, position_m=1.0, tile_scale=0.05, gain_std=0.1),
+        "run": RunConfig(device="cpu", threads=1, precision="float32", log_every=5, validate_every=1000),
     }
     return TrainConfig(**(settings | changes))
