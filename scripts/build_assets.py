@@ -38,6 +38,7 @@ from l2ltr_core.checkpoints import find_card, load_card
 from l2ltr_core.datasets import open_dataset
 from l2ltr_core.evaluation import read_held_out
 from l2ltr_core.evaluation.page import write_page
+from l2ltr_core.evaluation.real import open_real_pairs
 from l2ltr_core.evaluation.report import Subject, write_report
 from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery
 from l2ltr_core.imagery import open_imagery
@@ -75,22 +76,37 @@ class City(NamedTuple):
         return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}{anew}"
 
 
+def _place_seed(kind: str, number: int) -> int:
+    """No two places share the light of their photos."""
+    return 1000 + 10 * number + PLACES.index(kind) - number  # the number is added where it is rendered
+
+
 VALIDATION = City("helsinki", "validation", 0, 1500, 2)
 CALIBRATION = City("helsinki", "calibration", 0, 1500, 1)
 """What confidences and all else that must be chosen are chosen on: the strip that training is watched on, and what
 lies between the photos to learn from and the held-out ones, which is as varied as these."""
+PLACES = ("suburb", "country", "woods", "arterial", "grid", "village")
+"""Kinds of places that are no city centres, as most real photos are not taken in one."""
 WORLDS: list[City] = [
-    City("helsinki", "train", 0, 1500, 2),
-    *(City("helsinki", "train", variant, 650, 1) for variant in (1201, 1202)),
+    City("helsinki", "train", 0, 1200, 2),
+    *(City("helsinki", "train", variant, 600, 1) for variant in (1201, 1202)),
+    City("suburb", "all", 0, 300, 1),
+    City("monaco", "west", 0, 400, 1),
+    City("invented", "all", 201, 300, 1),
+    *(City("invented", "all", number, 250, 1) for number in (202, 203, 204)),
+    *(City("san-francisco", part, 0, 350, 1) for part in ("west", "northeast")),
+    *(City("astana", part, 0, 300, 1) for part in ("east", "south")),
+    City("invented", "uniform", 501, 200, 1),
     *(
-        City("san-francisco", part, 0, 800, 2)
-        for part in ("northeast", "southeast", "west", "northwest", "southwest")
+        City("invented", kind, number, 170, 1, varied=True, seed=_place_seed(kind, number))
+        for kind in PLACES
+        for number in range(11, 17)
     ),
-    *(City("astana", part, 0, 700, 2) for part in ("east", "south", "west", "north", "northeast")),
-    City("monaco", "west", 0, 1000, 2),
-    City("monaco", "east", 0, 600, 2),
-    City("suburb", "all", 0, 500, 1),
-    *(City("invented", "all", number, 600, 1) for number in (201, 202)),
+    *(
+        City("invented", kind, number, 120, 1, seed=_place_seed(kind, number))
+        for kind in PLACES
+        for number in (21, 22, 23)
+    ),
 ]
 """What every checkpoint learns from."""
 CHECKPOINTS = ("world-l2ltr", "world-vit")
@@ -104,7 +120,7 @@ ELSEWHERE = RUNS / "monaco-elsewhere"
 TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
-INDEX, LOOKS = "byte", 4  # four checkpoints have an index each
+INDEX, LOOKS = "byte", 1  # every clone carries an index of each checkpoint
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
     ("senate-square", "Senate Square", 930, 590, None),
@@ -258,8 +274,18 @@ def _light(weather: Callable[[Light, np.random.Generator], Light] | None, rng: n
     return weather(light, rng) if weather else light
 
 
-def publish(names: list[str], validation: Path, elsewhere: Path) -> None:
+def publish(
+    names: list[str],
+    validation: Path,
+    elsewhere: Path,
+    pairs: Path | None = None,
+    distractors: Path | None = None,
+    imagery: str | None = None,
+) -> None:
     """Copy checkpoints from their runs, index the gallery, and measure the whole report into their cards.
+
+    `pairs` are real ones, `distractors` further real tiles, `imagery` whose they are; without them nothing is said of
+    real photos.
 
     A checkpoint that ships already keeps what was measured on it, so that this goes on after a stop.
     """
@@ -273,7 +299,12 @@ def publish(names: list[str], validation: Path, elsewhere: Path) -> None:
         encoder = l2.load_encoder(name)
         gallery = _index(ASSETS / "galleries" / "helsinki", TEST, encoder, "helsinki")
         subject = Subject(
-            encoder, gallery, open_dataset("helsinki"), open_dataset(validation), open_dataset(elsewhere)
+            encoder,
+            gallery,
+            open_dataset("helsinki"),
+            open_dataset(validation),
+            open_dataset(elsewhere) if elsewhere.exists() else None,
+            pairs=None if pairs is None else open_real_pairs(pairs, distractors, imagery),
         )
         write_report(subject, card, progress=_timed)
     readme()
@@ -436,6 +467,9 @@ if __name__ == "__main__":
         asked.add_argument("names", nargs="+", help="checkpoints, found in runs/*/NAME.safetensors")
         asked.add_argument("--validation", type=Path, default=CALIBRATION.folder)
         asked.add_argument("--elsewhere", type=Path, default=ELSEWHERE)
+        asked.add_argument("--pairs", type=Path, help="real pairs: a folder with pairs.csv")
+        asked.add_argument("--distractors", type=Path, help="real tiles that no photo belongs to")
+        asked.add_argument("--imagery", help="whose imagery the pairs are")
         publish(**vars(asked.parse_args(sys.argv[2:])))
     elif sys.argv[1:2] == ["train"] and len(sys.argv) == 3 and sys.argv[2] in CHECKPOINTS:
         train(sys.argv[2])
