@@ -3,8 +3,7 @@
 Canonical correlation analysis (Hotelling 1936) between the features of corresponding columns, regularised: features
 are standardised, each side keeps its largest principal directions, whitened with a ridge, and the directions that
 correlate best are kept, scaled by a power of how far they do. What one pass over the pairs leaves is sums, so a run
-that was interrupted
-goes on with the next dataset.
+that was interrupted goes on with the next dataset.
 """
 
 from __future__ import annotations
