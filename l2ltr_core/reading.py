@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from l2ltr_core.errors import ConfigurationError
 
@@ -34,6 +35,11 @@ def _read(hint: Any, value: object, name: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if is_dataclass(hint):
         return build(hint, value, name)  # type: ignore[arg-type]
+    if origin in (Union, UnionType):
+        if value is None and NoneType in arguments:
+            return None
+        [given] = [each for each in arguments if each is not NoneType]
+        return _read(given, value, name)
     if origin is dict and isinstance(value, Mapping):
         return {str(key): _read(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
     if origin is tuple and isinstance(value, list | tuple):
