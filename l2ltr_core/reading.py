@@ -32,14 +32,11 @@ def build(cls: type[T], values: object, name: str = "") -> T:
 
 def _read(hint: Any, value: object, name: str) -> Any:
     """`value` as the type that `hint` names."""
+    if get_origin(hint) in (Union, UnionType):  # something, or nothing
+        [hint] = [each for each in get_args(hint) if (each is NoneType) == (value is None)]
     origin, arguments = get_origin(hint), get_args(hint)
     if is_dataclass(hint):
         return build(hint, value, name)  # type: ignore[arg-type]
-    if origin in (Union, UnionType):
-        if value is None and NoneType in arguments:
-            return None
-        [given] = [each for each in arguments if each is not NoneType]
-        return _read(given, value, name)
     if origin is dict and isinstance(value, Mapping):
         return {str(key): _read(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
     if origin is tuple and isinstance(value, list | tuple):

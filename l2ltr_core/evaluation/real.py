@@ -127,7 +127,9 @@ def calibrate_real(
                 locations = [galleries.whole.location(place) for place in own]
                 for heading, parts in judged.items():
                     search = heading == "searched"
-                    parts.append(judge(photos[heading], locations, galleries.whole, remembering, search=search))
+                    parts.append(
+                        judge(photos[heading], locations, galleries.whole, remembering, search=search)
+                    )
             if progress is not None:
                 progress(number + 1, len(pairs.sets))
     count = sum(len(each.queries) for each in pairs.sets)

@@ -135,7 +135,10 @@ class Subject:
                 raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
             kind = kind_of(self.gallery.simulated)
             ground = list(encode(load_photos(photos, None, progress), self.encoder, kind))
-            self._seen[role, heading] = ground, [photo.location for photo in photos if photo.location is not None]
+            self._seen[role, heading] = (
+                ground,
+                [photo.location for photo in photos if photo.location is not None],
+            )
         return self._seen[role, heading]
 
     def calibration(self, heading: HeadingKnown) -> Calibration | None:
