@@ -100,7 +100,7 @@ def test_a_kind_that_is_no_table_is_refused() -> None:
         ("exif", "real", "real", True, True, None),
         ("given", "rendered", "rendered", True, True, None),
         ("search", "real", "real", True, True, None),
-        ("exif", "real", "rendered", True, True, "the photo is a real photograph and the gallery's imagery is simulated"),
+        ("exif", "real", "rendered", True, True, "a real photograph and the gallery's imagery is simulated"),
         ("exif", "rendered", "real", True, True, "the photo is rendered and the gallery's imagery is real"),
         ("assumed", "real", "real", True, True, "does not say which way it faces, and north was only assumed"),
         ("exif", "real", "real", False, True, "shows a part of the circle, and only full panoramas were measured"),
