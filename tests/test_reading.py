@@ -43,7 +43,10 @@ def test_what_may_be_missing_may_be_given_as_nothing_or_as_itself() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"wheels": [], "sail": 1}, "There is no setting 'sail'; known are wheels, kind, load_kg, note, width_m."),
+        (
+            {"wheels": [], "sail": 1},
+            "There is no setting 'sail'; known are wheels, kind, load_kg, note, width_m.",
+        ),
         ({"wheels": [{}]}, "The setting 'wheels.radius_m' is missing."),
         ({}, "The setting 'wheels' is missing."),
         ({"wheels": [{"radius_m": "1"}]}, "'wheels.radius_m' is '1'; give a number."),
