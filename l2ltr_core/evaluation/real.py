@@ -178,6 +178,7 @@ class _RememberingEncoder:
     def _encode(
         self, side: Literal["ground", "aerial"], images: Iterable[RGB], columns: bool, **settings: bool
     ) -> Descriptors:
+        columns = columns and self.columns is not None
         kind, keys, new = f"{side} {columns} {settings}", [], {}
         for image in images:
             key = (kind, hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).digest())
