@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from l2ltr_core.errors import ConfigurationError
 
@@ -31,6 +32,8 @@ def build(cls: type[T], values: object, name: str = "") -> T:
 
 def _read(hint: Any, value: object, name: str) -> Any:
     """`value` as the type that `hint` names."""
+    if get_origin(hint) in (Union, UnionType):  # something, or nothing
+        [hint] = [each for each in get_args(hint) if (each is NoneType) == (value is None)]
     origin, arguments = get_origin(hint), get_args(hint)
     if is_dataclass(hint):
         return build(hint, value, name)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ class Cart:
     kind: Literal["hand", "ox"] = "hand"
     load_kg: dict[str, float] = field(default_factory=dict)
     note: Any = None
+    width_m: float | None = None
 
 
 def test_tables_lists_and_whole_numbers_become_what_the_hints_say() -> None:
@@ -34,10 +35,18 @@ def test_tables_lists_and_whole_numbers_become_what_the_hints_say() -> None:
     assert isinstance(cart.wheels[0].radius_m, float)
 
 
+def test_what_may_be_missing_may_be_given_as_nothing_or_as_itself() -> None:
+    for given, read in ((None, None), (1, 1.0), (0.5, 0.5)):
+        assert build(Cart, {"wheels": [], "width_m": given}).width_m == read
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"wheels": [], "sail": 1}, "There is no setting 'sail'; known are wheels, kind, load_kg, note."),
+        (
+            {"wheels": [], "sail": 1},
+            "There is no setting 'sail'; known are wheels, kind, load_kg, note, width_m.",
+        ),
         ({"wheels": [{}]}, "The setting 'wheels.radius_m' is missing."),
         ({}, "The setting 'wheels' is missing."),
         ({"wheels": [{"radius_m": "1"}]}, "'wheels.radius_m' is '1'; give a number."),
@@ -47,6 +56,7 @@ def test_tables_lists_and_whole_numbers_become_what_the_hints_say() -> None:
         ({"wheels": "two"}, "'wheels' is 'two'; give tuple."),
         ({"wheels": [], "kind": "dog"}, "'kind' is 'dog'; give one of 'hand', 'ox'."),
         ({"wheels": [], "load_kg": {"hay": None}}, "'load_kg.hay' is None; give a number."),
+        ({"wheels": [], "width_m": "1"}, "'width_m' is '1'; give a number."),
         ([], "It is []; give a table of settings."),
     ],
 )

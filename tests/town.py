@@ -13,6 +13,7 @@ import rasterio
 from PIL import Image
 from rasterio.transform import from_origin
 
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import from_mercator, mercator_units_per_m, to_mercator
 from l2ltr_core.geometry.panorama import align
 from l2ltr_core.types import RGB, Descriptors, Location, Panorama
@@ -78,13 +79,15 @@ class ColourEncoder:
     calibration: dict[str, Any] = field(default_factory=dict)
     encoded: int = 0
     columns: tuple[int, int] | None = None
+    stem_column_width: int = 0
+    layers_weight: dict[str, float] = field(default_factory=dict)
 
     @property
     def card(self) -> Any:
         return SimpleNamespace(
             view=SimpleNamespace(chip_m=self.chip_m),
-            model=SimpleNamespace(stem_column_width=0),
-            layers_weight={},
+            model=SimpleNamespace(stem_column_width=self.stem_column_width),
+            layers_weight=self.layers_weight,
             calibration=self.calibration,
         )
 
@@ -107,7 +110,7 @@ class ColourEncoder:
 @dataclass
 class DirectionEncoder(ColourEncoder):
     """CLS is the row of mean colours, column by column and then sorted, so that it does not know any direction;
-    the columns do."""
+    the columns do. With `stem_column_width` the first so many numbers of a column are a part of their own."""
 
     name: str = "directions"
     fingerprint: str = "c0105e00000000c0"
@@ -120,6 +123,14 @@ class DirectionEncoder(ColourEncoder):
         undirected -= undirected.mean(axis=1, keepdims=True)
         cls = undirected / np.linalg.norm(undirected, axis=1, keepdims=True)
         return np.concatenate([cls, each.reshape(len(rows), -1)], axis=1) if columns and self.columns else cls
+
+
+def photo_of(gallery: Gallery, place_id: int, heading_deg: float = 0.0) -> Panorama:
+    """A "panorama" that shows the aerial square itself, turned as a camera that looks at `heading_deg`."""
+    place = gallery.location(place_id)
+    chip = gallery.imagery.chip(place, CHIP_M, 64)
+    pixels = np.roll(chip, -round(heading_deg / 360 * 64), axis=1)
+    return Panorama(pixels, heading_deg=heading_deg, location=place)
 
 
 def _small(image: RGB) -> RGB:

@@ -127,10 +127,10 @@ def calibrate(
 ) -> Calibration:
     """What makes the scores of (Q,) photos come true: see `Calibration`.
 
-    The temperature and the line under which confidences have the lowest log loss, photos whose surroundings were
-    left out counting `ABSENT_WEIGHT`; the ceiling that the surer half of the answers supports with 95 %
-    confidence (Clopper and Pearson's bound); the excess that all but `false_rejections` of the photos reach; and, with
-    the gallery they were judged in, radii. Raises DatasetError with fewer than 20 photos.
+    Of the temperatures under which about the most answers are right, the one whose confidences have the lowest log loss
+    on a line, photos whose surroundings were left out counting `ABSENT_WEIGHT`; the ceiling that the surer half of the
+    answers supports with 95 % confidence (Clopper and Pearson's bound); the excess that all but `false_rejections` of
+    the photos reach; and, with the gallery they were judged in, radii. Raises DatasetError with fewer than 20 photos.
     """
     if len(judged) < LEAST_PHOTOS:
         raise DatasetError(
@@ -138,7 +138,7 @@ def calibrate(
             "for a report, in which each half vouches for the other."
         )
     fits = [_logistic(judged, column) for column in range(len(TEMPERATURES))]
-    chosen = int(np.argmin([loss for loss, _ in fits]))
+    chosen = int(np.where(_about_the_best(judged), [loss for loss, _ in fits], np.inf).argmin())
     slope, excess_slope, offset = fits[chosen][1]
     calibration = Calibration(
         temperature=float(TEMPERATURES[chosen]),
@@ -227,6 +227,16 @@ def _masses(
 
 def _column(calibration: Calibration) -> int:
     return int(np.abs(np.log(TEMPERATURES / calibration.temperature)).argmin())
+
+
+def _about_the_best(judged: Judged) -> NDArray[np.bool_]:
+    """(T,) under which temperatures as many answers are right as under the best, but for one standard error.
+
+    Which answer is given depends on the temperature, and one that is surely wrong has a low log loss, too.
+    """
+    right = judged.holds.mean(axis=0)
+    most = right.max()
+    return np.asarray(right >= most - np.sqrt(most * (1 - most) / len(judged)))
 
 
 def _logistic(judged: Judged, column: int) -> tuple[float, tuple[float, float, float]]:

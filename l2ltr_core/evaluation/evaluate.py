@@ -25,7 +25,7 @@ from l2ltr_core.evaluation.recall import (
     require_numbers,
 )
 from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
-from l2ltr_core.gallery.columns import peak_heading_deg, similarity, split
+from l2ltr_core.gallery.columns import part_energy, peak_heading_deg, similarity, split
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
 from l2ltr_core.localization import (
@@ -34,6 +34,7 @@ from l2ltr_core.localization import (
     GroundEncoder,
     Kind,
     best_apart,
+    column_parts,
     different_places,
     encode_photos,
     kind_of,
@@ -136,7 +137,7 @@ def measure(
     if heading == "exif":
         scored = (ranked.score(photo, (0,))[:, 0] for photo in encode_known(panoramas, encoder, ranked.kind))
     elif encoder.columns is not None and rerank:
-        turned = [_searched(photo, ranked) for photo in _encode_north(panoramas, encoder, ranked.kind)]
+        turned = [_searched(photo, ranked) for photo in encode_north(panoramas, encoder, ranked.kind)]
         table = table.assign(heading_deg=[heading_deg for _, heading_deg in turned])
         scored = (scores for scores, _ in turned)
     else:
@@ -235,13 +236,16 @@ def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder, rerank: bool) -> _
     tiles = (dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
     descriptors, columns = split(encoder.encode_aerial(tiles, columns=True), encoder.columns)
     require_numbers(descriptors, "aerial")
+    kind = kind_of(dataset.simulated)
+    energy = None
+    if columns is not None:
+        energy = part_energy(columns, [count for count, _ in column_parts(encoder, kind)])
 
     def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:
         if photo.columns is None or columns is None or not rerank:
             return (descriptors @ photo.cls)[:, None]
-        return similarity(photo.columns, columns, turns)
+        return similarity(photo.columns, columns, turns, energy)
 
-    kind = kind_of(dataset.simulated)
     if dataset.tile_count != len(dataset.queries) or any(q.location is None for q in dataset.queries):
         return _Ranked(score, len(descriptors), kind)
     latitudes, longitudes = np.empty(len(descriptors)), np.empty(len(descriptors))
@@ -259,7 +263,7 @@ def encode_known(
         yield from encode_photos(block, [each.heading_deg or 0.0 for each in block], encoder, kind)
 
 
-def _encode_north(
+def encode_north(
     panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, kind: Kind
 ) -> Iterator[EncodedPhoto]:
     """Photos as if the centre of each looked north."""

@@ -15,7 +15,8 @@ HEAD = """# The checkpoints, measured
 
 `l2ltr report` measured every number on this page and wrote it on the checkpoint's card; `l2ltr report --show --page
 docs/checkpoints.md` wrote the page from the cards. Nothing was chosen on the held-out photos: what had to be chosen
-(temperature, least evidence) was chosen on validation photos."""
+(temperature, confidence, threshold of rejection, radii) was chosen on validation photos,
+and for real imagery on the real pairs themselves."""
 BINS_OF = {"validation": "validation", "held_out": "held out"}
 
 

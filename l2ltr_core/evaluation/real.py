@@ -140,14 +140,19 @@ def calibrate_real(
         for number, each in enumerate(pairs.sets):
             panoramas = [query.load() for query in each.queries]
             headings_deg = [panorama.heading_deg or 0.0 for panorama in panoramas]
-            photos = encode_photos(panoramas, headings_deg, remembering, "real")
+            photos = {
+                "known": encode_photos(panoramas, headings_deg, remembering, "real"),
+                "searched": encode_photos(panoramas, [0.0] * len(panoramas), remembering, "real"),
+            }
             narrow = _TileGalleries(Path(work) / str(number), each.tiles, remembering)
             for galleries in (narrow, wide):
                 own = [galleries.place_of(each.tiles[query.tile]) for query in each.queries]
                 locations = [galleries.whole.location(place) for place in own]
                 for heading, parts in judged.items():
                     search = heading == "searched"
-                    parts.append(judge(photos, locations, galleries.whole, remembering, search=search))
+                    parts.append(
+                        judge(photos[heading], locations, galleries.whole, remembering, search=search)
+                    )
             if progress is not None:
                 progress(number + 1, len(pairs.sets))
     count = sum(len(each.queries) for each in pairs.sets)
@@ -196,6 +201,7 @@ class _RememberingEncoder:
     def _encode(
         self, side: Literal["ground", "aerial"], images: Iterable[RGB], columns: bool, **settings: bool
     ) -> Descriptors:
+        columns = columns and self.columns is not None
         kind, keys, new = f"{side} {columns} {settings}", [], {}
         for image in images:
             key = (kind, hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).digest())

@@ -34,7 +34,14 @@ from l2ltr_core.evaluation.calibration import (
     judge,
 )
 from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted, require_corruptions
-from l2ltr_core.evaluation.evaluate import LISTED, Evaluation, encode_known, load_photos, measure
+from l2ltr_core.evaluation.evaluate import (
+    LISTED,
+    Evaluation,
+    encode_known,
+    encode_north,
+    load_photos,
+    measure,
+)
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
 from l2ltr_core.evaluation.real import RealPairs, calibrate_real, measure_real, weigh_layers_of_real
@@ -90,7 +97,7 @@ class Subject:
     elsewhere: PairedDataset | None = None
     corrupted_photos: int = CORRUPTED_PHOTOS
     pairs: RealPairs | None = None
-    _seen: dict[str, tuple[list[EncodedPhoto], list[Location]]] = field(
+    _seen: dict[tuple[str, HeadingKnown], tuple[list[EncodedPhoto], list[Location]]] = field(
         default_factory=dict, init=False, repr=False
     )
     _judged: dict[tuple[str, str], Judged] = field(default_factory=dict, init=False, repr=False)
@@ -112,23 +119,30 @@ class Subject:
     def judged(self, role: str, heading: HeadingKnown, progress: Progress | None) -> Judged:
         """What a dataset's photos get in the gallery; where their heading is searched, some of them."""
         if (role, heading) not in self._judged:
-            photos, locations = self.seen(role, progress)
+            photos, locations = self.seen(role, heading, progress)
             search = heading == "searched"
-            if search:
-                photos, locations = spread(photos, SEARCHED_PHOTOS), spread(locations, SEARCHED_PHOTOS)
             self._judged[role, heading] = judge(photos, locations, self.gallery, self.encoder, search=search)
         return self._judged[role, heading]
 
-    def seen(self, role: str, progress: Progress | None) -> tuple[list[EncodedPhoto], list[Location]]:
-        """A dataset's photos, encoded once, and where each was taken."""
-        if role not in self._seen:
-            photos = self.data(role).queries
+    def seen(
+        self, role: str, heading: HeadingKnown, progress: Progress | None
+    ) -> tuple[list[EncodedPhoto], list[Location]]:
+        """A dataset's photos, encoded once, and where each was taken; where their heading is to be searched, some of
+        them, as if each looked north."""
+        if (role, heading) not in self._seen:
+            photos = list(self.data(role).queries)
+            encode = encode_known
+            if heading == "searched":
+                photos, encode = spread(photos, SEARCHED_PHOTOS), encode_north
             if any(photo.location is None for photo in photos):
                 raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
             kind = kind_of(self.gallery.simulated)
-            ground = list(encode_known(load_photos(photos, None, progress), self.encoder, kind))
-            self._seen[role] = ground, [photo.location for photo in photos if photo.location is not None]
-        return self._seen[role]
+            ground = list(encode(load_photos(photos, None, progress), self.encoder, kind))
+            self._seen[role, heading] = (
+                ground,
+                [photo.location for photo in photos if photo.location is not None],
+            )
+        return self._seen[role, heading]
 
     @property
     def has_layers_part(self) -> bool:
@@ -341,7 +355,7 @@ def _not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
 
 
 def _walks(subject: Subject, progress: Progress | None) -> Found:
-    seen, locations = subject.seen("held_out", progress)
+    seen, locations = subject.seen("held_out", "known", progress)
     return Found(
         measure_walks(seen, locations, subject.gallery, subject.encoder, subject.calibration("known"), SEED)
     )
@@ -470,15 +484,17 @@ SECTIONS = {
 }
 """In the order in which they are measured; the keys are those of the card's results."""
 CALIBRATED = ("places", "walks")
-"""Sections whose numbers hang on the calibration."""
+"""Sections whose numbers hang on the calibration's temperature."""
 
 
 def _stamp(subject: Subject, name: str) -> dict[str, str]:
     """What a section's numbers belong to: the weights, and a digest of data, descriptors and settings."""
     settings: dict[str, Any] = {"corrupted_photos": subject.corrupted_photos} if name == "corruptions" else {}
+    known = subject.calibration("known")
     if name in CALIBRATED:
-        known = subject.calibration("known")
         settings["temperature"] = None if known is None else known.temperature
+    if name == "not_in_gallery":
+        settings["least_excess"] = None if known is None else known.least_excess
     if name == "walks":
         settings["walking"] = (WALK_PLACES, BROKEN, GOING_ON, CAUTION, STEP_M)
     if subject.encoder.columns is not None and not name.endswith("layers_weight"):

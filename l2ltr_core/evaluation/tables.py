@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from l2ltr_core.evaluation.calibration import FALSE_REJECTIONS, SURROUNDINGS_M
 from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS
 from l2ltr_core.evaluation.evaluate import LISTED, REPORTED_DISTANCES_M
 from l2ltr_core.evaluation.held_out import HeldOut
 from l2ltr_core.evaluation.intervals import bootstrap_difference
 from l2ltr_core.evaluation.real import HEADING_WITHIN_DEG, SURE
-from l2ltr_core.evaluation.report import FIELDS_DEG
+from l2ltr_core.evaluation.report import AIM, FIELDS_DEG
+from l2ltr_core.evaluation.report import HEADING_WITHIN_DEG as COLUMN_DEG
 from l2ltr_core.evaluation.walks import FARTHEST_M, LENGTHS, NEAREST_M
+from l2ltr_core.localization import ESTIMATE_RADIUS_M, RADIUS_SHARES
 from l2ltr_core.model.config import CheckpointCard
 
 NOT_MEASURED = "–"
@@ -114,8 +117,8 @@ def _places(cards: Cards) -> Table:
     rows.append(("validation photos, recall@1", _recall("validation_photos", "recall_at_1")))
     about = (
         f"{_of(cards, 'places', 'queries')} photos, searched among all {_of(cards, 'places', 'gallery_size')} "
-        "places of the gallery; found is what lies within 25 m. CLS alone: as in the paper, without comparing the 200 "
-        "best places direction by direction. Different answers: as the page lists them, each the place around which "
+        "places of the gallery; found is what lies within 25 m. CLS alone: as in the paper, without comparing "
+        "places column by column. Different answers: as the page lists them, each the place around which "
         "(25 m) most of the probability lies that no better one covers. Paired: each photo looks for its own tile "
         "among those of all photos, as on CVUSA, where no two are as near as many here; photos apart: the same for "
         f"{_of(cards, 'paired', 'queries_apart')} of them, no two of which lie within 25 m. In brackets the 95 % "
@@ -127,7 +130,7 @@ def _places(cards: Cards) -> Table:
 def _walks(cards: Cards) -> Table:
     about = (
         f"Held-out photos as walks, each photo {NEAREST_M:g} to {FARTHEST_M:g} m from the one before: how many of "
-        "them are located to within the circle that is shown, each by itself and all of a walk together; and of how "
+        f"them are located to within {ESTIMATE_RADIUS_M:g} m, each by itself and all of a walk together; and of how "
         "many walks every photo. The confidence is that of the photos of a walk, given all of it. Walks share photos, "
         "so these numbers vary more than as many photos of their own would."
     )
@@ -151,9 +154,10 @@ def _walks(cards: Cards) -> Table:
 
 def _heading(cards: Cards) -> Table:
     about = (
-        f"recall@1 of {_of(cards, 'unknown_heading', 'photos')} of the photos. Searched: 32 headings are tried and "
-        "the best match decides; right is a heading at most one step of 11.25° off. Random: the photo is taken "
-        "to look anywhere."
+        f"recall@1 of {_of(cards, 'unknown_heading', 'photos')} of the photos. Searched: each photo is encoded once, "
+        "as if it looked north, and its columns are compared with every place under every turn (circular "
+        "cross-correlation); a checkpoint without columns encodes 32 views. Right is a heading at most a column "
+        f"({COLUMN_DEG:g}°) off. Random: the photo is taken to look anywhere."
     )
     rows: Rows = [
         (f"heading {name}", _recall("unknown_heading", name, "recall_at_1"))
@@ -166,7 +170,7 @@ def _heading(cards: Cards) -> Table:
 def _field(cards: Cards) -> Table:
     about = (
         f"recall@1 of {_of(cards, 'field_of_view', 'photos')} of the photos, each left so much of the circle in "
-        "a random direction that is known; the rest is filled with the mean colour."
+        "a random direction that is known; only the columns that it shows are compared."
     )
     rows: Rows = [
         (f"{field_deg}°", _recall("field_of_view", str(field_deg), "recall_at_1"))
@@ -202,54 +206,73 @@ def _elsewhere(cards: Cards) -> Table:
 
 
 def _confidence(cards: Cards) -> Table:
+    """How true the confidences are and how well the radii hold, with the heading known and searched."""
     about = (
-        "The confidence says how often a photo was taken within the circle that is shown. Expected calibration "
-        "error, ten bins: on validation photos, each half judged by what the other half chose, and on held-out "
-        "photos, which chose nothing. By chance: what confidences that are exactly right would show on so few "
-        "photos."
+        f"The confidence says how often a photo was taken within {ESTIMATE_RADIUS_M:g} m of the estimate (or within "
+        "the gallery's own spacing, where that is wider). Expected calibration error, ten bins: on validation photos, each "
+        "half judged by what the other half chose, and on held-out photos, which chose nothing. By chance: what "
+        "confidences that are exactly right would show on so few photos. Radii: how many held-out photos lie within "
+        "the radius that should hold 68 % of them, and 95 %. Surroundings left out: held-out photos in the gallery "
+        f"without the places within {SURROUNDINGS_M:g} m, where every answer is wrong. "
+        "Searched: the same of some of the photos with their headings unknown, by a calibration of its own."
     )
     rows: Rows = []
-    for role, name in (("validation", "validation photos"), ("held_out", "held-out photos")):
-        rows.append((f"{name}, error", _recall("calibration", role, "error", alone="interval")))
-        rows.append((f"{name}, by chance", _percent("calibration", role, "by_chance")))
-        rows.append((f"{name}, mean told", _percent("calibration", role, "mean_told")))
-        rows.append((f"{name}, came true", _percent("calibration", role, "came_true")))
-    rows.append(
-        ("validation photos, temperature alone", _percent("calibration", "validation_temperature_alone"))
-    )
+    for heading, path in {"known": ("calibration",), "searched": ("calibration", "searched")}.items():
+        of = f"heading {heading}"
+        for role, name in (("validation", "validation photos"), ("held_out", "held-out photos")):
+            rows.append((f"{of}, {name}, error", _recall(*path, role, "error", alone="interval")))
+            rows.append((f"{of}, {name}, by chance", _percent(*path, role, "by_chance")))
+            rows.append((f"{of}, {name}, mean told", _percent(*path, role, "mean_told")))
+            rows.append((f"{of}, {name}, came true", _percent(*path, role, "came_true")))
+        rows += [
+            (
+                f"{of}, held-out photos within the {share:.0%} radius",
+                _recall(*path, "radii_held_out", f"{share:.0%}", "share", alone="interval"),
+            )
+            for share in RADIUS_SHARES
+        ]
+        rows += [
+            (f"{of}, {label}", _recall(*path, *entry, "share", alone="interval"))
+            for label, entry in {
+                "held-out photos rejected": ("false_rejections",),
+                "surroundings left out, rejected": ("surroundings_left_out", "rejected"),
+                f"surroundings left out, told {SURE:.0%} or more": (
+                    "surroundings_left_out",
+                    "told_nine_tenths",
+                ),
+            }.items()
+        ]
     return _table("Confidence", about, cards, rows)
 
 
 def _not_here(cards: Cards) -> Table:
     about = (
-        "The evidence for a photo being in the gallery is its best score, and half of what that stands above the "
-        "mean of the 200 best: a photo from elsewhere is a little like many places. Where the checkpoint has columns, "
-        "the same of their agreement is added. A photo with less than 97 % of the validation photos have is said to be "
-        "probably not there. False alarms are photos of the gallery's city that are turned away. The last row says how "
-        "well both kinds can be told apart; the line was not drawn there."
+        "Out-of-gallery rejection. A decoy is the photo with east and west exchanged, of a place that does not exist: "
+        "the best score of the decoy, over all places and headings, is what a photo gets by chance. The excess is how "
+        "far the photo's own best score stands above that; below the threshold, which all but "
+        f"{FALSE_REJECTIONS['rendered']:.0%} of the validation photos reach ({FALSE_REJECTIONS['real']:.0%} of real "
+        "ones), a photo is rejected as probably not taken in the gallery. False rejections are held-out photos of the "
+        "gallery's own city. The last row tells how well both kinds can be told apart, at the same share of false "
+        "rejections for every checkpoint; no threshold was chosen there."
     )
 
     def elsewhere(card: CheckpointCard) -> str:
-        found = _get(card, "not_in_gallery", "turned_away")
+        found = _get(card, "not_in_gallery", "rejected")
         if found is None:
             return NOT_MEASURED
         known = ", which it learned from" if _get(card, "not_in_gallery", "in_training") else ""
         return f"{_with_interval(found['share'], found['interval'])} of {found['photos']} of {found['dataset']}{known}"
 
     rows: Rows = [
-        ("least evidence", _number("not_in_gallery", "least_evidence")),
+        ("threshold of the excess", _number("not_in_gallery", "least_excess")),
         (
-            "false alarms, validation photos",
-            _recall("not_in_gallery", "false_alarms_validation", "share", alone="interval"),
+            "false rejections, held-out photos",
+            _recall("not_in_gallery", "false_rejections_held_out", "share", alone="interval"),
         ),
+        ("photos from elsewhere rejected", elsewhere),
         (
-            "false alarms, held-out photos",
-            _recall("not_in_gallery", "false_alarms_held_out", "share", alone="interval"),
-        ),
-        ("photos from elsewhere turned away", elsewhere),
-        (
-            "the same, had 5 % of the held-out photos been turned away",
-            _recall("not_in_gallery", "turned_away_at_the_aim", "share", alone="interval"),
+            f"the same at {AIM:.0%} false rejections of held-out photos",
+            _recall("not_in_gallery", "rejected_at_the_aim", "share", alone="interval"),
         ),
     ]
     return _table("Probably not in this gallery", about, cards, rows)
@@ -278,7 +301,8 @@ def _layers(cards: Cards) -> Table:
 
 
 def _real(cards: Cards) -> Table:
-    """Retrieval among the own set and in one gallery, what was said with the answers, and each set's own recall."""
+    """Retrieval among the own set and in one gallery, what was said with the answers, each set's own recall, and what
+    the calibration rests on."""
     rows: Rows = []
     for scope, label in {"own_set": "own set", "together": "one gallery"}.items():
         if any(_get(card, "real", scope) for card in cards):
@@ -290,6 +314,13 @@ def _real(cards: Cards) -> Table:
             (f"{name}, heading known, recall@{k}", _recall(*own, "known", f"recall_at_{k}")) for k in (1, 5)
         ]
         rows.append((f"{name}, heading searched, recall@1", _recall(*own, "searched", "recall_at_1")))
+    for heading in ("known", "searched"):
+        of = f"calibration, heading {heading}"
+        rows += [
+            (f"{of}, photos", _number("real_calibration", heading, "photos")),
+            (f"{of}, most that is ever told", _percent("real_calibration", heading, "ceiling")),
+            (f"{of}, threshold of the excess", _number("real_calibration", heading, "least_excess")),
+        ]
     return _table("Real photos", _about_real(cards), cards, rows)
 
 
@@ -343,8 +374,9 @@ def _about_real(cards: Cards) -> str:
         "located by itself, as `l2ltr localize` does it. Own set: among the tiles of its set; one gallery: among "
         f"{tiles}. Mean percentile: the share of the other tiles that rank behind the photo's own, 50 % by chance. A "
         f"searched heading is right within {HEADING_WITHIN_DEG:g}°. Confidence and rejection are those with the "
-        "heading known; rejected is a photo that is said not to be in the gallery, counted where that can be told. "
-        "In brackets the 95 % interval, Wilson's for shares: so few photos leave much to chance. Whose imagery it "
+        "heading known; their calibration was chosen on these same photos, which flatters them. Rejected is a photo "
+        "that is said not to be in the gallery, counted where that can be told. In brackets the 95 % interval, "
+        "Wilson's for shares: so few photos leave much to chance. Whose imagery it "
         f"was: {imagery}."
     )
 

@@ -41,13 +41,13 @@ def ground_view(
 
 
 def shown_columns(panorama: Panorama, heading_deg: float, count: int) -> NDArray[np.bool_]:
-    """(count,) which of so many columns of the north-centred circle a photo shows by more than half.
+    """(count,) which of so many columns of the north-centred circle a photo shows by half or more, one at the least.
 
     `heading_deg` is where its centre column looks; columns are those of `ground_view`, south first, by west.
     """
     azimuth_deg = (np.arange(count) + 0.5) / count * 360 - 180
     off_deg = np.abs((azimuth_deg - heading_deg + 180) % 360 - 180)
-    return np.asarray(off_deg <= panorama.horizontal_field_deg / 2)
+    return np.asarray(off_deg <= max(panorama.horizontal_field_deg / 2, off_deg.min()))
 
 
 def crop_field(panorama: Panorama, direction_deg: float, field_deg: float) -> Panorama:

@@ -75,12 +75,23 @@ def read_calibration(values: Mapping[str, Any], kind: Kind, heading: HeadingKnow
     if entry is None:
         return None
     calibration = build(Calibration, entry, f"calibration.{kind}.{heading}")
-    if not (math.isfinite(calibration.temperature) and calibration.temperature > 0):
-        raise ConfigurationError(
-            f"The card's calibration.{kind}.{heading}.temperature is {calibration.temperature}; a number above 0 was "
-            "expected."
-        )
+    for name, value in asdict(calibration).items():
+        if isinstance(value, float) and (wanted := _expected(name, value)):
+            raise ConfigurationError(
+                f"The card's calibration.{kind}.{heading}.{name} is {value}; {wanted} was expected."
+            )
     return calibration
+
+
+def _expected(name: str, value: float) -> str | None:
+    """What a setting should have been, None where it can be used."""
+    if not math.isfinite(value):
+        return "a finite number"
+    if name in ("temperature", "radius_temperature", "position_std_m") and value <= 0:
+        return "a number above 0"
+    if name == "ceiling" and not 0 <= value <= 1:
+        return "a number from 0 to 1"
+    return None
 
 
 def unmeasured_because(

@@ -47,8 +47,9 @@ class Candidates:
     """The best places for one photo, best first: `place_ids` (K,), `scores` (K,), and what else the search tells.
 
     `excess` is how far the best score stands above the best *decoy*, the same photo with east and west exchanged,
-    which was taken nowhere: in a gallery that does not hold the photo it is as often below 0 as above. None without
-    columns. `heading_scores` (w,) are the best place's scores over a whole turn, None where no heading was searched,
+    which was taken nowhere, under any heading: in a gallery that does not hold the photo it is as often below 0 as
+    above where the photo's heading is searched, too, and mostly below where it is known. None without columns.
+    `heading_scores` (w,) are the best place's scores over a whole turn, None where no heading was searched,
     and `headings_deg` (K,) the heading of the photo's centre that goes with each place, relative to the one that
     the photo was encoded under.
     """

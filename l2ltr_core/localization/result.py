@@ -30,7 +30,8 @@ class Localization:
     on, or why there is none. `excess` is how far the best score stands above the best decoy (see `Candidates`),
     `least_excess` what most photos taken in a gallery reach; `outside_m` how far the photo's own position lies from
     the nearest place, where it lies outside. `notes` are about the photo, `doubts` are reasons not to believe the
-    answer, one sentence each. `heading_scores` (w,) are the best place's scores over a whole turn, the first with
+    answer, one sentence each. `heading_scores` (w,) are the best scores over a whole turn, clockwise, the first with
+    the photo's centre looking north; None where no heading was searched.
     """
 
     gallery: str

@@ -1,91 +1,282 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.calibration import (
+    SURROUNDINGS_M,
     TEMPERATURES,
     Judged,
+    absent_confidences,
     across_halves,
     calibrate,
     calibration_error,
     calibration_summary,
     confidences,
+    coverage,
     judge,
     reliability,
 )
-from l2ltr_core.gallery import Gallery
-from l2ltr_core.localization import ESTIMATE_PLACES, Calibration, evidence, log_odds
-from tests.town import ColourEncoder
+from l2ltr_core.gallery import Gallery, build_gallery
+from l2ltr_core.geometry.geodesy import distance_between_m, distance_m, offset
+from l2ltr_core.localization import (
+    ESTIMATE_PLACES,
+    Calibration,
+    Candidates,
+    Circles,
+    EncodedPhoto,
+    compare,
+    encode_photos,
+    estimate_among,
+    log_odds,
+    match_probabilities,
+)
+from l2ltr_core.types import Location
+from tests.town import CENTRE, DirectionEncoder, photo_of
 
-ENCODER = ColourEncoder()
-GALLERY: Any = SimpleNamespace(name="town", places=range(256), looks=lambda _: 4)
+ENCODER = DirectionEncoder()
+ON = "validation photos"
+NOBODY = Candidates(np.zeros(1, np.int64), np.zeros(1, np.float32), np.zeros(1))
+PLACES_APART_M = 20.0
+GRID = [
+    offset(CENTRE, PLACES_APART_M * east, PLACES_APART_M * north) for east in range(20) for north in range(20)
+]
+TOWN: Any = SimpleNamespace(
+    name="town",
+    manifest=SimpleNamespace(spacing_m=PLACES_APART_M),
+    places=pd.DataFrame(
+        {name: [getattr(place, name) for place in GRID] for name in ("latitude", "longitude")}
+    ),
+)
 
 
-def boasting(photos: int, slope: float = 2.0, seed: int = 0) -> Judged:
-    """Masses whose odds are the true odds to the power of `slope`, at every temperature alike."""
+def boasting(photos: int, slope: float = 2.0, seed: int = 0, absent: float = 0.02) -> Judged:
+    """Masses whose odds are the true odds to the power of `slope`, at every temperature alike; `absent` is what a
+    photo gets with its surroundings left out."""
     random = np.random.default_rng(seed)
     truth = random.uniform(0.02, 0.98, photos)
     mass = 1 / (1 + np.exp(-slope * log_odds(truth)))
     holds = random.random(photos) < truth
     wide = np.ones(len(TEMPERATURES))
     return Judged(
-        np.outer(mass, wide), np.outer(holds, wide) > 0, random.uniform(0, 1, photos).astype(np.float32)
+        np.outer(mass, wide),
+        np.outer(holds, wide) > 0,
+        random.uniform(0, 1, photos),
+        np.full((photos, len(TEMPERATURES)), absent),
+        random.uniform(0, 1, photos),
+        (NOBODY,) * photos,
+        (CENTRE,) * photos,
     )
 
 
-def test_a_photo_is_judged_as_localization_would_answer_it(gallery: Gallery) -> None:
-    places = gallery.descriptors(ENCODER)
+def standing_around(photos: int, std_m: float = 5.0, temperature: float = 0.05, seed: int = 0) -> Judged:
+    """Photos of the grid whose place is drawn with the probability that the softmax of their scores gives it, and who
+    stand around it with a normal error."""
+    random = np.random.default_rng(seed)
+    latitudes, longitudes = (TOWN.places[name].to_numpy() for name in ("latitude", "longitude"))
+    found, truths, masses, holds = [], [], [], []
+    for _ in range(photos):
+        scores = np.sort(random.normal(0, 0.15, 30).astype(np.float32))[::-1]
+        best = Candidates(random.choice(len(GRID), 30, replace=False), scores, np.zeros(30))
+        truth = GRID[random.choice(best.place_ids, p=match_probabilities(scores, temperature))]
+        truth = offset(truth, *random.normal(0, std_m, 2))
+        circles = Circles.around(latitudes[best.place_ids], longitudes[best.place_ids], 25.0)
+        heaviest = [circles.heaviest(match_probabilities(scores, each)) for each in TEMPERATURES]
+        found.append(best)
+        truths.append(truth)
+        masses.append([mass for _, mass in heaviest])
+        holds.append([distance_between_m(truth, place) <= 25 for place, _ in heaviest])
+    judged = boasting(photos, 1.0, seed)
+    return replace(
+        judged, mass=np.array(masses), holds=np.array(holds), best=tuple(found), truth=tuple(truths)
+    )
+
+
+@pytest.fixture
+def all_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos whose surroundings were left out do not count."""
+    monkeypatch.setattr("l2ltr_core.evaluation.calibration.ABSENT_WEIGHT", 0.0)
+
+
+@pytest.fixture(scope="module")
+def known(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    folder = tmp_path_factory.mktemp("columns") / "gallery"
+    return build_gallery(gallery.imagery, folder, ENCODER, name="town", spacing_m=10)
+
+
+def seen(known: Gallery, places: list[int]) -> list[EncodedPhoto]:
+    photos = [photo_of(known, place) for place in places]
+    return encode_photos(photos, [0.0] * len(photos), ENCODER, "real")
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_a_photo_is_judged_as_localization_would_answer_it(known: Gallery, search: bool) -> None:
     chosen = [3, 100, 200]
-    judged = judge(places[chosen], [gallery.location(place) for place in chosen], gallery, ENCODER)
+    photos, truth = seen(known, chosen), [known.location(place) for place in chosen]
+    judged = judge(photos, truth, known, ENCODER, search=search)
     assert judged.mass.shape == judged.holds.shape == (3, len(TEMPERATURES))
-    scores, _ = gallery.search(places[chosen], ENCODER, ESTIMATE_PLACES)
-    assert judged.evidence == pytest.approx([evidence(row) for row in scores], abs=1e-5)
+    calibration = Calibration(temperature=float(TEMPERATURES[20]))
+    answers = [compare(each, ENCODER, known, search=search).best(ESTIMATE_PLACES) for each in photos]
+    assert judged.excess.tolist() == [each.excess for each in answers]
+    told = [estimate_among(each, known, calibration).confidence for each in answers]
+    assert confidences(judged, calibration)[0] == pytest.approx(told)
     assert judged.holds[:, 0].all()  # a sharp softmax believes the best match, which is right
-    elsewhere = judge(places[chosen], [gallery.location(place) for place in (200, 3, 100)], gallery, ENCODER)
+    elsewhere = judge(photos, [truth[2], truth[0], truth[1]], known, ENCODER, search=search)
     assert not elsewhere.holds[:, 0].any()
     assert np.array_equal(elsewhere.mass, judged.mass)
+    assert judged.truth == tuple(truth)
+    assert [each.place_ids[0] for each in judged.best] == chosen
+
+
+def test_a_photo_whose_surroundings_are_left_out_counts_as_taken_elsewhere(known: Gallery) -> None:
+    photos, truth = seen(known, [0, 255]), [known.location(0), known.location(255)]
+    judged = judge(photos, truth, known, ENCODER)
+    for photo, place, excess in zip(photos, truth, judged.absent_excess, strict=True):
+        places = known.places
+        near = (
+            distance_m(places["latitude"], places["longitude"], place.latitude, place.longitude)
+            <= SURROUNDINGS_M
+        )
+        assert near.any() and not near.all()
+        assert excess == compare(photo, ENCODER, known).best(1, near.to_numpy()).excess
+    assert (judged.absent_excess < judged.excess).all()
 
 
 def test_confidences_that_boast_are_brought_down_to_what_comes_true() -> None:
     judged = boasting(4000)
-    calibration = calibrate(judged, GALLERY, ENCODER)
-    assert calibration.slope == pytest.approx(0.5, abs=0.05)
-    assert calibration.offset == pytest.approx(0, abs=0.1)
+    calibration = calibrate(judged, ON, 0.03)
+    assert (calibration.photos, calibration.measured_on) == (4000, ON)
     before = calibration_error(judged.mass[:, 0], judged.holds[:, 0])
     fresh = boasting(4000, seed=1)
     after = calibration_error(*confidences(fresh, calibration))
-    assert before > 0.1 and after < 0.03
+    assert before > 0.1 and after < 0.06
 
 
-def test_97_of_100_photos_reach_the_least_evidence() -> None:
+@pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
+def test_what_is_told_comes_true_within_a_few_points(slope: float, all_there: None) -> None:
+    calibration = calibrate(boasting(4000, slope), ON, 0.03)
+    assert calibration.slope == pytest.approx(1 / slope, rel=0.1)
+    assert calibration.offset == pytest.approx(0, abs=0.1)
+    told, came_true = confidences(boasting(4000, slope, seed=1), replace(calibration, ceiling=1.0))
+    for low in (0.0, 0.25, 0.5, 0.75):
+        some = (told >= low) & (told < low + 0.25)
+        assert told[some].mean() == pytest.approx(came_true[some].mean(), abs=0.05)
+
+
+def test_photos_that_are_not_there_bring_the_confidence_down() -> None:
+    alike, unlike = (boasting(2000, 1.0, absent=absent) for absent in (0.6, 0.02))
+    of_alike, of_unlike = (calibrate(each, ON, 0.03) for each in (alike, unlike))
+    assert of_alike.confidence(0.6, 0.5) < of_unlike.confidence(0.6, 0.5) - 0.05
+
+
+def test_without_their_surroundings_photos_are_told_less() -> None:
+    judged = boasting(2000)
+    calibration = calibrate(judged, ON, 0.03)
+    told, _ = confidences(judged, calibration)
+    assert absent_confidences(judged, calibration).mean() < told.mean() / 2
+
+
+def test_an_excess_that_tells_right_from_wrong_is_used() -> None:
+    judged = boasting(2000, 1.0)
+    telling = replace(judged, excess=judged.holds[:, 0] * 0.1, absent_excess=np.zeros(2000))
+    assert calibrate(telling, ON, 0.03).excess_slope > 10
+    assert abs(calibrate(judged, ON, 0.03).excess_slope) < 1
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1])
+def test_all_but_the_given_share_of_the_photos_reach_the_least_excess(share: float) -> None:
     judged = boasting(1000)
-    calibration = calibrate(judged, GALLERY, ENCODER)
-    assert calibration.least_evidence is not None
-    assert (judged.evidence < calibration.least_evidence).mean() == pytest.approx(0.03, abs=0.002)
-    measured_in = (calibration.gallery, calibration.gallery_places, calibration.gallery_looks)
-    assert measured_in == ("town", 256, 4)
+    calibration = calibrate(judged, ON, share)
+    assert calibration.least_excess is not None
+    assert (judged.excess < calibration.least_excess).mean() == pytest.approx(share, abs=0.002)
+
+
+@pytest.mark.parametrize(("photos", "ceiling"), [(20, 0.741), (120, 0.951)])
+def test_no_more_is_told_than_so_many_photos_support(photos: int, ceiling: float) -> None:
+    judged = boasting(photos)
+    right = replace(judged, mass=np.ones_like(judged.mass), holds=np.ones_like(judged.holds))
+    calibration = calibrate(right, ON, 0.03)
+    assert calibration.ceiling == pytest.approx(ceiling, abs=1e-3)  # 0.05 ** (1 / half the photos)
+    assert confidences(right, calibration)[0].max() <= calibration.ceiling
 
 
 def test_photos_that_all_came_true_leave_the_line_finite() -> None:
     judged = boasting(50)
-    sure = Judged(judged.mass, np.ones_like(judged.holds), judged.evidence)
-    calibration = calibrate(sure, GALLERY, ENCODER)
-    assert np.isfinite([calibration.slope, calibration.offset]).all()
+    for holds in (np.ones_like(judged.holds), np.zeros_like(judged.holds)):
+        calibration = calibrate(replace(judged, holds=holds), ON, 0.03)
+        assert np.isfinite([calibration.slope, calibration.excess_slope, calibration.offset]).all()
+
+
+def test_answers_that_never_came_true_are_told_nothing() -> None:
+    judged = boasting(50)
+    assert calibrate(replace(judged, holds=np.zeros_like(judged.holds)), ON, 0.03).ceiling == 0
 
 
 def test_too_few_photos_choose_nothing() -> None:
     with pytest.raises(DatasetError, match="5 photos to calibrate on; give at least 20"):
-        calibrate(boasting(5), GALLERY, ENCODER)
+        calibrate(boasting(5), ON, 0.03)
+
+
+def test_radii_are_chosen_that_hold_68_and_95_of_100_photos(all_there: None) -> None:
+    judged, fresh = standing_around(250), standing_around(250, seed=1)
+    calibration = calibrate(judged, ON, 0.03, radii_in=TOWN)
+    for photos, off in ((judged, 0.03), (fresh, 0.06)):  # of 250 photos, one standard error is 0.03
+        covered = coverage(photos, calibration, TOWN)
+        for share in (0.68, 0.95):
+            assert (covered <= share).mean() == pytest.approx(share, abs=off)
+
+
+def test_a_photo_is_covered_if_it_lies_within_the_radius_that_is_told() -> None:
+    judged = standing_around(60)
+    calibration = calibrate(judged, ON, 0.03, radii_in=TOWN)
+    covered, within = coverage(judged, calibration, TOWN), 0
+    for share, best, truth in zip(covered, judged.best, judged.truth, strict=True):
+        found = estimate_among(best, TOWN, calibration)
+        error_m = distance_m(truth.latitude, truth.longitude, found.latitude, found.longitude)
+        for radius_m, holds in ((found.radius_m, 0.68), (found.radius_95_m, 0.95)):
+            assert radius_m is not None
+            if abs(error_m / radius_m - 1) > 0.03:  # radii are found to within 2 %
+                assert (error_m <= radius_m) == (share <= holds)
+                within += int(error_m <= radius_m)
+    assert 60 < within < 120
+
+
+def test_a_calibration_without_a_gallery_has_no_radii_to_check() -> None:
+    judged = boasting(40)
+    calibration = calibrate(judged, ON, 0.03)
+    assert (calibration.radius_temperature, calibration.position_std_m) == (None, None)
+    with pytest.raises(DatasetError, match="no radii to check; calibrate in a gallery"):
+        coverage(judged, calibration, TOWN)
+
+
+def test_a_temperature_that_makes_answers_surely_wrong_is_not_chosen() -> None:
+    judged, half = boasting(200, 1.0), len(TEMPERATURES) // 2
+    wrong = replace(judged, holds=judged.holds & (np.arange(len(TEMPERATURES)) < half))
+    assert calibrate(wrong, ON, 0.03).temperature < TEMPERATURES[half]
+
+
+def test_what_is_chosen_is_what_a_card_gives_back() -> None:
+    calibration = calibrate(boasting(60), ON, 0.03)
+    assert Calibration(**calibration.to_dict()) == calibration
+
+
+def test_photos_of_several_galleries_are_one_after_the_other() -> None:
+    first, second = boasting(3), boasting(2, seed=1)
+    joined = Judged.joined([first, second])
+    assert len(joined) == 5
+    assert joined.excess.tolist() == [*first.excess, *second.excess]
+    assert (joined.best, joined.truth) == (first.best + second.best, first.truth + second.truth)
 
 
 def test_each_half_is_judged_by_what_the_other_chose() -> None:
-    judged = boasting(40)
-    longitudes = np.linspace(25, 24, 40)
+    judged = replace(boasting(40), truth=tuple(Location(60, 25 - number / 40) for number in range(40)))
+    longitudes = np.array([place.longitude for place in judged.truth])
     seen: list[Judged] = []
 
     def fit(half: Judged) -> Calibration:
@@ -93,10 +284,11 @@ def test_each_half_is_judged_by_what_the_other_chose() -> None:
         return Calibration(offset=float(len(seen)))
 
     (east, of_west), (west, of_east) = across_halves(judged, longitudes, fit)
-    assert np.array_equal(seen[0].evidence, west.evidence) and of_west.offset == 1
-    assert np.array_equal(seen[1].evidence, east.evidence) and of_east.offset == 2
-    assert np.array_equal(east.evidence, judged.evidence[19::-1])
-    assert sorted([*east.evidence, *west.evidence]) == sorted(judged.evidence)
+    assert np.array_equal(seen[0].excess, west.excess) and of_west.offset == 1
+    assert np.array_equal(seen[1].excess, east.excess) and of_east.offset == 2
+    assert np.array_equal(east.excess, judged.excess[19::-1])
+    assert east.truth == judged.truth[19::-1]
+    assert sorted([*east.excess, *west.excess]) == sorted(judged.excess)
 
 
 def test_the_calibration_error_weighs_the_gap_of_each_bin_by_its_photos() -> None:

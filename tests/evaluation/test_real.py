@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,10 @@ import numpy as np
 import pytest
 
 from l2ltr_core.errors import DatasetError
-from l2ltr_core.evaluation import real
-from l2ltr_core.evaluation.real import measure_real, open_real_pairs
-from l2ltr_core.localization import SEARCHED_HEADINGS, Localization
+from l2ltr_core.evaluation.real import calibrate_real, measure_real, open_real_pairs
+from l2ltr_core.localization.ranking import SEARCHED_HEADINGS
 from tests.pairs import photo, picture, tile, write_distractors, write_pairs
-from tests.town import CHIP_M, ColourEncoder
+from tests.town import CHIP_M, ColourEncoder, DirectionEncoder
 
 SEEDS = (1, 2, 3, 4)
 
@@ -29,8 +27,14 @@ def measured(folder: Path, encoder: ColourEncoder | None = None, **settings: Any
     return measure_real(open_real_pairs(folder, **settings), encoder or ColourEncoder())
 
 
-def test_photos_that_are_their_tiles_are_all_found(folder: Path) -> None:
-    found = measured(folder)
+def told(**known: Any) -> DirectionEncoder:
+    """An encoder that was measured on real imagery with the heading known."""
+    return DirectionEncoder(calibration={"real": {"known": known}})
+
+
+@pytest.mark.parametrize("encoder", [ColourEncoder(), DirectionEncoder()])
+def test_photos_that_are_their_tiles_are_all_found(folder: Path, encoder: ColourEncoder) -> None:
+    found = measured(folder, encoder)
     assert (found["pairs"], found["sets"], found["distractors"]) == (4, {"town": 4}, 0)
     pooled = found["own_set"]["pooled"]
     for heading in ("known", "searched"):
@@ -71,16 +75,13 @@ def test_a_wide_tile_is_compared_by_its_middle(folder: Path) -> None:
         picture(folder / "town" / f"{seed}_aerial.png", framed)
     table = folder / "pairs.csv"
     table.write_text(table.read_text().replace(",32,", f",{2 * CHIP_M:g},"))
-    encoder = ColourEncoder()
     [town] = open_real_pairs(folder).sets
     assert np.array_equal(town.aerial(0, CHIP_M), tile(1))
-    pooled = measured(folder, encoder)["own_set"]["pooled"]
-    assert (pooled["known"]["recall_at_1"], pooled["confidence"]["mean_told"]) == (
-        1.0,
-        measured(write_pairs(folder.with_name("plain"), {"town": SEEDS}))["own_set"]["pooled"]["confidence"][
-            "mean_told"
-        ],
-    )
+    pooled = measured(folder, told(temperature=0.1))["own_set"]["pooled"]
+    plain = write_pairs(folder.with_name("plain"), {"town": SEEDS})
+    as_plain = measured(plain, told(temperature=0.1))["own_set"]["pooled"]
+    assert pooled["known"]["recall_at_1"] == 1.0
+    assert pooled["confidence"]["mean_told"] == as_plain["confidence"]["mean_told"]
 
 
 def test_all_sets_and_distractors_make_one_gallery(tmp_path: Path) -> None:
@@ -102,26 +103,25 @@ def test_one_set_alone_has_no_larger_gallery(folder: Path) -> None:
 
 
 def test_each_picture_is_encoded_once(folder: Path) -> None:
-    encoder = ColourEncoder()
-    measured(folder, encoder, distractors=write_distractors(folder.with_name("others"), (8, 9)))
-    assert encoder.encoded == len(SEEDS) + 2 + len(SEEDS) * SEARCHED_HEADINGS
+    others = write_distractors(folder.with_name("others"), (8, 9))
+    for encoder, views in ((ColourEncoder(), SEARCHED_HEADINGS), (DirectionEncoder(), 2)):  # of each photo
+        measured(folder, encoder, distractors=others)
+        assert encoder.encoded == len(SEEDS) + 2 + len(SEEDS) * views
 
 
 def test_wrong_answers_told_with_certainty_are_counted(folder: Path) -> None:
     for mine, shown in ((1, 2), (2, 1)):
         picture(folder / "town" / f"{mine}_ground.png", photo(shown, 90.0))
-    sure, unsure = ({"temperature": each} for each in (1e-3, 10.0))
-    told = measured(folder, ColourEncoder(calibration=sure))["own_set"]["pooled"]["confidence"]
-    assert (told["photos"], told["came_true"]) == (4, 0.5)
-    assert told["mean_told"] > 0.99
-    assert (told["wrong_yet_sure"]["photos"], told["wrong_yet_sure"]["share"]) == (2, 1.0)
-    told = measured(folder, ColourEncoder(calibration=unsure))["own_set"]["pooled"]["confidence"]
-    assert told["wrong_yet_sure"]["share"] == 0.0
+    found = measured(folder, told(temperature=1e-3))["own_set"]["pooled"]["confidence"]
+    assert (found["photos"], found["came_true"]) == (4, 0.5)
+    assert found["mean_told"] > 0.99
+    assert (found["wrong_yet_sure"]["photos"], found["wrong_yet_sure"]["share"]) == (2, 1.0)
+    found = measured(folder, told(temperature=10.0))["own_set"]["pooled"]["confidence"]
+    assert found["wrong_yet_sure"]["share"] == 0.0
 
 
 def test_photos_without_their_tile_are_rejected_where_that_can_be_told(folder: Path) -> None:
-    drawn = {"least_evidence": 1.2, "gallery": "real photos", "gallery_places": 4}
-    pooled = measured(folder, ColourEncoder(calibration=drawn))["own_set"]["pooled"]
+    pooled = measured(folder, told(temperature=0.1, least_excess=0.2))["own_set"]["pooled"]
     assert (pooled["false_rejections"]["share"], pooled["rejected_without_tile"]["share"]) == (0.0, 1.0)
     low, high = pooled["rejected_without_tile"]["interval"]
     assert (low, high) == pytest.approx((0.51, 1.0), abs=0.005)
@@ -129,28 +129,53 @@ def test_photos_without_their_tile_are_rejected_where_that_can_be_told(folder: P
     assert pooled["false_rejections"] == pooled["rejected_without_tile"] == {"photos": 0}
 
 
-def test_a_checkpoint_that_tells_no_confidence_has_none_measured(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    localize = real.localize
-
-    def silent(*args: Any, **settings: Any) -> Localization:
-        found = localize(*args, **settings)
-        return replace(found, estimate=replace(found.estimate, confidence=None))  # type: ignore[arg-type]
-
-    monkeypatch.setattr(real, "localize", silent)
-    pooled = measured(folder)["own_set"]["pooled"]
+def test_a_checkpoint_that_was_never_measured_tells_no_confidence(folder: Path) -> None:
+    pooled = measured(folder, DirectionEncoder())["own_set"]["pooled"]
     assert pooled["confidence"] == {"photos": 0}
     assert pooled["known"]["recall_at_1"] == 1.0
 
 
+def test_real_photos_choose_a_calibration_for_each_way_of_knowing_the_heading(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "pairs", {"town": range(1, 7), "village": range(11, 16)})
+    done: list[tuple[int, int]] = []
+    pairs = open_real_pairs(folder)
+    chosen = calibrate_real(pairs, DirectionEncoder(), lambda *step: done.append(step))
+    assert set(chosen) == {"known", "searched"}
+    for calibration in chosen.values():
+        assert calibration.photos == 11  # each located twice: in its own set and among all
+        assert calibration.measured_on == "other places (town, village)"
+        assert calibration.ceiling < 0.8  # 11 photos support no more
+        assert calibration.least_excess is not None and calibration.least_excess > 0
+        assert calibration.radius_temperature is None
+    assert done == [(1, 2), (2, 2)]
+
+
+def test_a_searched_heading_is_calibrated_without_being_told(tmp_path: Path) -> None:
+    seeds = range(1, 11)
+    chosen = []
+    for name, heading_deg in (("straight", 0.0), ("turned", 90.0)):
+        folder = write_pairs(tmp_path / name, {"town": seeds}, heading_deg)
+        table = folder / "pairs.csv"
+        table.write_text(
+            table.read_text().replace(f",{heading_deg}", ",180.0")
+        )  # all say that they look south
+        chosen.append(calibrate_real(open_real_pairs(folder), DirectionEncoder()))
+    assert chosen[0]["searched"] == chosen[1]["searched"]
+    assert chosen[0]["known"] != chosen[1]["known"]
+
+
+def test_fewer_than_10_real_photos_choose_nothing(folder: Path) -> None:
+    with pytest.raises(DatasetError, match="give at least 20"):
+        calibrate_real(open_real_pairs(folder), DirectionEncoder())
+
+
 @pytest.mark.parametrize(
-    ("told", "imagery"),
+    ("given", "imagery"),
     [(None, "The town's own"), ("Somebody's,\n for research", "Somebody's, for research")],
 )
-def test_whose_imagery_it_was_goes_with_the_numbers(folder: Path, told: str | None, imagery: str) -> None:
+def test_whose_imagery_it_was_goes_with_the_numbers(folder: Path, given: str | None, imagery: str) -> None:
     (folder / "SOURCES.txt").write_text("The town's own\n")
-    assert measured(folder, imagery=told)["imagery"] == imagery
+    assert measured(folder, imagery=given)["imagery"] == imagery
 
 
 def test_a_set_of_a_single_tile_is_refused(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def datasets(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     """A folder of real pairs, of two sets."""
-    folder = write_pairs(tmp_path / "pairs", {"north": (1, 2, 3), "south": (4, 5)})
+    folder = write_pairs(tmp_path / "pairs", {"north": (1, 2, 3), "south": (4, 5, 6, 7, 8, 9, 10)})
     (folder / "SOURCES.txt").write_text("Pictures of the toy town.\n")
     return folder
 
@@ -115,10 +115,27 @@ def test_every_section_goes_into_the_card_with_what_it_belongs_to(bench: Bench) 
     ]
     assert 0 <= heading["searched"]["heading_right"] <= 1
     away = card.results["not_in_gallery"]
-    assert 0 <= away["turned_away_at_the_aim"]["share"] <= 1
-    assert away["turned_away_at_the_aim"]["photos"] == away["turned_away"]["photos"]
-    assert card.calibration["measured_on"] == "validation"
-    assert card.calibration["least_evidence"] == card.results["not_in_gallery"]["least_evidence"]
+    for share in ("false_rejections_held_out", "rejected", "rejected_at_the_aim"):
+        assert away[share]["photos"] == PHOTOS and 0 <= away[share]["share"] <= 1
+    measured = card.results["calibration"]
+    for found in (measured, measured["searched"]):
+        assert {
+            "validation",
+            "held_out",
+            "radii_held_out",
+            "false_rejections",
+            "surroundings_left_out",
+        } <= set(found)
+        assert set(found["radii_held_out"]) == {"68%", "95%"}
+    assert set(card.calibration) == {"rendered", "real"}
+    for heading in ("known", "searched"):
+        rendered, real = (card.calibration[kind][heading] for kind in ("rendered", "real"))
+        assert rendered["measured_on"] == "validation, in the gallery toyville"
+        assert {"radius_temperature", "position_std_m"} <= set(rendered)
+        assert real["measured_on"] == "other places (north, south)"
+        assert (rendered["photos"], real["photos"]) == (PHOTOS, 10)
+        assert card.results["real_calibration"][heading] == real
+    assert card.calibration["rendered"]["known"]["least_excess"] == away["least_excess"]
     record = read_held_out(bench.card)
     assert record is not None and len(record.photos) == PHOTOS
 
@@ -180,7 +197,7 @@ def test_real_photos_are_located_anew_where_something_changed(
     elif changed == "distractors":
         settings["distractors"] = write_distractors(tmp_path / "others", (8, 9))
     elif changed == "the calibration":
-        bench.subject.encoder.card = update_card(bench.card, calibration={"offset": 0.5})
+        bench.subject.encoder.card = update_card(bench.card, calibration={"real": {"known": {"offset": 0.5}}})
     bench.subject = replace(bench.subject, pairs=open_real_pairs(pairs, **settings))
     bench.write(only=["real"])
     assert len(bench.measured) == (1 if changed == "nothing" else 2)
@@ -190,8 +207,8 @@ def test_the_table_of_real_photos_says_how_many_and_whose_they_are(bench: Bench,
     bench.write(only=["real"])
     card, other = load_card(bench.card), load_card(assets / "checkpoints" / "toy-b.json")
     table = {table.title: table for table in report_tables([card, other], {})}["Real photos"]
-    assert table.about.startswith("5 real photos (3 of north, 2 of south), each taken in the middle")
-    assert "one gallery: among 5 tiles, 0 of them without a photo." in table.about
+    assert table.about.startswith("10 real photos (3 of north, 7 of south), each taken in the middle")
+    assert "one gallery: among 10 tiles, 0 of them without a photo." in table.about
     assert table.about.endswith("Whose imagery it was: Pictures of the toy town.")
     rows = {row[0]: row[1:] for row in table.rows}
     known = card.results["real"]["own_set"]["pooled"]["known"]
@@ -199,17 +216,50 @@ def test_the_table_of_real_photos_says_how_many_and_whose_they_are(bench: Bench,
     told = f"{100 * known['recall_at_1']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
     assert rows["own set, heading known, recall@1"] == [told, NOT_MEASURED]
     assert rows["own set, own tile removed, rejected"] == ["cannot be told", NOT_MEASURED]
-    assert rows["own set, right heading found"][0].endswith(" of 5")
+    assert rows["own set, right heading found"][0].endswith(" of 10")
     assert {"one gallery, heading searched, mean percentile", "north, heading known, recall@5"} <= set(rows)
 
 
 def test_another_calibration_has_the_different_answers_chosen_anew(bench: Bench) -> None:
     bench.write(only=["calibration", "places", "paired"])
-    bench.subject.encoder.card = update_card(
-        bench.card, calibration={**load_card(bench.card).calibration, "temperature": 0.5}
-    )
+    chosen = load_card(bench.card).calibration["rendered"]
+    other = {"rendered": {**chosen, "known": {**chosen["known"], "temperature": 0.4444}}}
+    bench.subject.encoder.card = update_card(bench.card, calibration=other)
     bench.write(only=["places", "paired"])
     assert bench.measured[3:] == [SECTIONS["places"].title]
+
+
+def test_another_threshold_has_rejection_measured_anew(bench: Bench) -> None:
+    bench.write(only=["calibration", "not_in_gallery"])
+    chosen = load_card(bench.card).calibration["rendered"]
+    other = {"rendered": {**chosen, "known": {**chosen["known"], "least_excess": 0.5}}}
+    bench.subject.encoder.card = update_card(bench.card, calibration=other)
+    bench.write(only=["not_in_gallery"])
+    assert bench.measured[2:] == [SECTIONS["not_in_gallery"].title]
+    found = load_card(bench.card).results["not_in_gallery"]
+    assert (found["least_excess"], found["rejected"]["share"]) == (0.5, 1.0)
+
+
+def test_rejection_is_measured_after_the_calibration(bench: Bench) -> None:
+    with pytest.raises(ConfigurationError, match="needs a calibration; measure that section first"):
+        bench.write(only=["not_in_gallery"])
+
+
+def test_a_checkpoint_without_columns_has_no_calibration(bench: Bench, assets: Path) -> None:
+    plain = load_encoder(assets / "checkpoints" / "toy-b.json")
+    bench.subject = replace(bench.subject, encoder=plain)
+    with pytest.raises(ConfigurationError, match="toy-b has no columns; confidences are measured"):
+        bench.write(only=["calibration"])
+
+
+def test_a_searched_heading_is_judged_on_photos_that_do_not_tell_it(bench: Bench) -> None:
+    subject = bench.subject
+    told = subject.judged("held_out", "searched", None)
+    silent = tuple(replace(photo, heading_deg=0.0) for photo in subject.held_out.photos)  # type: ignore[attr-defined]
+    untold = replace(subject, held_out=replace(subject.held_out, photos=silent)).judged(  # type: ignore[type-var]
+        "held_out", "searched", None
+    )
+    assert np.array_equal(told.excess, untold.excess)
 
 
 def test_sections_without_their_data_are_named_and_left_out(bench: Bench) -> None:
@@ -246,8 +296,40 @@ def test_tables_say_what_the_card_says(bench: Bench, assets: Path) -> None:
     first = {row[0]: row[1:] for row in tables["Held-out photos"].rows}["recall@1"]
     places = card.results["places"]
     low, high = places["intervals"]["recall_at_1"]
+    confidence = {row[0]: row[1] for row in tables["Confidence"].rows}
+    assert len(confidence) == len(tables["Confidence"].rows) == 2 * (8 + 2 + 3)
+    for heading, found in (
+        ("known", card.results["calibration"]),
+        ("searched", card.results["calibration"]["searched"]),
+    ):
+        error = found["held_out"]["error"]
+        assert confidence[f"heading {heading}, held-out photos, error"].startswith(f"{100 * error:.1f} % (")
+        within = found["radii_held_out"]["95%"]["share"]
+        assert confidence[f"heading {heading}, held-out photos within the 95% radius"].startswith(
+            f"{100 * within:.1f} % ("
+        )
+        assert f"heading {heading}, surroundings left out, told 90% or more" in confidence
+    assert "within 25 m of the estimate" in tables["Confidence"].about
     percent: Callable[[float], str] = lambda share: f"{100 * share:.1f}"  # noqa: E731
     assert first == [f"{percent(places['recall_at_1'])} % ({percent(low)} to {percent(high)})", NOT_MEASURED]
+
+
+def test_the_table_of_rejection_says_what_a_decoy_is_and_how_many_are_rejected(bench: Bench) -> None:
+    bench.write(only=["calibration", "not_in_gallery", "unknown_heading"])
+    card = load_card(bench.card)
+    tables = {table.title: table for table in report_tables([card], {})}
+    rejection = tables["Probably not in this gallery"]
+    assert "A decoy is the photo with east and west exchanged" in rejection.about
+    assert "all but 3% of the validation photos reach (10% of real ones)" in rejection.about
+    rows, found = {row[0]: row[1] for row in rejection.rows}, card.results["not_in_gallery"]
+    assert rows["threshold of the excess"] == f"{found['least_excess']:.3f}"
+    share = 100 * found["rejected"]["share"]
+    assert rows["photos from elsewhere rejected"].startswith(f"{share:.1f} % (")
+    assert rows["photos from elsewhere rejected"].endswith(f"of {PHOTOS} of elsewhere")
+    assert NOT_MEASURED not in rows.values()
+    heading = tables["Unknown heading"]
+    assert "each photo is encoded once" in heading.about and "at most a column (11.25°) off" in heading.about
+    assert NOT_MEASURED not in {row[1] for row in heading.rows}
 
 
 def test_two_kinds_of_attention_are_compared_photo_by_photo(bench: Bench, assets: Path) -> None:

@@ -9,11 +9,15 @@ from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.walks import FARTHEST_M, LENGTHS, MOST_WALKS, NEAREST_M, measure_walks, walks_among
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
-from l2ltr_core.localization import Calibration
-from l2ltr_core.types import Location
+from l2ltr_core.localization import Calibration, EncodedPhoto, encode_photos
+from l2ltr_core.types import RGB, Location, Panorama
 from tests.town import CENTRE, CHIP_M, ColourEncoder
 
 ENCODER = ColourEncoder()
+
+
+def encoded(shown: list[RGB]) -> list[EncodedPhoto]:
+    return encode_photos([Panorama(each) for each in shown], [0.0] * len(shown), ENCODER, "real")
 
 
 def street(count: int, step_m: float) -> list[Location]:
@@ -44,7 +48,7 @@ def test_photos_are_found_alone_and_together(gallery: Gallery) -> None:
     shown = [gallery.imagery.chip(place, CHIP_M, 64) for place in places]
     wrong = gallery.imagery.chip(gallery.location(255), CHIP_M, 64)
     shown[20] = (0.45 * shown[20] + 0.55 * wrong).astype(np.uint8)  # takes itself for the far corner
-    seen = ENCODER.encode_ground(shown, prepared=True)
+    seen = encoded(shown)
     measured = measure_walks(seen, places, gallery, ENCODER, Calibration(0.05))
     assert list(measured) == [str(length) for length in LENGTHS]
     for found in measured.values():
@@ -55,6 +59,6 @@ def test_photos_are_found_alone_and_together(gallery: Gallery) -> None:
 
 
 def test_photos_far_from_each_other_are_no_walk(gallery: Gallery) -> None:
-    seen = ENCODER.encode_ground([gallery.imagery.chip(CENTRE, CHIP_M, 64)] * 2, prepared=True)
+    seen = encoded([gallery.imagery.chip(CENTRE, CHIP_M, 64)] * 2)
     with pytest.raises(DatasetError, match="15 to 40 m apart"):
         measure_walks(seen, street(2, 90), gallery, ENCODER, Calibration())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2ltr_core.geometry.panorama import align, crop_field, ground_view
+from l2ltr_core.geometry.panorama import align, crop_field, ground_view, shown_columns
 from l2ltr_core.types import RGB, Panorama
 
 
@@ -78,6 +78,45 @@ def test_the_view_has_the_size_asked_for(heading_deg: float, size_px: tuple[int,
     for field_deg in (360.0, 77.7):
         view = ground_view(Panorama(compass(90, 45), field_deg), heading_deg, 90, size_px)
         assert view.shape == (*size_px, 3) and view.dtype == np.uint8
+
+
+@given(st.floats(-400, 400), st.integers(1, 64))
+def test_a_full_circle_shows_every_column(heading_deg: float, count: int) -> None:
+    assert shown_columns(Panorama(compass(8, 4)), heading_deg, count).all()
+
+
+def test_columns_are_shown_where_the_photo_looks_south_first_by_west() -> None:
+    photo = Panorama(compass(8, 4), horizontal_field_deg=90)
+    shown = {heading: shown_columns(photo, heading, 8).nonzero()[0].tolist() for heading in (0, 90, -90, 450)}
+    assert shown == {0: [3, 4], 90: [5, 6], -90: [1, 2], 450: [5, 6]}
+
+
+def test_shown_columns_wrap_around_the_south() -> None:
+    photo = Panorama(compass(8, 4), horizontal_field_deg=90)
+    assert shown_columns(photo, 180, 8).tolist() == [True, False, False, False, False, False, False, True]
+
+
+@given(st.floats(1, 360), st.floats(-180, 180), st.integers(4, 64))
+def test_as_many_columns_are_shown_as_the_field_is_wide(
+    field_deg: float, heading_deg: float, count: int
+) -> None:
+    shown = shown_columns(Panorama(compass(8, 4), horizontal_field_deg=field_deg), heading_deg, count)
+    wide = field_deg / 360 * count
+    assert max(1, wide - 1 - 1e-6) <= shown.sum() <= max(2, wide + 1 + 1e-6)
+
+
+@given(st.floats(1, 360), st.integers(-180, 180), st.integers(0, 31))
+def test_a_photo_turned_by_whole_columns_shows_as_many_columns_on(
+    field_deg: float, heading_deg: int, turn: int
+) -> None:
+    photo = Panorama(compass(8, 4), horizontal_field_deg=field_deg + 1e-6)
+    turned = shown_columns(photo, heading_deg + turn * 11.25, 32)
+    assert np.array_equal(turned, np.roll(shown_columns(photo, heading_deg, 32), turn))
+
+
+def test_a_photo_narrower_than_a_column_shows_the_one_it_looks_at() -> None:
+    photo = Panorama(compass(8, 4), horizontal_field_deg=2)
+    assert shown_columns(photo, 40, 8).nonzero()[0].tolist() == [4]
 
 
 def test_a_cropped_field_knows_where_it_looks() -> None:
