@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ __all__ = [
     "Look",
     "coverage",
     "ink_on",
+    "peak_range_deg",
     "place_tile",
     "rank_colour",
     "to_jpeg",
@@ -46,6 +48,25 @@ def rank_colour(rank: int, ranks: int = 10) -> str:
     """The colour of a match: bright for the best, dark for the last; equal steps for every kind of eye."""
     part = (rank - 1) / max(1, ranks - 1)
     return matplotlib.colors.to_hex(RANK_COLOURS(0.93 - 0.78 * part))
+
+
+def peak_range_deg(scores: NDArray[np.float32], below: float = 0.1) -> float:
+    """How wide the peak of (w,) scores over a whole turn is: degrees of the headings around it that are nearly as good.
+
+    Nearly: by at most the share `below` of the range of all scores less; interpolated between the headings tried. A
+    turn that scores alike everywhere is one wide peak.
+    """
+    count, best = len(scores), int(scores.argmax())
+    least = float(scores[best]) - below * float(np.ptp(scores))
+    width = 0.0
+    for side in (-1, 1):
+        along = scores[(best + side * np.arange(count // 2 + 1)) % count].astype(float)
+        under = np.flatnonzero(along < least)
+        if not len(under):
+            return 360.0
+        out = int(under[0])
+        width += out - 1 + (along[out - 1] - least) / (along[out - 1] - along[out])
+    return min(360.0, width * 360 / count)
 
 
 def coverage(picture: RGB, bounds: Bounds, latitudes: NDArray, longitudes: NDArray) -> Figure:
