@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,6 +24,7 @@ from l2ltr_core.figures import (
 )
 from l2ltr_core.figures.style import scale_bar
 from l2ltr_core.geometry.geodesy import mercator_units_per_m, to_mercator
+from l2ltr_core.localization import Localization
 from l2ltr_core.types import RGB, Bounds
 
 __all__ = [
@@ -29,8 +32,10 @@ __all__ = [
     "CHECKPOINT_COLOURS",
     "DARK",
     "LIGHT",
+    "Fan",
     "Look",
     "coverage",
+    "fan",
     "ink_on",
     "peak_range_deg",
     "place_tile",
@@ -41,6 +46,10 @@ __all__ = [
     "wind",
 ]
 
+Fan: TypeAlias = tuple[float, float]
+"""A line of sight: its heading and how wide it is drawn, degrees."""
+KNOWN_FAN_DEG = 20.0
+LEAST_FAN_DEG = 8.0
 RANK_COLOURS = matplotlib.colormaps["plasma"]
 
 
@@ -67,6 +76,15 @@ def peak_range_deg(scores: NDArray[np.float32], below: float = 0.1) -> float:
         out = int(under[0])
         width += out - 1 + (along[out - 1] - least) / (along[out - 1] - along[out])
     return min(360.0, width * 360 / count)
+
+
+def fan(found: Localization) -> Fan | None:
+    """Where a photo's centre looks, and over how wide a range that is nearly as likely; None where nobody knows."""
+    if found.heading_source == "assumed":
+        return None
+    if found.heading_scores is None:
+        return found.heading_deg, KNOWN_FAN_DEG
+    return found.heading_deg, max(LEAST_FAN_DEG, peak_range_deg(found.heading_scores))
 
 
 def coverage(picture: RGB, bounds: Bounds, latitudes: NDArray, longitudes: NDArray) -> Figure:

@@ -13,7 +13,7 @@ import numpy as np
 from folium.raster_layers import ImageOverlay
 from numpy.typing import NDArray
 
-from app.figures import ACCENT, ink_on, rank_colour
+from app.figures import ACCENT, Fan, ink_on, rank_colour
 from app.game import Round
 from app.offline import BaseImage, leaflet_assets
 from app.words import RIGHT, WRONG, alone, radii, together
@@ -120,7 +120,7 @@ def match_layer(
     estimate: LocationEstimate,
     *,
     selected_rank: int,
-    fan: tuple[float, float] | None = None,
+    fan: Fan | None = None,
     truth: Location | None = None,
     notes: Sequence[str] = (),
 ) -> folium.FeatureGroup:
@@ -422,9 +422,7 @@ def drawn_95_m(estimate: LocationEstimate) -> float | None:
     return wide_m if wide_m is not None and estimate.shown_radius_m < wide_m <= WIDEST_M else None
 
 
-def _add_estimate(
-    group: folium.FeatureGroup, estimate: LocationEstimate, fan: tuple[float, float] | None
-) -> None:
+def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, fan: Fan | None) -> None:
     where = (estimate.latitude, estimate.longitude)
     radius_m, wide_m = estimate.shown_radius_m, drawn_95_m(estimate)
     told = radii(estimate) or "The best guess; how far off such answers are was not measured"
@@ -435,7 +433,9 @@ def _add_estimate(
                 dash_array="2 7",
             ).add_to(group)  # fmt: skip
     if fan is not None:
-        corners = heading_wedge(estimate.location, fan[0], max(LEAST_FAN_M, 1.6 * radius_m), fan[1])
+        corners = heading_wedge(
+            estimate.location, fan[0], min(max(LEAST_FAN_M, 1.6 * radius_m), AROUND_M), fan[1]
+        )
         folium.Polygon(
             [_point(corner) for corner in corners], color="#10131a", weight=1, fill_color=ACCENT, fill_opacity=0.6,
             interactive=False,
@@ -444,8 +444,8 @@ def _add_estimate(
         where, radius=radius_m, color="#ffffff", weight=5, opacity=0.9, fill=False, interactive=False
     ).add_to(group)
     folium.Circle(
-        where, radius=radius_m, color=MODEL, weight=2.5, dash_array="7 5", fill_color="#3bc9db", fill_opacity=0.18,
-        tooltip=told,
+        where, radius=radius_m, color=MODEL, weight=2.5, dash_array="7 5", fill_color="#3bc9db",
+        fill_opacity=0.18 if radius_m <= AROUND_M else 0.05, tooltip=told,
     ).add_to(group)  # fmt: skip
 
 

@@ -534,12 +534,12 @@ def tile_jpeg(gallery_name: str, place_id: int, size_px: int) -> bytes:
 
 
 @results.keeps
-def place_tile_png(gallery_name: str, place: Place, heading_deg: float, size_px: int) -> bytes:
-    """The drawn aerial square of a place, with scale, north and the camera's direction."""
+def place_tile_png(gallery_name: str, place: Place, fan: figures.Fan | None, size_px: int) -> bytes:
+    """The drawn aerial square of a place, with scale, north and, where it is known, the camera's direction."""
     chosen = gallery(gallery_name)
     where = place if isinstance(place, Location) else chosen.location(place)
     square = chosen.imagery.chip(where, chosen.manifest.chip_m, size_px)
-    return figures.to_png(figures.place_tile(square, chosen.manifest.chip_m, heading_deg))
+    return figures.to_png(figures.place_tile(square, chosen.manifest.chip_m, *(fan or ())))
 
 
 @results.keeps

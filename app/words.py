@@ -22,7 +22,7 @@ HEADLINES: dict[Verdict, tuple[str, str]] = {
     "not measured": ("Best guess: how certain was not measured", UNSURE),
 }
 """A verdict as a sentence, and its colour."""
-SHORT = 130
+SHORT = 180
 """Characters of small print; what is longer is cut, and told whole when one points at it."""
 
 
@@ -49,7 +49,7 @@ class Answer:
         """How sure the answer is: 98% sure; a percentage only where it was measured and may be told."""
         if self.verdict == "not here":
             return "probably not here"
-        return "certainty not measured" if self.confidence is None else f"{self.confidence:.0%} sure"
+        return "certainty not measured" if self.confidence is None else f"{share(self.confidence)} sure"
 
     @property
     def told(self) -> str:

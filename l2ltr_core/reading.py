@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from l2ltr_core.errors import ConfigurationError
@@ -32,9 +32,9 @@ def build(cls: type[T], values: object, name: str = "") -> T:
 
 def _read(hint: Any, value: object, name: str) -> Any:
     """`value` as the type that `hint` names."""
+    if get_origin(hint) is UnionType:  # only `X | None` occurs
+        hint = NoneType if value is None else get_args(hint)[0]
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin is UnionType:  # only `X | None` occurs
-        return None if value is None else _read(arguments[0], value, name)
     if is_dataclass(hint):
         return build(hint, value, name)  # type: ignore[arg-type]
     if origin is dict and isinstance(value, Mapping):

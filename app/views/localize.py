@@ -21,9 +21,6 @@ TILE_PX = 420
 THUMBNAIL_PX = 88
 IN_SIGHT_FROM = 0.02
 """Answers less likely than this need not be in sight when the map opens."""
-FAN_DEG = 20.0
-"""How wide the line of sight of a known heading is drawn."""
-LEAST_FAN_DEG = 8.0
 IN_WORDS = {
     "photo": {"rendered": "the photo is rendered", "real": "the photo is a real photograph"},
     "gallery": {"rendered": "simulated imagery", "real": "real imagery"},
@@ -62,7 +59,7 @@ def show() -> None:
             st.warning(doubt, icon=":material/help:")
         if found.verdict not in FOUND:
             st.page_link(
-                "views/walk.py", label="Several photos of the same walk find each other",
+                "views/walk.py", label="Try several photos of the same walk",
                 icon=":material/directions_walk:",
             )  # fmt: skip
         with st.container(horizontal=True, gap="small"):
@@ -105,7 +102,7 @@ def _verdict(found: Localization) -> None:
     estimate = _claimed(found)
     where = f"{estimate.latitude:.5f}, {estimate.longitude:.5f}"
     if estimate.confidence is not None:
-        where += f" · {estimate.confidence:.0%} sure to be within {metres(estimate.within_m)}"
+        where += f" · {share(estimate.confidence)} sure to be within {metres(estimate.within_m)}"
     lines = [where if found.verdict != "not here" else f"Most alike: {where}", radii(estimate)]
     if found.error_m is not None:
         lines.append(f"<b>Error: {metres(found.error_m)}</b> from the true position")
@@ -126,8 +123,8 @@ def _claimed(found: Localization) -> LocationEstimate:
 def _rests_on(found: Localization, card: CheckpointCard) -> None:
     """What the certainty was measured on, and what the checkpoint has learned from, in small print."""
     kinds = f"Here {IN_WORDS['photo'][found.photo_kind]}, compared with {IN_WORDS['gallery'][found.gallery_kind]}."
-    for text in (found.rests_on, f"{card.description} {kinds}"):
-        short, whole = shortened(text.strip())
+    for text in (found.rests_on, f"{kinds} The checkpoint: {card.description}"):
+        short, whole = shortened(text)
         st.caption(short, help=whole)
 
 
@@ -158,21 +155,12 @@ def _map(found: Localization, gallery_name: str) -> None:
         found.matches,
         estimate,
         selected_rank=state.rank(),
-        fan=_fan(found),
+        fan=figures.fan(found),
         truth=truth,
         notes=[_about(match, truth) for match in found.matches],
     )
     widgets.gallery_map(image, view, layer, key=MAP, height_px=MAP_HEIGHT_PX, on_click=_take_click)
     st.html(_legend(found, estimate))
-
-
-def _fan(found: Localization) -> tuple[float, float] | None:
-    """Where the photo's centre looks, and over how wide a range that is nearly as likely; None where nobody knows."""
-    if found.heading_source == "assumed":
-        return None
-    if found.heading_scores is None:
-        return found.heading_deg, FAN_DEG
-    return found.heading_deg, max(LEAST_FAN_DEG, figures.peak_range_deg(found.heading_scores))
 
 
 def _legend(found: Localization, estimate: LocationEstimate) -> str:
@@ -182,12 +170,13 @@ def _legend(found: Localization, estimate: LocationEstimate) -> str:
     sharp = "; the wider, the less sure" * (found.heading_scores is not None)
     marks = [
         f"<i style='background:{best}'></i>1 best match",
-        f"<i style='background:{last}'></i>10 tenth; the list says {listed}",
+        f"<i style='background:{last}'></i>10 tenth; the list says {listed}, and each place adds what those before it "
+        "leave out",
         f"<i style='border:2px dashed #0b7285'></i>{'holds 68 of 100 such answers' if measured else 'the best guess'}",
     ]
     if maps.drawn_95_m(estimate) is not None:
         marks.append("<i style='border:2px dotted #0b728599'></i>holds 95 of 100")
-    if _fan(found) is not None:
+    if figures.fan(found) is not None:
         marks.append(f"<i style='background:{figures.ACCENT}'></i>where the photo's centre looks{sharp}")
     if found.truth:
         marks.append("<i class='true'></i>true position")
@@ -231,16 +220,16 @@ def _take_row(match: Match, shown: tuple[object, ...]) -> None:
 
 def _selected_place(found: Localization, gallery_name: str) -> None:
     match = found.matches[min(state.rank(), len(found.matches)) - 1]
-    tile = resources.place_tile_png(gallery_name, match.place_id, found.heading_deg, TILE_PX)
+    tile = resources.place_tile_png(gallery_name, match.place_id, figures.fan(found), TILE_PX)
     st.image(tile, width="stretch", alt=f"Aerial tile of place {match.rank}")
     st.markdown(
         f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}"
     )
     likely = _probable(found, match)
     if likely:
-        likely += f" likely within {ESTIMATE_RADIUS_M:g} m{', and near none before it' * (match.rank > 1)} · "
+        likely = f" · {likely} likely within {ESTIMATE_RADIUS_M:g} m{', and near none before it' * (match.rank > 1)}"
     st.caption(
-        f"{likely}similarity {match.score:.3f} · {match.latitude:.5f}, {match.longitude:.5f} · north is up"
+        f"similarity {match.score:.3f}{likely} · {match.latitude:.5f}, {match.longitude:.5f} · north is up"
     )
     polar = resources.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
     if polar is None:

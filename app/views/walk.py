@@ -373,7 +373,7 @@ def _selected(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) ->
         (alone(walk)[number - 1], together(walk)[number - 1]),
         strict=True,
     ):
-        tile = resources.place_tile_png(gallery_name, where.location, found.heading_deg, TILE_PX)
+        tile = resources.place_tile_png(gallery_name, where.location, figures.fan(found), TILE_PX)
         with column:
             st.markdown(f"**{title}**  \n{_told(answer)}")
             st.image(tile, width="stretch", alt=f"{title}: the aerial image where the photo is put")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,14 @@ def write_checkpoint(folder: Path, name: str, seed: int, attention: str) -> None
         else {},
     )
     save_checkpoint(L2LTR(model), card, folder)
+
+
+def calibrate(assets: Path, **changes: float) -> None:
+    """Change what the first checkpoint's card says of rendered photos, however their heading is known."""
+    card = assets / "checkpoints" / f"{CHECKPOINTS[0]}.json"
+    values = json.loads(card.read_text())
+    entry = replace(CALIBRATION, **changes).to_dict()
+    card.write_text(json.dumps(values | {"calibration": {"rendered": {"known": entry, "searched": entry}}}))
 
 
 def _write_samples(folder: Path) -> None:
