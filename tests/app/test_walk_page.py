@@ -273,9 +273,10 @@ def test_localize_points_here_where_its_answer_is_not_called_found(open_app: Ope
         return [each.proto.label for each in app.get("page_link")]
 
     link = "Try several photos of the same walk"
-    assert link in links(upload(open_app(), jpeg(), "mine.jpg"))
     toy.calibrate(mine, offset=20.0)  # as sure as can be
-    assert link not in links(open_app())
+    app = open_app()
+    assert link not in links(app)
+    assert link in links(upload(app, jpeg(), "mine.jpg"))  # a real photo, which nothing was measured with
 
 
 def test_what_was_measured_on_many_walks_is_told_where_it_was_measured_here(
