@@ -13,10 +13,10 @@ import numpy as np
 from folium.raster_layers import ImageOverlay
 from numpy.typing import NDArray
 
-from app.figures import ACCENT, ink_on, rank_colour
+from app.figures import ACCENT, Fan, ink_on, rank_colour
 from app.game import Round
 from app.offline import BaseImage, leaflet_assets
-from app.words import RIGHT, WRONG, is_found, off_and_sure
+from app.words import RIGHT, WRONG, alone, radii, together
 from l2ltr_core.figures.style import TURQUOISE
 from l2ltr_core.geometry.geodesy import (
     MERCATOR_RADIUS_M,
@@ -48,7 +48,12 @@ PIXEL_AT_ZOOM_0 = 2 * math.pi * MERCATOR_RADIUS_M / 256
 MOST_MOVED_PX = 130
 NEAR_M = 5_000.0
 AROUND_M = 120.0
-"""Shown on each side of an answer that is sure."""
+"""Shown on each side of an answer that is sure, and more where its radii are larger."""
+MOST_AROUND_M = 300.0
+WIDEST_M = 1_500.0
+"""A larger circle would surround most of a city's map, and say nothing."""
+LEAST_FAN_M = 40.0
+"""How far a photo's line of sight is drawn, at least."""
 CLOSE_ZOOM = 17
 """Where a hundred metres fill about a third of the map."""
 YOU, MODEL = ACCENT, "#0b7285"
@@ -115,13 +120,16 @@ def match_layer(
     estimate: LocationEstimate,
     *,
     selected_rank: int,
-    camera_deg: float | None = None,
+    fan: Fan | None = None,
     truth: Location | None = None,
     notes: Sequence[str] = (),
 ) -> folium.FeatureGroup:
-    """Numbered pins, the estimate with its radius, the camera's heading, and the true place if known."""
+    """Numbered pins, the estimate with its radii, and the true place if known.
+
+    `fan` is where the photo's centre looks and how wide a range is nearly as likely, in degrees.
+    """
     group = folium.FeatureGroup(name="Matches")
-    _add_estimate(group, estimate, camera_deg)
+    _add_estimate(group, estimate, fan)
     # the best are drawn last and so lie on top; the selected one above all
     for match in sorted(matches, key=lambda each: (each.rank == selected_rank, -each.rank)):
         note = notes[match.rank - 1] if notes else ""
@@ -187,7 +195,7 @@ def compared_layer(
     for number, (name, matches, estimate) in enumerate(answers):
         colour = colours[number]
         folium.Circle(
-            (estimate.latitude, estimate.longitude), radius=estimate.radius_m, color=colour, weight=3,
+            (estimate.latitude, estimate.longitude), radius=estimate.shown_radius_m, color=colour, weight=3,
             fill_opacity=0.1, tooltip=escape(f"{name}: estimate"),
         ).add_to(group)  # fmt: skip
         for match in reversed(matches):
@@ -224,7 +232,7 @@ def walk_layer(walk: Walk, selected: int | None = None) -> folium.FeatureGroup:
     apart = [
         (number, photo.estimate.location, stop)
         for number, (photo, stop) in enumerate(zip(walk.alone, stops, strict=True), 1)
-        if distance_between_m(photo.estimate.location, stop) > walk.estimates[number - 1].radius_m
+        if distance_between_m(photo.estimate.location, stop) > walk.estimates[number - 1].shown_radius_m
     ]
     for number, lone, stop in apart:
         colour = _lone_colour(walk, number)
@@ -260,7 +268,7 @@ def rounds_layer(rounds: Sequence[Round], numbers: Sequence[int] = ()) -> folium
     for each in rounds:
         true = _point(each.truth)
         folium.Circle(
-            _point(each.estimate.location), radius=each.estimate.radius_m, color=MODEL, weight=2.5,
+            _point(each.estimate.location), radius=each.estimate.shown_radius_m, color=MODEL, weight=2.5,
             fill_color=TURQUOISE, fill_opacity=0.18, interactive=False,
         ).add_to(group)  # fmt: skip
         for answer, colour in ((each.estimate.location, TURQUOISE), (each.guess, YOU)):
@@ -384,11 +392,14 @@ def _inside_with(places: Sequence[Location], view: MapView, bounds: Bounds) -> M
     return moved if in_sight(places, moved, NARROW_PX) else view
 
 
-def overview(pins: Sequence[Location], truth: Location | None, answer: Location | None = None) -> MapView:
+def overview(
+    pins: Sequence[Location], truth: Location | None, answer: LocationEstimate | None = None
+) -> MapView:
     """All pins, or only what lies around the one `answer`; and the true place, unless so far that all would melt."""
     shown = pins
     if answer is not None:
-        shown = [offset(answer, -AROUND_M, -AROUND_M), offset(answer, AROUND_M, AROUND_M)]
+        around_m = min(max(AROUND_M, answer.radius_95_m or 0), MOST_AROUND_M)
+        shown = [offset(answer.location, side * around_m, side * around_m) for side in (-1, 1)]
     near = truth is not None and min(distance_between_m(truth, pin) for pin in pins) < NEAR_M
     return view_of([*shown, truth] if truth is not None and near else shown)
 
@@ -399,40 +410,43 @@ def whole(bounds: Bounds) -> MapView:
     return view_of(corners, NARROW_PX, filled=1)
 
 
-def heading_wedge(
-    place: Location, heading_deg: float, radius_m: float, field_deg: float = 70.0
-) -> list[Location]:
+def heading_wedge(place: Location, heading_deg: float, radius_m: float, field_deg: float) -> list[Location]:
     """The corners of a sector that opens from `place` towards `heading_deg`."""
     arc = [math.radians(heading_deg + field_deg * (step / 12 - 0.5)) for step in range(13)]
     return [place, *(offset(place, radius_m * math.sin(angle), radius_m * math.cos(angle)) for angle in arc)]
 
 
-def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, camera_deg: float | None) -> None:
-    place = estimate.location
-    where = (place.latitude, place.longitude)
-    if camera_deg is not None:
-        corners = heading_wedge(place, camera_deg, max(30.0, 1.6 * estimate.radius_m))
+def drawn_95_m(estimate: LocationEstimate) -> float | None:
+    """The radius that holds 95 of 100 photos, where it is known and a map can show it beside the other."""
+    wide_m = estimate.radius_95_m
+    return wide_m if wide_m is not None and estimate.shown_radius_m < wide_m <= WIDEST_M else None
+
+
+def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, fan: Fan | None) -> None:
+    where = (estimate.latitude, estimate.longitude)
+    radius_m, wide_m = estimate.shown_radius_m, drawn_95_m(estimate)
+    told = radii(estimate) or "The best guess; how far off such answers are was not measured"
+    if wide_m is not None:
+        for colour, weight, opacity in (("#ffffff", 4, 0.55), (MODEL, 1.5, 0.75)):
+            folium.Circle(
+                where, radius=wide_m, color=colour, weight=weight, opacity=opacity, fill=False, interactive=False,
+                dash_array="2 7",
+            ).add_to(group)  # fmt: skip
+    if fan is not None:
+        corners = heading_wedge(
+            estimate.location, fan[0], min(max(LEAST_FAN_M, 1.6 * radius_m), AROUND_M), fan[1]
+        )
         folium.Polygon(
-            [(c.latitude, c.longitude) for c in corners],
-            color="#10131a",
-            weight=1,
-            fill_color=ACCENT,
-            fill_opacity=0.5,
+            [_point(corner) for corner in corners], color="#10131a", weight=1, fill_color=ACCENT, fill_opacity=0.6,
             interactive=False,
-        ).add_to(group)
+        ).add_to(group)  # fmt: skip
     folium.Circle(
-        where, radius=estimate.radius_m, color="#ffffff", weight=5, opacity=0.9, fill=False, interactive=False
+        where, radius=radius_m, color="#ffffff", weight=5, opacity=0.9, fill=False, interactive=False
     ).add_to(group)
     folium.Circle(
-        where,
-        radius=estimate.radius_m,
-        color=MODEL,
-        weight=2.5,
-        dash_array="7 5",
-        fill_color="#3bc9db",
-        fill_opacity=0.18,
-        tooltip=f"Estimate: within {estimate.radius_m:.0f} m of the centre",
-    ).add_to(group)
+        where, radius=radius_m, color=MODEL, weight=2.5, dash_array="7 5", fill_color="#3bc9db",
+        fill_opacity=0.18 if radius_m <= AROUND_M else 0.05, tooltip=told,
+    ).add_to(group)  # fmt: skip
 
 
 def _pin(match: Match, ranks: int, selected: bool, note: str) -> folium.Marker:
@@ -475,8 +489,8 @@ def _line(
 def _stop(walk: Walk, number: int, place: Location, selected: bool) -> folium.Marker:
     colour = rank_colour(number, len(walk.estimates))
     size = 32 if selected else 24 if len(walk.estimates) <= 20 else 20
-    estimate, error_m = walk.estimates[number - 1], walk.errors_m[number - 1]
-    missed = error_m is not None and not is_found(estimate.confidence, error_m)
+    answer = together(walk)[number - 1]
+    missed = answer.error_m is not None and not answer.is_right
     ring = "box-shadow:0 0 0 3px #fff,0 0 0 6px #10131a;" if selected else "box-shadow:0 1px 4px #000a;"
     html = (
         f'<div class="stop{" selected" if selected else ""}" data-photo="{number}" style="width:{size}px;'
@@ -489,13 +503,13 @@ def _stop(walk: Walk, number: int, place: Location, selected: bool) -> folium.Ma
         icon=folium.DivIcon(
             html=html, icon_size=(size, size), icon_anchor=(size // 2, size // 2), class_name="l2ltr-stop"
         ),
-        tooltip=escape(f"Photo {number} with the walk: {off_and_sure(estimate.confidence, error_m)}"),
+        tooltip=escape(f"Photo {number} with the walk: {answer.told}"),
         z_index_offset=1000 if selected else 200 - number,
     )
 
 
 def _lone_pin(walk: Walk, number: int, place: Location) -> folium.Marker:
-    photo, colour = walk.alone[number - 1], _lone_colour(walk, number)
+    colour = _lone_colour(walk, number)
     html = (
         f'<div class="lone" data-photo="{number}" style="width:20px;height:20px;border-radius:50%;background:#fff;'
         f"opacity:0.85;border:2px solid {colour};box-sizing:border-box;font:700 11px/16px system-ui,sans-serif;"
@@ -504,16 +518,16 @@ def _lone_pin(walk: Walk, number: int, place: Location) -> folium.Marker:
     return folium.Marker(
         _point(place),
         icon=folium.DivIcon(html=html, icon_size=(20, 20), icon_anchor=(10, 10), class_name="l2ltr-lone"),
-        tooltip=escape(f"Photo {number} alone: {off_and_sure(photo.estimate.confidence, photo.error_m)}"),
+        tooltip=escape(f"Photo {number} alone: {alone(walk)[number - 1].told}"),
         z_index_offset=-number,
     )
 
 
 def _lone_colour(walk: Walk, number: int) -> str:
-    photo = walk.alone[number - 1]
-    if photo.error_m is None:
+    answer = alone(walk)[number - 1]
+    if answer.error_m is None:
         return "#495057"
-    return RIGHT if is_found(photo.estimate.confidence, photo.error_m) else WRONG
+    return RIGHT if answer.is_right else WRONG
 
 
 def _tag(place: Location, label: str, colour: str, side: int) -> folium.Marker:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,6 @@ from l2ltr_core.evaluation import HeldOut, read_held_out, searched_fingerprint
 from l2ltr_core.figures import STRIP_PX
 from l2ltr_core.figures.style import grey
 from l2ltr_core.gallery import Gallery, open_gallery
-from l2ltr_core.gallery.agreement import split
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.inspection import (
@@ -41,7 +40,15 @@ from l2ltr_core.inspection import (
     score_falls,
     without_sectors,
 )
-from l2ltr_core.localization import ESTIMATE_RADIUS_M, Localization, localize
+from l2ltr_core.localization import (
+    ESTIMATE_RADIUS_M,
+    EncodedPhoto,
+    Kind,
+    Localization,
+    encode_photos,
+    kind_of,
+    localize,
+)
 from l2ltr_core.metadata import read_metadata
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
@@ -282,10 +289,11 @@ def localized(
     Raises what `localize` raises.
     """
     with inference():
-        return localize(
+        found = localize(
             panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading,
             apart_m=0.0 if neighbours else ESTIMATE_RADIUS_M,
         )  # fmt: skip
+    return replace(found, photo_name=photo.name)
 
 
 @results.keeps
@@ -312,10 +320,11 @@ def _compared(
 ) -> Walk:
     progress(0, len(photos))
     with inference():
-        return localize_walk(
+        walk = localize_walk(
             [_file(photo) for photo in photos], encoder=encoder(checkpoint), gallery=gallery(gallery_name),
             heading=heading, progress=progress,
         )  # fmt: skip
+    return walk.named([photo.name for photo in photos])
 
 
 @results.keeps
@@ -374,24 +383,23 @@ def hidden_directions(
     return score_falls(descriptors[0], descriptors[1:], aerial)
 
 
-def agreeing_directions(
+def similarity_by_azimuth(
     photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place_id: int
 ) -> NDArray[np.float32] | None:
-    """(w,): how far photo and tile agree in each direction, south first, by west; None for one without columns."""
-    seen = _photo_columns(photo, heading_deg, checkpoint)
-    if seen is None:
+    """(w,): what each azimuth adds to the similarity of photo and place, south first, by west; None without columns."""
+    chosen = gallery(gallery_name)
+    columns = _encoded(photo, heading_deg, checkpoint, kind_of(chosen.simulated)).columns
+    if columns is None:
         return None
-    return gallery(gallery_name).agreement_by_direction(seen, place_id, encoder(checkpoint))
+    return chosen.similarity_by_azimuth(columns, place_id, encoder(checkpoint), turn=0)
 
 
 @results.keeps
-def _photo_columns(photo: Photo, heading_deg: float, checkpoint: str) -> NDArray[np.float32] | None:
-    """(w, d): what a photo shows in each direction; None for a checkpoint without columns."""
-    chosen = encoder(checkpoint)
-    view = chosen.ground_view(panorama(photo), heading_deg)
+def _encoded(photo: Photo, heading_deg: float, checkpoint: str, kind: Kind) -> EncodedPhoto:
+    """A photo under the heading of its centre, to be compared with imagery of a kind."""
     with inference():
-        _, columns = split(chosen.encode_ground([view], prepared=True, columns=True), chosen.columns)
-    return None if columns is None else columns[0]
+        [encoded] = encode_photos([panorama(photo)], [heading_deg], encoder(checkpoint), kind)
+    return encoded
 
 
 @results.keeps
@@ -526,12 +534,12 @@ def tile_jpeg(gallery_name: str, place_id: int, size_px: int) -> bytes:
 
 
 @results.keeps
-def place_tile_png(gallery_name: str, place: Place, heading_deg: float, size_px: int) -> bytes:
-    """The drawn aerial square of a place, with scale, north and the camera's direction."""
+def place_tile_png(gallery_name: str, place: Place, fan: figures.Fan | None, size_px: int) -> bytes:
+    """The drawn aerial square of a place, with scale, north and, where it is known, the camera's direction."""
     chosen = gallery(gallery_name)
     where = place if isinstance(place, Location) else chosen.location(place)
     square = chosen.imagery.chip(where, chosen.manifest.chip_m, size_px)
-    return figures.to_png(figures.place_tile(square, chosen.manifest.chip_m, heading_deg))
+    return figures.to_png(figures.place_tile(square, chosen.manifest.chip_m, *(fan or ())))
 
 
 @results.keeps

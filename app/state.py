@@ -15,6 +15,7 @@ fragment changes what all pages share calls `publish` at the fragment's end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
@@ -43,6 +44,16 @@ class Photo:
     key: str
     title: str
     sample: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its file's name."""
+        return self.sample or self.title
+
+    @property
+    def stem(self) -> str:
+        """What the names of files about it begin with."""
+        return re.sub(r"[^\w.-]+", "-", re.sub(r"\.\w+$", "", self.name)).strip("-.") or "photo"
 
 
 def photo() -> Photo | None:

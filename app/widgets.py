@@ -28,7 +28,7 @@ HEADING_WAYS = {"exif": "Heading from the photo", "hand": "Turn by hand", "searc
 HEADING_TOLD = {
     "exif": "The photo says: its centre looks {}",
     "given": "Turned so that its centre looks {}",
-    "search": "Of 32 directions tried, the best match: its centre looks {}",
+    "search": "Searched: its centre looks {}",
 }
 HEADING_HELP = (
     "The model compares the photo, turned to north, with aerial images whose north is up. Most 360° cameras "
@@ -208,8 +208,8 @@ class Result(Protocol):
         """As places on a map."""
 
 
-def result_downloads(found: Result, name: str) -> None:
-    """A result as JSON, CSV and GeoJSON; `name` is the files'."""
+def result_downloads(found: Result, photo: state.Photo, page: str) -> None:
+    """A result as JSON, CSV and GeoJSON, in files named after the photo and the page."""
     with st.popover("Download", icon=":material/download:"):
         files = {
             "JSON": (found.to_json(), "application/json", "json"),
@@ -220,7 +220,7 @@ def result_downloads(found: Result, name: str) -> None:
             st.download_button(
                 label,
                 text,
-                f"{name}.{ending}",
+                f"{photo.stem}-{page}.{ending}",
                 mime,
                 key=f"download_{ending}",
                 width="stretch",

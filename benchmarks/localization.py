@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from l2ltr_core.gallery.agreement import SHORTLIST, split
 
 from benchmarks.measure import race
 from benchmarks.table import Row, run
@@ -21,7 +22,6 @@ from l2ltr_core.assets import ASSETS, list_galleries
 from l2ltr_core.checkpoints import list_checkpoints, load_encoder
 from l2ltr_core.errors import GalleryError
 from l2ltr_core.gallery import Gallery, open_gallery
-from l2ltr_core.gallery.agreement import SHORTLIST, split
 from l2ltr_core.localization import SEARCHED_HEADINGS, localize, turned_views
 from l2ltr_core.model.encoder import Encoder
 from l2ltr_core.photo import load_panorama

@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -135,6 +136,7 @@ def localize(
     result = find(
         photo, encoder=encoder, gallery=opened, heading=chosen_heading, top_k=top_k, apart_m=apart_m
     )
+    result = replace(result, photo_name=panorama.name)
     _notes([*result.notes, *result.doubts])
     if result.heading_source == "assumed":
         _notes([ASSUMED])
@@ -171,6 +173,7 @@ def walk(
             photos, encoder=encoder, gallery=opened, heading=chosen_heading,
             step_m=STEP_M if step_m is None else step_m, progress=progress,
         )  # fmt: skip
+    found = found.named([each.name for each in panoramas])
     for name, photo in zip(panoramas, found.alone, strict=True):
         _notes([f"{name.name}: {ASSUMED}"] if photo.heading_source == "assumed" else [])
     if as_json:

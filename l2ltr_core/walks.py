@@ -81,6 +81,11 @@ class Walk:
             estimates = [replace(each, confidence=None) for each in estimates]
         return replace(self, step_m=step_m, estimates=tuple(estimates))
 
+    def named(self, names: Sequence[str]) -> Walk:
+        """The same walk, its exports with the names of its photos."""
+        alone = (replace(each, photo_name=name) for each, name in zip(self.alone, names, strict=True))
+        return replace(self, alone=tuple(alone))
+
     @property
     def errors_m(self) -> tuple[float | None, ...]:
         """Metres between each estimate and the position that the photo carries, None without one."""
@@ -104,6 +109,7 @@ class Walk:
             by_itself = photo.to_dict()
             told = {
                 "photo": number,
+                **({"photo_name": photo.photo_name} if photo.photo_name else {}),
                 "heading_deg": by_itself["heading_deg"],
                 "heading_source": by_itself["heading_source"],
                 "estimate": as_estimate(estimate),
@@ -130,11 +136,11 @@ class Walk:
         return json.dumps(self.to_dict(), indent=2)
 
     def to_csv(self) -> str:
-        """A row a photo: photo, latitude, longitude, radius_m, confidence, and the same of each alone."""
+        """A row a photo: its number, its name where it has one, and the estimate with the walk and alone."""
         return as_csv(
             [
                 {
-                    "photo": photo["photo"],
+                    **{name: photo[name] for name in ("photo", "photo_name") if name in photo},
                     **photo["estimate"],
                     **{f"alone_{name}": value for name, value in photo["alone"].items()},
                 }

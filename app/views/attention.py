@@ -247,13 +247,14 @@ def _picture_downloads(shown: Shown, on_tile: NDArray) -> None:
     def tile() -> Figure:
         return figures.heat_tile(chip(), on_tile, card.view.chip_m, choice.azimuth_deg, look)
 
+    stem = shown.photo.stem
     with st.container(horizontal=True, gap="small"):
-        widgets.figure_downloads(photo, pd.DataFrame(ground), "attention-photo", "The photo")
+        widgets.figure_downloads(photo, pd.DataFrame(ground), f"{stem}-attention-photo", "The photo")
         if card.view.polar:
             widgets.figure_downloads(
-                unrolled, pd.DataFrame(aerial), "attention-unrolled", "The unrolled tile"
+                unrolled, pd.DataFrame(aerial), f"{stem}-attention-unrolled", "The unrolled tile"
             )
-        widgets.figure_downloads(tile, pd.DataFrame(on_tile), "attention-tile", "The tile")
+        widgets.figure_downloads(tile, pd.DataFrame(on_tile), f"{stem}-attention-tile", "The tile")
 
 
 def _all_heads(shown: Shown) -> None:
@@ -288,7 +289,7 @@ def _all_heads(shown: Shown) -> None:
     layer, head = np.indices(spread.shape) + 1
     columns = {"layer": layer, "head": head, "spread": spread, "reach": reach}
     numbers = pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
-    widgets.figure_downloads(sheet, numbers, "heads")
+    widgets.figure_downloads(sheet, numbers, f"{photo.stem}-heads")
 
 
 def _enlarge(layer: int, head: int | None) -> None:
@@ -324,7 +325,7 @@ def _hiding(shown: Shown, ground: NDArray) -> None:
         )
         figure = partial(figures.occlusion, falls, share, correlation, widgets.look())
         numbers = pd.DataFrame({"score_falls_by": falls, "attention_share": share})
-        widgets.figure_downloads(figure, numbers, "hidden-directions")
+        widgets.figure_downloads(figure, numbers, f"{shown.photo.stem}-hidden-directions")
 
 
 def _in_words(correlation: float) -> str:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import held_out, maps, resources, state, widgets
 from app.building import offer_to_build
-from app.words import metres
+from app.words import Answer, metres
 from l2ltr_core import figures
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.gallery import Gallery
@@ -71,7 +71,7 @@ def _on_this_photo(cards: list[CheckpointCard], gallery_name: str) -> None:
     with left:
         _map(found, gallery_name)
     with right:
-        _ranks(found)
+        _ranks(photo, found)
     if len(found) > 1:
         _agreement(found)
         _apart(photo, found, gallery_name)
@@ -83,7 +83,7 @@ def _answers(found: Answers) -> None:
         column.html(
             f"<div class='verdict' style='--verdict:{figures.CHECKPOINT_COLOURS[number]}'><div class='big'>{name}</div>"
             f"<div class='small'>{each.estimate.latitude:.5f}, {each.estimate.longitude:.5f} · "
-            f"confidence {each.estimate.confidence:.0%}{error}</div></div>"
+            f"{Answer.of(each).sure}{error}</div></div>"
         )
 
 
@@ -101,7 +101,7 @@ def _map(found: Answers, gallery_name: str) -> None:
     widgets.gallery_map(image, view, layers, key="compare_map", height_px=MAP_HEIGHT_PX)
 
 
-def _ranks(found: Answers) -> None:
+def _ranks(photo: state.Photo, found: Answers) -> None:
     ranks = {name: _places(each) for name, each in found.items()}
     right = {
         match.place_id
@@ -115,7 +115,7 @@ def _ranks(found: Answers) -> None:
     )
     numbers = pd.DataFrame({name: pd.Series(ids) for name, ids in ranks.items()})
     numbers.insert(0, "rank", numbers.index + 1)
-    widgets.figure_downloads(figure, numbers, "ranks")
+    widgets.figure_downloads(figure, numbers, f"{photo.stem}-ranks")
     ring = f" A ring: within {CORRECT_WITHIN_M:g} m of the true position." if right else ""
     st.caption(f"Each column is a checkpoint's list, best on top; a line joins the same place.{ring}")
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
 from app import components, figures, maps, resources, state, widgets
 from app.building import offer_to_build
-from app.words import PROBABLY, confidence, metres, share
+from app.words import HEADLINES, metres, radii, share, shortened
 from l2ltr_core.geometry.geodesy import distance_m
-from l2ltr_core.localization import ESTIMATE_RADIUS_M, Localization
+from l2ltr_core.localization import ESTIMATE_RADIUS_M, FOUND, Localization
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.types import Location, Match, Panorama
+from l2ltr_core.types import Location, LocationEstimate, Match, Panorama
 
 MAP = "map"
 MAP_HEIGHT_PX = 520
@@ -20,6 +21,10 @@ TILE_PX = 420
 THUMBNAIL_PX = 88
 IN_SIGHT_FROM = 0.02
 """Answers less likely than this need not be in sight when the map opens."""
+IN_WORDS = {
+    "photo": {"rendered": "the photo is rendered", "real": "the photo is a real photograph"},
+    "gallery": {"rendered": "simulated imagery", "real": "real imagery"},
+}
 
 
 def show() -> None:
@@ -47,18 +52,20 @@ def show() -> None:
     with left:
         _what_the_model_sees(photo, panorama, found, card)
     with right:
-        _verdict(found)
-        for doubt in _doubts(panorama, found):
+        with st.container(key="verdict"):
+            _verdict(found)
+            _rests_on(found, card)
+        for doubt in found.doubts:
             st.warning(doubt, icon=":material/help:")
-        if found.estimate.confidence < PROBABLY or found.in_gallery is False:
+        if found.verdict not in FOUND:
             st.page_link(
-                "views/walk.py", label="Several photos of the same walk find each other",
+                "views/walk.py", label="Try several photos of the same walk",
                 icon=":material/directions_walk:",
             )  # fmt: skip
         with st.container(horizontal=True, gap="small"):
             if st.button("Look around", key="look", icon=":material/360:", help="See the photo from within."):
                 _look_around(photo, panorama, found.heading_deg)
-            widgets.result_downloads(found, "l2ltr")
+            widgets.result_downloads(found, photo, "l2ltr")
     _explore(found, name)
 
 
@@ -69,6 +76,14 @@ def _what_the_model_sees(
     components.strip(
         "photo_strip", components.photo_layer("", view, panorama, found.heading_deg), found.heading_deg
     )
+    if found.heading_scores is not None:
+        components.headings(
+            found.heading_scores, found.heading_deg, figures.peak_range_deg(found.heading_scores)
+        )
+        st.caption(
+            "How alike the photo and its best place are, for every heading that the photo's centre could have: 0 at "
+            "the bottom, 1 at the top."
+        )
     widgets.heading_control(found.heading_deg, found.heading_source)
     for note in panorama.notes:
         st.caption(f":material/info: {note}")
@@ -81,24 +96,36 @@ def _look_around(photo: state.Photo, panorama: Panorama, heading_deg: float) -> 
     components.look_around("look_around", picture, panorama, heading_deg, resources.note_of(photo))
 
 
-def _doubts(panorama: Panorama, found: Localization) -> tuple[str, ...]:
-    """What the core has to say against its own answer; the heading control tells of a missing heading."""
-    told = len(panorama.notes) + (found.heading_source == "assumed")
-    return found.notes[told:]
-
-
 def _verdict(found: Localization) -> None:
-    """The answer in words, and how wrong it is where the photo tells."""
-    estimate = found.estimate
-    words, colour = confidence(estimate.confidence)
-    truth = ""
+    """The answer in words, and how wrong it is where the photo tells; a percentage only where one may be told."""
+    words, colour = HEADLINES[found.verdict]
+    estimate = _claimed(found)
+    where = f"{estimate.latitude:.5f}, {estimate.longitude:.5f}"
+    if estimate.confidence is not None:
+        where += f" · {share(estimate.confidence)} sure to be within {metres(estimate.within_m)}"
+    lines = [where if found.verdict != "not here" else f"Most alike: {where}", radii(estimate)]
     if found.error_m is not None:
-        truth = f"<div class='small'><b>Error: {metres(found.error_m)}</b> from the true position</div>"
+        lines.append(f"<b>Error: {metres(found.error_m)}</b> from the true position")
     st.html(
         f"<div class='verdict' style='--verdict:{colour}'><div class='big'>{words}</div>"
-        f"<div class='small'>{estimate.latitude:.5f}, {estimate.longitude:.5f} ± {metres(estimate.radius_m)}"
-        f" · confidence {estimate.confidence:.0%}</div>{truth}</div>"
+        + "".join(f"<div class='small'>{line}</div>" for line in lines if line)
+        + "</div>"
     )
+
+
+def _claimed(found: Localization) -> LocationEstimate:
+    """The estimate, without the numbers that hold only for photos that were taken in the gallery."""
+    if found.verdict != "not here":
+        return found.estimate
+    return replace(found.estimate, confidence=None, radius_m=None, radius_95_m=None)
+
+
+def _rests_on(found: Localization, card: CheckpointCard) -> None:
+    """What the certainty was measured on, and what the checkpoint has learned from, in small print."""
+    kinds = f"Here {IN_WORDS['photo'][found.photo_kind]}, compared with {IN_WORDS['gallery'][found.gallery_kind]}."
+    for text in (found.rests_on, f"{kinds} The checkpoint: {card.description}"):
+        short, whole = shortened(text)
+        st.caption(short, help=whole)
 
 
 @st.fragment
@@ -116,34 +143,44 @@ def _explore(found: Localization, gallery_name: str) -> None:
 
 
 def _map(found: Localization, gallery_name: str) -> None:
-    truth = found.truth
-    likely = [match for match in found.matches if (match.probability or 0) >= IN_SIGHT_FROM]
+    truth, estimate = found.truth, _claimed(found)
+    likely = [each for each in found.matches if each.probability is None or each.probability >= IN_SIGHT_FROM]
     pins = [match.location for match in likely or found.matches[:1]]
-    estimate = found.estimate
-    answer = estimate.location if estimate.confidence >= PROBABLY else None
     image = resources.base_image(gallery_name)
-    overview = maps.overview(pins, truth, answer)
+    overview = maps.overview(pins, truth, estimate if found.verdict in FOUND else None)
     if truth is None or image.bounds.contains(truth):
         overview = maps.kept_inside(overview, image.bounds)
     view = state.map_view(_of(found), overview)
     layer = maps.match_layer(
         found.matches,
-        found.estimate,
+        estimate,
         selected_rank=state.rank(),
-        camera_deg=found.heading_deg,
+        fan=figures.fan(found),
         truth=truth,
         notes=[_about(match, truth) for match in found.matches],
     )
     widgets.gallery_map(image, view, layer, key=MAP, height_px=MAP_HEIGHT_PX, on_click=_take_click)
+    st.html(_legend(found, estimate))
+
+
+def _legend(found: Localization, estimate: LocationEstimate) -> str:
     best, last = figures.rank_colour(1), figures.rank_colour(10)
-    st.html(
-        f"<div class='legend'><span><i style='background:{best}'></i>1 best match</span>"
-        f"<span><i style='background:{last}'></i>10 tenth; the list says how likely each is</span>"
-        "<span><i style='border:2px dashed #0b7285'></i>estimate and its radius</span>"
-        f"<span><i style='background:{figures.ACCENT}'></i>where the photo's centre looks</span>"
-        + ("<span><i class='true'></i>true position</span>" if truth else "")
-        + "</div>"
-    )
+    listed = "how likely each is" if _probable(found, found.matches[0]) else "how alike each is"
+    measured = estimate.radius_m is not None
+    sharp = "; the wider, the less sure" * (found.heading_scores is not None)
+    marks = [
+        f"<i style='background:{best}'></i>1 best match",
+        f"<i style='background:{last}'></i>10 tenth; the list says {listed}, and each place adds what those before it "
+        "leave out",
+        f"<i style='border:2px dashed #0b7285'></i>{'holds 68 of 100 such answers' if measured else 'the best guess'}",
+    ]
+    if maps.drawn_95_m(estimate) is not None:
+        marks.append("<i style='border:2px dotted #0b728599'></i>holds 95 of 100")
+    if figures.fan(found) is not None:
+        marks.append(f"<i style='background:{figures.ACCENT}'></i>where the photo's centre looks{sharp}")
+    if found.truth:
+        marks.append("<i class='true'></i>true position")
+    return "<div class='legend'>" + "".join(f"<span>{mark}</span>" for mark in marks) + "</div>"
 
 
 def _take_click() -> None:
@@ -161,7 +198,10 @@ def _ranked_list(found: Localization, gallery_name: str) -> None:
 def _ranked_rows(found: Localization, gallery_name: str) -> None:
     for match in found.matches:
         picture = resources.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
-        label = f"**{match.rank}** {share(match.probability or 0)} *{_about(match, found.truth)}*"
+        about = _about(match, found.truth)
+        label = f"**{match.rank}** {_probable(found, match) or f'{match.score:.3f}'}" + f" *{about}*" * bool(
+            about
+        )
         widgets.numbered_button(
             f"place_{match.rank}",
             figures.rank_colour(match.rank),
@@ -180,36 +220,43 @@ def _take_row(match: Match, shown: tuple[object, ...]) -> None:
 
 def _selected_place(found: Localization, gallery_name: str) -> None:
     match = found.matches[min(state.rank(), len(found.matches)) - 1]
-    tile = resources.place_tile_png(gallery_name, match.place_id, found.heading_deg, TILE_PX)
+    tile = resources.place_tile_png(gallery_name, match.place_id, figures.fan(found), TILE_PX)
     st.image(tile, width="stretch", alt=f"Aerial tile of place {match.rank}")
     st.markdown(
         f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}"
     )
-    score = "similarity" if resources.card(found.checkpoint).model.columns is None else "agreement"
+    likely = _probable(found, match)
+    if likely:
+        likely = f" · {likely} likely within {ESTIMATE_RADIUS_M:g} m{', and near none before it' * (match.rank > 1)}"
     st.caption(
-        f"{share(match.probability or 0)} likely within {ESTIMATE_RADIUS_M:g} m"
-        f"{', and near none before it' * (match.rank > 1)} · "
-        f"{score} {match.score:.3f} · {match.latitude:.5f}, {match.longitude:.5f} · north is up"
+        f"similarity {match.score:.3f}{likely} · {match.latitude:.5f}, {match.longitude:.5f} · north is up"
     )
     polar = resources.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
     if polar is None:
         return
     st.image(polar, width="stretch", alt="The tile unrolled around its centre, north in the middle")
     photo = state.photo()
-    parts = photo and resources.agreeing_directions(
-        photo, found.heading_deg, found.checkpoint, gallery_name, match.place_id
-    )
+    parts = None
+    if photo is not None:
+        parts = resources.similarity_by_azimuth(
+            photo, found.heading_deg, found.checkpoint, gallery_name, match.place_id
+        )
     if parts is not None:
         components.directions(parts)
     st.caption(
         "The same tile as the model sees it: unrolled around its centre, like the photo above."
-        + (" The bars say how far photo and tile agree in each direction." if parts is not None else "")
+        + (" The bars say how much each direction adds to the similarity." if parts is not None else "")
     )
 
 
 def _of(found: Localization) -> tuple[object, ...]:
     """What the map shows: while it is the same, the map stays where the visitor has it."""
     return (state.photo(), found.gallery, found.checkpoint, found.heading_deg)
+
+
+def _probable(found: Localization, match: Match) -> str:
+    """How likely a place is; empty where that was not measured, or the photo was probably not taken here."""
+    return "" if match.probability is None or found.verdict == "not here" else share(match.probability)
 
 
 def _about(match: Match, truth: Location | None) -> str:

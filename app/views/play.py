@@ -12,10 +12,11 @@ import streamlit as st
 from app import components, maps, resources, state, widgets
 from app.building import offer_to_build
 from app.game import MOST_POINTS, Play, Round, draw, points, squares, winner, within
-from app.words import metres, off_and_sure
+from app.words import Answer, metres
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
+from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.types import Location, LocationEstimate
+from l2ltr_core.types import Location
 
 MAP = "play_map"
 MAP_HEIGHT_PX = 520
@@ -94,7 +95,7 @@ def _play(taken_at: Mapping[str, Location], gallery_name: str, card: CheckpointC
         photos = draw(taken_at, number)
         play = st.session_state.get(_PLAYS, {}).get((number, gallery_name), Play())
         rounds = tuple(
-            Round(photo, taken_at[photo], guess, _estimate(photo, gallery_name, card))
+            Round(photo, taken_at[photo], guess, _found(photo, gallery_name, card).estimate)
             for photo, guess in zip(photos, play.guesses, strict=False)
         )
         game = _Game(number, photos, play, rounds, gallery_name, card)
@@ -107,7 +108,7 @@ def _play(taken_at: Mapping[str, Location], gallery_name: str, card: CheckpointC
                 _turn(game)
         foot.caption(_small_print(game))
         if not game.ended:  # the model answers while the visitor looks
-            _estimate(game.photo, gallery_name, card)
+            _found(game.photo, gallery_name, card)
 
 
 def _number() -> int:
@@ -137,9 +138,9 @@ def _small_print(game: _Game) -> str:
     )
 
 
-def _estimate(photo: str, gallery_name: str, card: CheckpointCard) -> LocationEstimate:
+def _found(photo: str, gallery_name: str, card: CheckpointCard) -> Localization:
     """The answer of the page Localize."""
-    return resources.localized(resources.read_sample(photo), gallery_name, card.name, "exif").estimate
+    return resources.localized(resources.read_sample(photo), gallery_name, card.name, "exif")
 
 
 def _score(game: _Game) -> None:
@@ -229,7 +230,7 @@ def _question(game: _Game) -> None:
 
 def _answers(game: _Game, shown: Round) -> None:
     """How far off both are, what the photo is, and the way on."""
-    sure = f"{off_and_sure(shown.estimate.confidence, None)} · "
+    sure = f"{Answer.of(_found(shown.photo, game.gallery, game.card)).sure} · "
     photo = resources.read_sample(shown.photo)
     st.html(
         f"<div class='duel'><div class='big'>{shown.verdict}</div><div>{escape(photo.title)}</div>"

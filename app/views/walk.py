@@ -11,12 +11,12 @@ import streamlit as st
 
 from app import figures, maps, resources, state, widgets
 from app.building import offer_to_build
-from app.words import PROBABLY, RIGHT, UNSURE, WRONG, in_order, is_found, numbers, off_and_sure
+from app.words import RIGHT, UNSURE, WRONG, Answer, alone, in_order, numbers, together
 from l2ltr_core.errors import L2LTRError
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
+from l2ltr_core.localization import PROBABLE
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.types import LocationEstimate
 from l2ltr_core.walks import MOST_PHOTOS, STEP_M, Walk
 
 MAP = "walk_map"
@@ -78,8 +78,8 @@ def _inputs() -> tuple[tuple[state.Photo, ...], str, state.Heading, float]:
         heading = turned.radio(
             "Heading", HEADING_WAYS, format_func=widgets.HEADING_WAYS.__getitem__, key="turn", horizontal=True,
             bind="query-params",
-            help="Most 360° cameras write into the file which way the photo looks. A search tries 32 directions of "
-            "each photo, which takes a few seconds for each.",
+            help="Most 360° cameras write into the file which way the photo looks. A search tries a "
+            "whole turn of each photo, which may take a few seconds for each.",
         )  # fmt: skip
     for fault in st.session_state.get(_FAULTS, ()):
         st.error(fault, icon=":material/broken_image:")
@@ -147,20 +147,20 @@ def _compared(
 
 def _headline(walk: Walk, note: str, measured: str) -> None:
     """How many photos are found alone, and how many together; beside it `measured`, of many walks."""
-    alone = [(photo.estimate.confidence, photo.error_m) for photo in walk.alone]
-    together = _together(walk)
     known = [error_m is not None for error_m in walk.errors_m]
     word = "found" if all(known) else "sure" if not any(known) else "found or sure"
     st.html(
         "<div class='gain'>"
-        + _count("Each photo alone", alone, word)
+        + _count("Each photo alone", alone(walk), word)
         + "<div class='arrow' aria-hidden='true'>→</div>"
-        + _count("All photos together", together, word)
+        + _count("All photos together", together(walk), word)
         + f"{measured}</div>"
     )
     told = f"Found: within {CORRECT_WITHIN_M:g} m of the true position, which the photos carry."
-    if not all(known):
-        told = f"Sure: the answer has a confidence of {PROBABLY:.0%} or more; " + (
+    if not any(known) and _unmeasured(together(walk)):
+        told = f"{walk.alone[0].rests_on} These photos do not say where they were taken, either."
+    elif not all(known):
+        told = f"Sure: the answer has a confidence of {PROBABLE:.0%} or more; " + (
             f"found: within {CORRECT_WITHIN_M:g} m of the true position, where a photo carries it."
             if any(known)
             else "these photos do not say where they were taken."
@@ -185,20 +185,28 @@ def _measured(card: CheckpointCard, gallery_name: str) -> str:
     )
 
 
-def _count(title: str, answers: Sequence[tuple[float, float | None]], word: str) -> str:
-    """How many of the answers, each a confidence and, where known, its error, are good, and which."""
-    colours = [RIGHT if is_found(*each) else UNSURE if each[1] is None else WRONG for each in answers]
+def _count(title: str, answers: Sequence[Answer], word: str) -> str:
+    """How many of the answers are good, and which."""
+    colours = [RIGHT if each.is_right else UNSURE if each.error_m is None else WRONG for each in answers]
     missed = [number for number, colour in enumerate(colours, 1) if colour != RIGHT]
     said = f"not {word}: {numbers(missed)}" if missed else f"all {word}"
+    counted = f"{len(answers) - len(missed)} of {len(answers)} {word}"
+    if _unmeasured(answers):
+        said = counted = "Certainty not measured"
     marks = "".join(
         f"<i style='background:{colour}'>{number}</i>" for number, colour in enumerate(colours, 1)
     )
     worst = max(colours, key=(RIGHT, UNSURE, WRONG).index)
     return (
         f"<div class='count' style='--verdict:{worst}'><div class='small'>{title}</div>"
-        f"<div class='big'>{len(answers) - len(missed)} of {len(answers)} {word}</div>"
+        f"<div class='big'>{counted}</div>"
         f"<div class='marks' role='img' aria-label='{said}'>{marks}</div></div>"
     )
+
+
+def _unmeasured(answers: Sequence[Answer]) -> bool:
+    """Whether nobody can say of any of the answers how good it is."""
+    return all(each.verdict == "not measured" and each.error_m is None for each in answers)
 
 
 def _doubts(photos: Sequence[state.Photo], walk: Walk, gallery_name: str) -> None:
@@ -275,7 +283,7 @@ def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None
             "Whole walk", icon=":material/zoom_out_map:", type="tertiary", key="whole",
             on_click=partial(state.set_map_view, _of(photos, walk), maps.view_of(stops, maps.NARROW_PX)),
         )  # fmt: skip
-        widgets.result_downloads(walk, "l2ltr-walk")
+        widgets.result_downloads(walk, photos[0], "l2ltr-walk")
 
 
 def _legend(walk: Walk) -> None:
@@ -303,13 +311,10 @@ def _rows(photos: tuple[state.Photo, ...], walk: Walk) -> None:
     with st.container(
         gap="xsmall", key="walk_rows", height=MAP_HEIGHT_PX if many else "content", border=False
     ):
-        for number, (photo, alone, together) in enumerate(
-            zip(photos, walk.alone, _together(walk), strict=True), 1
+        for number, (photo, by_itself, with_others) in enumerate(
+            zip(photos, alone(walk), together(walk), strict=True), 1
         ):
-            label = (
-                f"**{number}** *alone {_told(alone.estimate.confidence, alone.error_m)}*"
-                f" *with the walk {_told(*together)}*"
-            )
+            label = f"**{number}** *alone {_told(by_itself)}* *with the walk {_told(with_others)}*"
             widgets.numbered_button(
                 f"walk_photo_{number}",
                 figures.rank_colour(number, len(photos)),
@@ -320,12 +325,11 @@ def _rows(photos: tuple[state.Photo, ...], walk: Walk) -> None:
             )
 
 
-def _told(confidence: float, error_m: float | None) -> str:
+def _told(answer: Answer) -> str:
     """An answer in a row's words and colours; a mark says the same to who does not see colours."""
-    said = off_and_sure(confidence, error_m)
-    if is_found(confidence, error_m):
-        return f":green[✓ {said}]"
-    return f":red[✕ {said}]" if error_m is not None else f":orange[? {said}]"
+    if answer.is_right:
+        return f":green[✓ {answer.told}]"
+    return f":red[✕ {answer.told}]" if answer.error_m is not None else f":orange[? {answer.told}]"
 
 
 def _take_row(number: int, photos: tuple[state.Photo, ...], walk: Walk) -> None:
@@ -350,40 +354,29 @@ def _stop(photos: tuple[state.Photo, ...], walk: Walk) -> int:
 def _selected(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None:
     """One photo, and from above where it puts itself and where the walk puts it."""
     number = _stop(photos, walk)
-    photo, alone, estimate = photos[number - 1], walk.alone[number - 1], walk.estimates[number - 1]
+    photo, found, estimate = photos[number - 1], walk.alone[number - 1], walk.estimates[number - 1]
     st.subheader(f"Photo {number}")
     left, right = st.columns(2, gap="small")
     with left:
-        view = resources.view(photo, alone.heading_deg, alone.checkpoint)
+        view = resources.view(photo, found.heading_deg, found.checkpoint)
         st.image(view, width="stretch", alt=f"Photo {number} as the model sees it, north in the middle")
         st.caption(f"{photo.title}; north in the middle")
         if st.button("This photo alone on the page Localize", key="alone", icon=":material/location_on:",
                      on_click=state.choose_photo, args=(photo,)):  # fmt: skip
             st.switch_page("views/localize.py")
     with right, st.container(key="beside_tiles"):
-        first, second = st.columns(2, gap="small")
-    _seen_from_above(first, "Alone", alone.estimate, alone.error_m, gallery_name, alone.heading_deg)
-    _seen_from_above(
-        second, "With the walk", estimate, walk.errors_m[number - 1], gallery_name, alone.heading_deg
-    )
-
-
-def _seen_from_above(
-    where: st.delta_generator.DeltaGenerator, title: str, estimate: LocationEstimate, error_m: float | None,
-    gallery_name: str, heading_deg: float,
-) -> None:  # fmt: skip
-    tile = resources.place_tile_png(gallery_name, estimate.location, heading_deg, TILE_PX)
-    with where:
-        st.markdown(f"**{title}**  \n{_told(estimate.confidence, error_m)}")
-        st.image(tile, width="stretch", alt=f"{title}: the aerial image where the photo is put")
-
-
-def _together(walk: Walk) -> list[tuple[float, float | None]]:
-    """Confidence and, where known, error of each stop."""
-    return [
-        (estimate.confidence, error_m)
-        for estimate, error_m in zip(walk.estimates, walk.errors_m, strict=True)
-    ]
+        columns = st.columns(2, gap="small")
+    for column, title, where, answer in zip(
+        columns,
+        ("Alone", "With the walk"),
+        (found.estimate, estimate),
+        (alone(walk)[number - 1], together(walk)[number - 1]),
+        strict=True,
+    ):
+        tile = resources.place_tile_png(gallery_name, where.location, figures.fan(found), TILE_PX)
+        with column:
+            st.markdown(f"**{title}**  \n{_told(answer)}")
+            st.image(tile, width="stretch", alt=f"{title}: the aerial image where the photo is put")
 
 
 def _of(photos: tuple[state.Photo, ...], walk: Walk) -> tuple[object, ...]:

@@ -275,7 +275,7 @@ def _validation_photos(subject: Subject, progress: Progress | None) -> Found:
 
 def _layers_weight(subject: Subject, progress: Progress | None) -> Found:
     """How much the layers' part of the columns counts on the gallery's kind of imagery."""
-    photos, locations = subject.seen("validation", progress)
+    photos, locations = subject.seen("validation", "known", progress)
     weighed = weigh_layers(
         spread(photos, WEIGHED_PHOTOS), spread(locations, WEIGHED_PHOTOS), subject.gallery, subject.encoder
     )

@@ -63,7 +63,7 @@ def _mark_photo_centre(axes: Axes, degrees: float, height: int) -> None:
     )
 
 
-def place_tile(chip: RGB, chip_m: float, heading_deg: float | None = None) -> Figure:
+def place_tile(chip: RGB, chip_m: float, heading_deg: float | None = None, field_deg: float = 70.0) -> Figure:
     """A north-up aerial square of `chip_m` metres: its centre, a scale bar, north, the camera's view."""
     size = chip.shape[0]
     figure = Figure(figsize=(4.2, 4.2), dpi=128, facecolor="none")
@@ -80,8 +80,8 @@ def place_tile(chip: RGB, chip_m: float, heading_deg: float | None = None) -> Fi
             Wedge(
                 (0, 0),
                 half * 0.45,
-                90 - heading_deg - 35,
-                90 - heading_deg + 35,
+                90 - heading_deg - field_deg / 2,
+                90 - heading_deg + field_deg / 2,
                 facecolor=ACCENT,
                 alpha=0.45,
                 edgecolor="#10131a",

@@ -37,8 +37,8 @@ BLOCK_ROWS = 4096
 """Tiles whose columns are compared at once: a block in float32 stays in a few tens of megabytes."""
 
 
-class Checkpoint(Protocol):
-    """What a gallery needs to know of an encoder."""
+class Weights(Protocol):
+    """What tells one checkpoint from another; cards have it, too."""
 
     @property
     def name(self) -> str:
@@ -47,6 +47,10 @@ class Checkpoint(Protocol):
     @property
     def fingerprint(self) -> str:
         """Which weights exactly."""
+
+
+class Checkpoint(Weights, Protocol):
+    """What a gallery needs to know of an encoder."""
 
     @property
     def columns(self) -> tuple[int, int] | None:
@@ -121,7 +125,7 @@ class Gallery:
         """The (S, S, 3) uint8 aerial square of a place, `manifest.chip_m` metres wide, north up."""
         return self.imagery.chip(self.location(place_id), self.manifest.chip_m, size_px)
 
-    def has_index(self, encoder: Checkpoint) -> bool:
+    def has_index(self, encoder: Weights) -> bool:
         """Whether photos encoded by `encoder` can be searched here."""
         return self.manifest.index_of(encoder.fingerprint) is not None
 

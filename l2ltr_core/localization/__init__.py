@@ -36,18 +36,23 @@ from l2ltr_core.localization.ranking import (
     searched_headings,
 )
 from l2ltr_core.localization.result import (
+    FOUND,
+    PROBABLE,
     Localization,
     Verdict,
     as_csv,
     as_estimate,
     as_feature,
     as_position,
+    verdict_on,
 )
 
 __all__ = [
     "DEFAULT_TEMPERATURE",
     "ESTIMATE_PLACES",
     "ESTIMATE_RADIUS_M",
+    "FOUND",
+    "PROBABLE",
     "RADIUS_SHARES",
     "Calibration",
     "Candidates",
@@ -83,4 +88,5 @@ __all__ = [
     "read_calibration",
     "search_heading",
     "searched_headings",
+    "verdict_on",
 ]

@@ -20,6 +20,19 @@ ALMOST_CERTAIN, PROBABLE, POSSIBLE = 0.85, 0.6, 0.3
 """Confidences from which on an answer is called so."""
 
 Verdict: TypeAlias = Literal["almost certain", "probable", "possible", "unsure", "not here", "not measured"]
+FOUND: tuple[Verdict, ...] = ("almost certain", "probable")
+"""The verdicts under which a photo may be called found."""
+
+
+def verdict_on(confidence: float | None) -> Verdict:
+    """A confidence in [0, 1] in a word; None was not measured."""
+    if confidence is None:
+        return "not measured"
+    if confidence >= ALMOST_CERTAIN:
+        return "almost certain"
+    if confidence >= PROBABLE:
+        return "probable"
+    return "possible" if confidence >= POSSIBLE else "unsure"
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,8 @@ class Localization:
     `least_excess` what most photos taken in a gallery reach; `outside_m` how far the photo's own position lies from
     the nearest place, where it lies outside. `notes` are about the photo, `doubts` are reasons not to believe the
     answer, one sentence each. `heading_scores` (w,) are the best scores over a whole turn, clockwise, the first with
-    the photo's centre looking north; None where no heading was searched.
+    the photo's centre looking north; None where no heading was searched. `photo_name` is what people call the photo,
+    often its file name, for the exports.
     """
 
     gallery: str
@@ -52,6 +66,7 @@ class Localization:
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     heading_scores: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    photo_name: str = ""
 
     @property
     def in_gallery(self) -> bool | None:
@@ -69,16 +84,7 @@ class Localization:
     @property
     def verdict(self) -> Verdict:
         """The answer in a word; what is rejected or not measured is never called found."""
-        confidence = self.estimate.confidence
-        if self.in_gallery is False:
-            return "not here"
-        if confidence is None:
-            return "not measured"
-        if confidence >= ALMOST_CERTAIN:
-            return "almost certain"
-        if confidence >= PROBABLE:
-            return "probable"
-        return "possible" if confidence >= POSSIBLE else "unsure"
+        return "not here" if self.in_gallery is False else verdict_on(self.estimate.confidence)
 
     @property
     def error_m(self) -> float | None:
@@ -90,6 +96,7 @@ class Localization:
     def to_dict(self) -> dict[str, Any]:
         """What `l2ltr localize --json` prints: degrees to 1 cm, metres to 1 cm, scores to six places."""
         values: dict[str, Any] = {
+            **({"photo_name": self.photo_name} if self.photo_name else {}),
             "gallery": self.gallery,
             "checkpoint": self.checkpoint,
             "heading_deg": round(self.heading_deg, 2),
@@ -124,22 +131,16 @@ class Localization:
 
     def to_csv(self) -> str:
         """The matches as a table: rank, place_id, latitude, longitude, score, of different answers probability, and on
-        every row how certain the answer is and what that rests on."""
+        every row how certain the answer is, what that rests on, and which photo it is about, where it has a name."""
         values = self.to_dict()
-        about = {
-            "confidence": values["estimate"]["confidence"],
-            "verdict": values["verdict"],
-            "certainty_rests_on": values["certainty_rests_on"],
-            "attribution": values["attribution"],
-        }
+        about = {"confidence": values["estimate"]["confidence"], **_about(values)}
         return as_csv([{**match, **about} for match in values["matches"]])
 
     def to_geojson(self) -> dict[str, Any]:
         """A FeatureCollection of the matches, the estimate and, where known, the truth; `kind` says which."""
         values = self.to_dict()
         features = [as_feature("match", match) for match in values["matches"]]
-        about = {name: values[name] for name in ("verdict", "certainty_rests_on", "attribution")}
-        features.append(as_feature("estimate", {**values["estimate"], **about}))
+        features.append(as_feature("estimate", {**values["estimate"], **_about(values)}))
         if "truth" in values:
             features.append(as_feature("truth", {**values["truth"], "error_m": values["error_m"]}))
         return {"type": "FeatureCollection", "features": features}
@@ -182,6 +183,12 @@ def as_feature(kind: str, values: dict[str, Any]) -> dict[str, Any]:
         "geometry": {"type": "Point", "coordinates": [values["longitude"], values["latitude"]]},
         "properties": {"kind": kind, **properties},
     }
+
+
+def _about(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of `to_dict`, what tables and maps repeat about the whole answer."""
+    names = ("verdict", "certainty_rests_on", "attribution", "photo_name")
+    return {name: values[name] for name in names if name in values}
 
 
 def _rounded(value: float | None, places: int) -> float | None:

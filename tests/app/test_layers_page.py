@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import state, words
+from l2ltr_core.localization import FOUND, verdict_on
 from tests.app import toy
 
 
@@ -81,7 +82,28 @@ def test_distances_are_said_in_metres_or_kilometres(distance: float, said: str) 
 
 
 def test_more_confidence_never_sounds_like_less() -> None:
-    said = [words.confidence(value)[0] for value in np.linspace(0, 1, 101)]
+    said = [words.HEADLINES[verdict_on(float(value))][0] for value in np.linspace(0, 1, 101)]
     assert [key for key, _ in itertools.groupby(said)] == list(dict.fromkeys(said))
     assert said[0].startswith("Not sure")
     assert said[-1].startswith("Found")
+
+
+def test_only_the_cores_word_for_it_is_told_as_found() -> None:
+    found = [verdict for verdict, (words_, _) in words.HEADLINES.items() if words_.startswith("Found")]
+    assert tuple(found) == FOUND
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (words.Answer("almost certain", 0.98, 6.0), "6 m off · 98% sure"),
+        (words.Answer("possible", 0.4), "40% sure"),
+        (words.Answer("almost certain", 0.9999), ">99% sure"),
+        (words.Answer("not measured", None), "certainty not measured"),
+        (words.Answer("not here", 0.9, 600.0), "600 m off · probably not here"),
+    ],
+)
+def test_an_answer_is_told_with_a_percentage_only_where_one_was_measured(
+    answer: words.Answer, told: str
+) -> None:
+    assert answer.told == told

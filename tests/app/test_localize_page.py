@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
 from app import components
+from app.state import Photo
 from app.words import share
 from l2ltr_core import cli
 from tests.app import toy
@@ -65,6 +66,21 @@ def upload(app: AppTest, data: bytes, name: str = "mine.jpg") -> AppTest:
     return app
 
 
+def verdict(app: AppTest) -> str:
+    [found] = [each.proto.body for each in app.get("html") if "class='verdict'" in each.proto.body]
+    return found
+
+
+def chart(app: AppTest) -> list[str]:
+    return [each.proto.body for each in app.get("html") if "class='headings'" in each.proto.body]
+
+
+def percentages(app: AppTest) -> list[str]:
+    """Whatever the page says in per cent of an answer; the widths of bars are no such thing."""
+    said = [verdict(app), *ranked(app), *(each.value for each in [*app.caption, *app.warning, *app.markdown])]
+    return [text for text in said if "%" in text]
+
+
 def ranked(app: AppTest) -> list[str]:
     return [button.label for button in app.button if button.key.startswith("place_")]
 
@@ -101,6 +117,7 @@ def test_the_page_and_the_library_give_the_same_matches(open_app: OpenApp, toy_a
         gallery=l2.open_gallery(toy.GALLERY),
         apart_m=25,
     )
+    assert found.verdict != "not measured"
     assert [label.split()[1] for label in ranked(app)] == [
         share(match.probability) for match in found.matches
     ]
@@ -150,9 +167,81 @@ def test_an_uploaded_photo_takes_the_place_of_the_sample(open_app: OpenApp) -> N
 def test_a_photo_without_heading_says_so_and_offers_to_search(open_app: OpenApp) -> None:
     app = upload(open_app(), jpeg())
     assert any("does not say which way it faces" in warning.value for warning in app.warning)
+    assert any("Choose *Search for it*" in warning.value for warning in app.warning)
     app.segmented_control[0].set_value("search").run()
     assert not app.exception
-    assert any("Of 32 directions tried" in caption.value for caption in app.caption)
+    assert any("Searched: its centre looks" in caption.value for caption in app.caption)
+    assert not any("Search for it" in warning.value for warning in app.warning)
+
+
+def test_a_searched_heading_comes_with_a_chart_of_all_that_were_tried(open_app: OpenApp) -> None:
+    app = open_app()
+    assert chart(app) == []
+    app.segmented_control[0].set_value("search").run()
+    [drawn] = chart(app)
+    assert drawn.count("title='") == 8 + 1  # south at both ends
+    assert drawn.count("class='peak'") in (1, 2)
+    [told] = [caption.value for caption in app.caption if caption.value.startswith("Searched")]
+    peak = told.split("**")[1]
+    assert f">{peak}</b>" in drawn
+    assert f", at {peak}; lowest" in drawn
+
+
+def test_a_sample_says_how_sure_the_answer_is_what_that_rests_on_and_how_far_off_such_answers_are(
+    open_app: OpenApp,
+) -> None:
+    app = open_app()
+    assert "% sure to be within 40 m" in verdict(app)  # the toy gallery's own spacing
+    assert "68 of 100 such answers lie within" in verdict(app)
+    said = [caption.value for caption in app.caption]
+    assert "Measured on 900 photos of Toyville." in said
+    assert (
+        "Here the photo is rendered, compared with simulated imagery. The checkpoint: Random weights, for tests."
+        in said
+    )
+
+
+def test_a_real_photo_in_a_simulated_city_is_never_called_found_nor_given_a_percentage(
+    open_app: OpenApp, mine: Path
+) -> None:
+    toy.calibrate(mine, offset=20.0)
+    app = upload(open_app(), with_heading("90"), "mine.jpg")
+    assert "Best guess: how certain was not measured" in verdict(app)
+    assert "Found" not in verdict(app)
+    assert percentages(app) == []
+    assert all("**" in label and label.count("*") == 4 for label in ranked(app))  # no empty italics
+    said = [caption.value for caption in app.caption]
+    assert "Not measured: the photo is a real photograph and the gallery's imagery is simulated." in said
+
+
+def test_a_rejected_photo_is_not_called_found_nor_given_a_percentage(open_app: OpenApp, mine: Path) -> None:
+    toy.calibrate(mine, offset=20.0, least_excess=2.0)
+    app = open_app()
+    assert "Probably not in this gallery" in verdict(app)
+    assert "Found" not in verdict(app)
+    assert "68 of 100" not in verdict(app)
+    assert percentages(app) == []
+    assert any("probably not taken in the gallery" in warning.value for warning in app.warning)
+
+
+def test_an_answer_of_a_checkpoint_that_was_never_measured_says_so(open_app: OpenApp) -> None:
+    app = open_app(checkpoint="toy-b")
+    assert "how certain was not measured" in verdict(app)
+    assert percentages(app) == []
+    assert any(
+        "this checkpoint was never measured on rendered imagery with a known heading" in caption.value
+        for caption in app.caption
+    )
+
+
+def test_files_are_named_after_the_photo_and_the_page() -> None:
+    names = {
+        "senate-square.jpg": "senate-square",
+        "walk/01.jpg": "walk-01",
+        "My street (2).JPG": "My-street-2",
+        "": "photo",
+    }
+    assert {name: Photo("k", name).stem for name in names} == names
 
 
 def test_turning_by_hand_starts_where_the_photo_looks_and_moves_the_answer(open_app: OpenApp) -> None:
@@ -239,7 +328,6 @@ def test_downloads_hold_what_the_command_prints(
     open_app: OpenApp, toy_assets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from app import resources
-    from app.state import Photo
 
     open_app()
     photo = resources.read_sample("street-0.jpg")
@@ -250,6 +338,8 @@ def test_downloads_hold_what_the_command_prints(
     options = ["--gallery", toy.GALLERY, "--checkpoint", toy.CHECKPOINTS[0], "--apart-m", "25", "--json"]
     assert cli.main(["localize", path, *options]) == 0
     assert json.loads(shown.to_json()) == json.loads(capsys.readouterr().out)
+    assert json.loads(shown.to_json())["photo_name"] == "street-0.jpg"
+    assert all(row.endswith(",street-0.jpg") for row in shown.to_csv().splitlines()[1:])
 
 
 def test_a_photo_that_left_the_memory_is_asked_for_again_and_a_sample_comes_back_by_itself(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import folium
 import numpy as np
@@ -60,6 +61,37 @@ def test_the_true_place_is_drawn_only_where_it_is_known() -> None:
     assert "l2ltr-truth" in html(maps.match_layer(MATCHES, ESTIMATE, selected_rank=1, truth=PLACE))
 
 
+def circles(estimate: LocationEstimate) -> list[tuple[float, str]]:
+    """The radii that are drawn, and what is said of them."""
+    drawn = maps.match_layer(MATCHES, estimate, selected_rank=1)._children.values()
+    return [
+        (each.options["radius"], "".join(tip.text for tip in each._children.values()))
+        for each in drawn
+        if isinstance(each, folium.Circle)
+    ]
+
+
+def test_the_radii_of_an_estimate_are_drawn_and_told_where_they_were_measured() -> None:
+    measured = circles(replace(ESTIMATE, radius_m=9.0, radius_95_m=40.0))
+    assert {radius for radius, _ in measured} == {9.0, 40.0}
+    assert measured[-1][1] == "68 of 100 such answers lie within 9 m, 95 within 40 m"
+    assert {radius for radius, _ in circles(replace(ESTIMATE, radius_m=9.0, radius_95_m=4000.0))} == {9.0}
+
+
+def test_an_estimate_whose_radii_were_not_measured_says_so() -> None:
+    drawn = circles(replace(ESTIMATE, confidence=None))
+    assert {radius for radius, _ in drawn} == {25.0}
+    assert "was not measured" in drawn[-1][1]
+
+
+def test_the_fan_is_drawn_only_where_somebody_knows_the_heading() -> None:
+    def fans(fan: tuple[float, float] | None) -> int:
+        drawn = maps.match_layer(MATCHES, ESTIMATE, selected_rank=1, fan=fan)._children.values()
+        return sum(type(each) is folium.Polygon for each in drawn)
+
+    assert (fans((90.0, 20.0)), fans(None)) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("tooltip", "rank"),
     [("Place 7 · 12 m off", 7), (" Place 10", 10), ("True position", None), (None, None), ("", None)],
@@ -69,7 +101,7 @@ def test_a_click_is_read_from_the_tooltip_of_what_was_clicked(tooltip: str | Non
 
 
 def test_the_wedge_opens_towards_the_heading() -> None:
-    corners = maps.heading_wedge(PLACE, 90.0, 100.0)
+    corners = maps.heading_wedge(PLACE, 90.0, 100.0, 20.0)
     middle = corners[1 + len(corners[1:]) // 2]
     assert middle.latitude == pytest.approx(PLACE.latitude, abs=1e-6)
     assert middle.longitude > PLACE.longitude
@@ -102,10 +134,12 @@ def test_a_true_place_in_another_country_does_not_shrink_the_pins_to_one() -> No
 
 def test_a_sure_answer_is_shown_from_close_by_and_the_true_place_with_it() -> None:
     pins = [Location(60.16, 24.93), Location(60.18, 24.95)]
-    near = maps.overview(pins, None, pins[0])
+    answer = LocationEstimate(60.16, 24.93, 25.0, 0.9, 9.0, 40.0)
+    near = maps.overview(pins, None, answer)
     assert near.zoom > maps.overview(pins, None).zoom
     assert near.center == pytest.approx((60.16, 24.93), abs=1e-5)
-    assert maps.overview(pins, offset(pins[0], 2000, 0), pins[0]).zoom < near.zoom
+    assert maps.overview(pins, offset(pins[0], 2000, 0), answer).zoom < near.zoom
+    assert maps.overview(pins, None, replace(answer, radius_95_m=250.0)).zoom < near.zoom
 
 
 @pytest.fixture
@@ -172,7 +206,19 @@ def walk(alone_m: list[float], together_m: list[float], known: bool = True) -> W
         by_itself, together = (LocationEstimate(p.latitude, p.longitude, 25.0, 0.7) for p in put)
         view = np.zeros((1, 1, 3), np.uint8)
         alone.append(
-            Localization("g", "c", 0.0, "exif", by_itself, (), truth if known else None, view, 1.0),
+            Localization(
+                "g",
+                "c",
+                0.0,
+                "exif",
+                by_itself,
+                (),
+                truth if known else None,
+                view,
+                "",
+                "rendered",
+                "rendered",
+            )
         )
         estimates.append(together)
     return Walk(50.0, tuple(alone), tuple(estimates))

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
-from app.words import WRONG, in_order, numbers, off_and_sure
+from app.words import WRONG, alone, in_order, numbers, together
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import Location
 from l2ltr_core.walks import Walk
@@ -48,19 +49,16 @@ def upload_all(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
 def answers(walk: Walk) -> list[tuple[str, str]]:
     """What a row says of each photo alone, and with the walk."""
     return [
-        (
-            off_and_sure(alone.estimate.confidence, alone.error_m),
-            off_and_sure(together.confidence, error_m),
-        )
-        for alone, together, error_m in zip(walk.alone, walk.estimates, walk.errors_m, strict=True)
+        (by_itself.told, with_others.told)
+        for by_itself, with_others in zip(alone(walk), together(walk), strict=True)
     ]
 
 
 def assert_rows_say(app: AppTest, walk: Walk) -> None:
     assert len(rows(app)) == len(walk.alone)
-    for number, (row, (alone, together)) in enumerate(zip(rows(app), answers(walk), strict=True), 1):
+    for number, (row, told) in enumerate(zip(rows(app), answers(walk), strict=True), 1):
         assert row.startswith(f"**{number}** *alone :")
-        assert row.index(alone) < row.index("with the walk") < row.rindex(together)
+        assert row.index(told[0]) < row.index("with the walk") < row.rindex(told[1])
 
 
 def test_the_page_opens_with_a_sample_walk_and_says_what_the_library_finds(
@@ -71,9 +69,9 @@ def test_the_page_opens_with_a_sample_walk_and_says_what_the_library_finds(
     assert not app.error
     walk = by_the_library(toy_assets)
     assert_rows_say(app, walk)
-    alone = sum(photo.error_m <= 25 for photo in walk.alone)
-    together = sum(error_m <= 25 for error_m in walk.errors_m)
-    assert gain(app).index(f"{alone} of 3 found") < gain(app).rindex(f"{together} of 3 found")
+    by_themselves = sum(photo.error_m <= 25 for photo in walk.alone)
+    with_others = sum(error_m <= 25 for error_m in walk.errors_m)
+    assert gain(app).index(f"{by_themselves} of 3 found") < gain(app).rindex(f"{with_others} of 3 found")
     assert app.caption[0].value.startswith("A test drew it. Found: within 25 m")
 
 
@@ -189,7 +187,6 @@ def test_of_too_many_photos_the_first_are_used(open_app: OpenApp, monkeypatch: p
 def test_photos_that_carry_neither_heading_nor_position_are_told_so(open_app: OpenApp) -> None:
     app = upload_all(open_app(PAGE), ("a.jpg", jpeg()), ("b.jpg", jpeg(toy.panorama(8))))
     assert "Photos 1 and 2 do not say which way they look" in app.warning[0].value
-    assert "of 2 sure" in gain(app)
     assert WRONG not in gain(app)
     assert "found" not in gain(app)
     assert all(" off" not in row for row in rows(app))
@@ -250,19 +247,36 @@ def test_a_sample_walk_ends_where_a_photo_is_missing_and_one_photo_is_none(
     assert rows(open_app(PAGE)) == []
 
 
-def test_localize_points_here_where_its_answer_is_not_sure(
-    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from app import words
+def without_position(number: int) -> bytes:
+    """A rendered photo of the sample walk that says which way it looks, not where it was taken."""
+    exif = Image.Exif()
+    exif[0x0131] = toy.RENDERED
+    exif[0x8825] = {16: "T", 17: 90.0}
+    return jpeg(toy.panorama(20 + number), exif=exif)
 
+
+def test_of_photos_that_do_not_say_where_they_were_taken_the_sure_ones_are_counted(open_app: OpenApp) -> None:
+    app = upload_all(open_app(PAGE), ("a.jpg", without_position(0)), ("b.jpg", without_position(1)))
+    assert gain(app).count(" of 2 sure") == 2
+    assert "%" in rows(app)[0]
+
+
+def test_of_real_photos_in_a_simulated_city_nobody_says_how_sure_the_answers_are(open_app: OpenApp) -> None:
+    app = upload_all(open_app(PAGE), ("a.jpg", jpeg()), ("b.jpg", jpeg(toy.panorama(8))))
+    assert gain(app).count("Certainty not measured") == 4  # two headings, each with its marks
+    assert all(row.count("certainty not measured") == 2 and "%" not in row for row in rows(app))
+    assert any("the photo is a real photograph" in caption.value for caption in app.caption)
+
+
+def test_localize_points_here_where_its_answer_is_not_called_found(open_app: OpenApp, mine: Path) -> None:
     def links(app: AppTest) -> list[str]:
         return [each.proto.label for each in app.get("page_link")]
 
-    link = "Several photos of the same walk find each other"
-    monkeypatch.setattr(words, "PROBABLY", 1.1)
-    assert link in links(open_app())
-    monkeypatch.setattr(words, "PROBABLY", 0.0)
-    assert link not in links(upload(open_app(), jpeg(), "mine.jpg"))
+    link = "Try several photos of the same walk"
+    toy.calibrate(mine, offset=20.0)  # as sure as can be
+    app = open_app()
+    assert link not in links(app)
+    assert link in links(upload(app, jpeg(), "mine.jpg"))  # a real photo, which nothing was measured with
 
 
 def test_what_was_measured_on_many_walks_is_told_where_it_was_measured_here(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,18 @@ from l2ltr_core.checkpoints import load_encoder, save_checkpoint
 from l2ltr_core.gallery import add_index, build_gallery
 from l2ltr_core.geometry.geodesy import from_mercator, mercator_units_per_m, to_mercator
 from l2ltr_core.imagery import open_imagery
+from l2ltr_core.localization import Calibration
 from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.network import L2LTR
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import RGB, Location
 
+RENDERED = "a test's drawing (simulated)"
+"""What the samples say of the program that made them, as the product's own do."""
+CALIBRATION = Calibration(
+    temperature=0.05, radius_temperature=0.05, position_std_m=5.0, photos=900, measured_on="Toyville"
+)
+"""Of the first checkpoint; the second was never measured."""
 CENTRE = Location(60.17, 24.94)
 SIDE_M = 400.0
 PIXEL_M = 1.0
@@ -109,8 +117,19 @@ def write_checkpoint(folder: Path, name: str, seed: int, attention: str) -> None
         simulated=True,
         licence="MIT",
         description="Random weights, for tests.",
+        calibration={"rendered": {how: CALIBRATION.to_dict() for how in ("known", "searched")}}
+        if seed == 0
+        else {},
     )
     save_checkpoint(L2LTR(model), card, folder)
+
+
+def calibrate(assets: Path, **changes: float) -> None:
+    """Change what the first checkpoint's card says of rendered photos, however their heading is known."""
+    card = assets / "checkpoints" / f"{CHECKPOINTS[0]}.json"
+    values = json.loads(card.read_text())
+    entry = replace(CALIBRATION, **changes).to_dict()
+    card.write_text(json.dumps(values | {"calibration": {"rendered": {"known": entry, "searched": entry}}}))
 
 
 def _write_samples(folder: Path) -> None:
@@ -124,6 +143,7 @@ def _write_samples(folder: Path) -> None:
             panorama(number),
             location=Location(latitude, longitude),
             heading_deg=heading,
+            software=RENDERED,
         )
         listed.append({"file": f"street-{number}.jpg", "title": f"Street {number}", "note": "A test drew it"})
     (folder / "samples.json").write_text(json.dumps(listed))
@@ -142,6 +162,7 @@ def write_walk(folder: Path, name: str, title: str, photos: int) -> None:
             panorama(20 + number),
             location=Location(latitude, longitude),
             heading_deg=90.0,
+            software=RENDERED,
         )
     listed = [{"folder": name, "title": title, "note": "A test drew it"}]
     (folder / "walks.json").write_text(json.dumps(listed))
@@ -157,7 +178,7 @@ def write_game(folder: Path) -> None:
         latitude, longitude = from_mercator(x + east * far, y + north * far)
         write_panorama(
             folder / f"spot-{number}.jpg", panorama(40 + number), location=Location(latitude, longitude),
-            heading_deg=60.0 * number,
+            heading_deg=60.0 * number, software=RENDERED,
         )  # fmt: skip
         listed.append({"file": f"spot-{number}.jpg", "title": f"Corner {number}", "note": "A test drew it"})
     (folder / "samples.json").write_text(json.dumps(listed))

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.app import toy
 from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit
 
 
@@ -36,6 +37,45 @@ def test_a_click_in_the_list_selects_the_pin_and_brings_the_map_there(visit: Vis
     assert pin is not None
     assert abs(pin["x"] + pin["width"] / 2 - frame["x"] - frame["width"] / 2) < 40
     assert abs(pin["y"] + pin["height"] - frame["y"] - frame["height"] / 2) < 60
+
+
+def test_a_real_photo_in_a_simulated_city_is_a_best_guess_and_its_reason_is_told(
+    visit: Visit, tmp_path: Path
+) -> None:
+    visit.wait_for_pins()
+    expect(visit.page.locator(".verdict")).to_contain_text("% sure to be within")
+    real = tmp_path / "mine.jpg"
+    Image.fromarray(toy.panorama(7)).save(real)
+    visit.page.locator("input[type=file]").set_input_files(real)
+    expect(visit.page.locator(".verdict .big")).to_have_text(
+        "Best guess: how certain was not measured", timeout=PATIENCE_MS
+    )
+    expect(visit.page.get_by_text("Not measured: the photo is a real photograph")).to_be_visible()
+    visit.wait_for_pins()
+    for row in visit.page.locator("[class*=st-key-place_] button").all():
+        assert re.fullmatch(
+            r"\d+\s*-?\d\.\d{3}", row.inner_text().strip()
+        )  # rank and similarity, nothing else
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize("visit", [(1400, 1000), (420, 900)], indirect=True, ids=["wide", "narrow"])
+def test_a_searched_heading_is_charted_below_the_photo_where_the_photo_has_it(visit: Visit) -> None:
+    visit.wait_for_pins()
+    expect(visit.page.locator(".headings")).to_have_count(0)
+    visit.page.get_by_text("Search for it").click()
+    chart = visit.page.locator(".headings")
+    expect(chart).to_be_visible(timeout=30_000)
+    expect(chart).to_have_attribute("aria-label", re.compile(r"highest, -?\d\.\d\d, at \d+° [NESW]+; lowest"))
+    expect(chart.locator(".winds > span")).to_have_text(["S 180°", "W 270°", "N 0°", "E 90°", "S 180°"])
+    mark, peak = visit.page.locator(".mark").first.bounding_box(), chart.locator("b").bounding_box()
+    assert mark is not None
+    assert peak is not None
+    assert abs(mark["x"] + mark["width"] / 2 - peak["x"] - peak["width"] / 2) < 3
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= visit.page.viewport_size["width"]
+    chart.focus()
+    expect(chart).to_be_focused()  # it can be reached without a mouse
+    assert visit.errors == []
 
 
 @pytest.mark.parametrize("webgl", [True, False], ids=["webgl", "no-webgl"])
