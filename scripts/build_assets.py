@@ -405,7 +405,7 @@ def results_block(cards: list[CheckpointCard]) -> str:
     head = (
         f"On {places['queries']} held-out photos (`l2ltr evaluate --dataset helsinki`), against all "
         f"{places['gallery_size']:,} places of the city on a 10 m grid; a hit lies within 25 m. CLS alone: as in the "
-        "paper, without comparing the 200 best places direction by direction. Five answers: the list that the page "
+        "paper, without comparing columns. Five answers: the list that the page "
         "shows, of places 25 m apart, each where most of the probability lies that no better one covers. Paired: each "
         "photo looks for its own tile among those of all photos, as on CVUSA; last column: of "
         f"{cards[0].results['paired']['queries_apart']} photos, no two of which lie within 25 m."
@@ -431,7 +431,40 @@ def results_block(cards: list[CheckpointCard]) -> str:
         f"**{100 * together['photos_found']:.1f} %** together; of the walks {100 * alone['walks_found']:.1f} % and "
         f"**{100 * together['walks_found']:.1f} %** from end to end."
     )
-    return "\n".join([head, "", *rows, "", walks])
+    return "\n".join([real_block(cards), "", head, "", *rows, "", walks])
+
+
+def real_block(cards: list[CheckpointCard]) -> str:
+    """What the cards say was measured on real photos."""
+    measured = [card for card in cards if "real" in card.results]
+    if not measured:
+        return "On real photos nothing was measured yet."
+    real = measured[0].results["real"]
+    together = real["together"]
+    head = (
+        f"On {real['pairs']} real photos ({', '.join(real['sets'])}; imagery: {real['imagery']}), one at a time, "
+        "through `gallery build` and `localize`: each among the tiles of its own set, and among all "
+        f"{together['tiles']} tiles together. With so few photos one more or less is {100 / real['pairs']:.1f} points."
+    )
+    rows = [
+        "| checkpoint | own set: R@1 | R@5 | heading unknown: R@1 | heading right | all tiles: R@1 "
+        "| told / true, own set | told / true, all tiles |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for card in measured:
+        own, every = (card.results["real"][where]["pooled"] for where in ("own_set", "together"))
+        told = [
+            f"{100 * each['mean_told']:.0f} / {100 * each['came_true']:.0f} %"
+            if each["photos"]
+            else "not measured"
+            for each in (own["confidence"], every["confidence"])
+        ]
+        shares = (
+            own["known"]["recall_at_1"], own["known"]["recall_at_5"], own["searched"]["recall_at_1"],
+            own["searched"]["heading_right"]["share"], every["known"]["recall_at_1"],
+        )  # fmt: skip
+        rows.append(f"| `{card.name}` | {' | '.join([*(f'{100 * each:.0f} %' for each in shares), *told])} |")
+    return "\n".join([head, "", *rows])
 
 
 def readme() -> None:
