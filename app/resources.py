@@ -118,7 +118,7 @@ def gallery(name: str) -> Gallery:
 
 
 def cards() -> list[CheckpointCard]:
-    """The cards of all checkpoints in the assets folder that can be read, by name."""
+    """The cards of all checkpoints in the assets folder that can be read, the default first, then by name."""
     return _cards_and_faults()[0]
 
 
@@ -139,7 +139,7 @@ def _cards_and_faults() -> tuple[list[CheckpointCard], list[str]]:
             found.append(load_card(folder / f"{stem}.json"))
         except CheckpointError as error:
             faults.append(str(error))
-    return sorted(found, key=lambda each: each.name), faults
+    return sorted(found, key=lambda each: assets.default_first(each.name)), faults
 
 
 @st.cache_data

@@ -70,3 +70,14 @@ def test_what_is_required_is_said_with_a_full_stop() -> None:
     require(True, "never said")
     with pytest.raises(ConfigurationError, match=r"^give more\.$"):
         require(False, "give more")
+
+
+def test_a_setting_that_may_be_none_is_a_value_of_its_kind_or_none() -> None:
+    @dataclass(frozen=True)
+    class Trailer:
+        load_kg: float | None = None
+
+    assert build(Trailer, {"load_kg": 3}) == Trailer(3.0)
+    assert build(Trailer, {"load_kg": None}) == Trailer(None)
+    with pytest.raises(ConfigurationError, match="give a number"):
+        build(Trailer, {"load_kg": "3"})

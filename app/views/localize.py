@@ -145,7 +145,7 @@ def _explore(found: Localization, gallery_name: str) -> None:
 def _map(found: Localization, gallery_name: str) -> None:
     truth, estimate = found.truth, _claimed(found)
     likely = [each for each in found.matches if each.probability is None or each.probability >= IN_SIGHT_FROM]
-    pins = [match.location for match in likely or found.matches[:1]]
+    pins = [estimate.location, *(match.location for match in likely or found.matches[:1])]
     image = resources.base_image(gallery_name)
     overview = maps.overview(pins, truth, estimate if found.verdict in FOUND else None)
     if truth is None or image.bounds.contains(truth):
