@@ -351,15 +351,21 @@ def evaluate(
         Literal["paired", "places"] | None, typer.Option(help="By default places, where a gallery is named.")
     ] = None,
     heading: Annotated[
-        Literal["exif", "search"], typer.Option(help="As the dataset knows it, or found in the gallery.")
+        Literal["exif", "search"],
+        typer.Option(help="As the dataset knows it, or searched: each photo's is found with its place."),
     ] = "exif",
     fov_deg: Annotated[
-        float | None, typer.Option(help="Leave each photo so many degrees of the circle.")
+        float | None,
+        typer.Option(
+            help="Leave each photo so many degrees of the circle, in a random direction that is known."
+        ),
     ] = None,
     gallery: Annotated[str | None, typer.Option(help="Another gallery than the dataset names.")] = None,
     rerank: Annotated[
         bool,
-        typer.Option(help="Compare the best places direction by direction, where the checkpoint can."),
+        typer.Option(
+            help="Compare every place column by column, where the checkpoint has columns; --no-rerank: by CLS alone."
+        ),
     ] = True,
     write_card: Annotated[
         bool, typer.Option("--write-card", help="Keep the result on the checkpoint's card.")

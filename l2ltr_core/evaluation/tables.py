@@ -209,8 +209,8 @@ def _confidence(cards: Cards) -> Table:
     """How true the confidences are and how well the radii hold, with the heading known and searched."""
     about = (
         f"The confidence says how often a photo was taken within {ESTIMATE_RADIUS_M:g} m of the estimate (or within "
-        "the gallery's own spacing, where that is wider). Expected calibration error, ten bins: on validation photos, each "
-        "half judged by what the other half chose, and on held-out photos, which chose nothing. By chance: what "
+        "the gallery's own spacing, where that is wider). Expected calibration error, ten bins: on validation photos, "
+        "each half judged by what the other half chose, and on held-out photos, which chose nothing. By chance: what "
         "confidences that are exactly right would show on so few photos. Radii: how many held-out photos lie within "
         "the radius that should hold 68 % of them, and 95 %. Surroundings left out: held-out photos in the gallery "
         f"without the places within {SURROUNDINGS_M:g} m, where every answer is wrong. "
