@@ -961,6 +961,8 @@ def _show_walk(found: Walk, names: Sequence[str]) -> None:
     )
     if found.in_gallery is not None:
         print(f"taken in the gallery: {'probably' if found.in_gallery else 'probably not'}")
+    unmeasured = [photo.rests_on for photo in found.alone if photo.estimate.confidence is None]
+    print(f"certainty: {(unmeasured or [found.alone[0].rests_on])[0]}")
     known = any("truth" in photo for photo in values["photos"])
     heads = ("photo", "latitude", "longitude", "confidence", "alone")
     table = Table(*heads, *(("error", "error alone") if known else ()), box=None)
@@ -975,7 +977,7 @@ def _show_walk(found: Walk, names: Sequence[str]) -> None:
 
 
 def _share(confidence: float | None) -> str:
-    return "not measured" if confidence is None else f"{confidence:.0%}"
+    return "–" if confidence is None else f"{confidence:.0%}"
 
 
 def _distance(metres: float) -> str:
