@@ -354,15 +354,21 @@ def evaluate(
         Literal["paired", "places"] | None, typer.Option(help="By default places, where a gallery is named.")
     ] = None,
     heading: Annotated[
-        Literal["exif", "search"], typer.Option(help="As the dataset knows it, or found in the gallery.")
+        Literal["exif", "search"],
+        typer.Option(help="As the dataset knows it, or searched: each photo's is found with its place."),
     ] = "exif",
     fov_deg: Annotated[
-        float | None, typer.Option(help="Leave each photo so many degrees of the circle.")
+        float | None,
+        typer.Option(
+            help="Leave each photo so many degrees of the circle, in a random direction that is known."
+        ),
     ] = None,
     gallery: Annotated[str | None, typer.Option(help="Another gallery than the dataset names.")] = None,
     rerank: Annotated[
         bool,
-        typer.Option(help="Compare the best places direction by direction, where the checkpoint can."),
+        typer.Option(
+            help="Compare every place column by column, where the checkpoint has columns; --no-rerank: by CLS alone."
+        ),
     ] = True,
     write_card: Annotated[
         bool, typer.Option("--write-card", help="Keep the result on the checkpoint's card.")
@@ -963,6 +969,8 @@ def _show_walk(found: Walk, names: Sequence[str]) -> None:
     )
     if found.in_gallery is not None:
         print(f"taken in the gallery: {'probably' if found.in_gallery else 'probably not'}")
+    unmeasured = [photo.rests_on for photo in found.alone if photo.estimate.confidence is None]
+    print(f"certainty: {(unmeasured or [found.alone[0].rests_on])[0]}")
     known = any("truth" in photo for photo in values["photos"])
     heads = ("photo", "latitude", "longitude", "confidence", "alone")
     table = Table(*heads, *(("error", "error alone") if known else ()), box=None)
@@ -977,7 +985,7 @@ def _show_walk(found: Walk, names: Sequence[str]) -> None:
 
 
 def _share(confidence: float | None) -> str:
-    return "not measured" if confidence is None else f"{confidence:.0%}"
+    return "–" if confidence is None else f"{confidence:.0%}"
 
 
 def _distance(metres: float) -> str:

@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,8 +19,9 @@ import l2ltr_core
 from l2ltr_core import cli
 from l2ltr_core.checkpoints import load_card
 from l2ltr_core.evaluation import read_held_out
+from l2ltr_core.localization import Localization
 from l2ltr_core.photo import write_panorama
-from l2ltr_core.types import Location
+from l2ltr_core.types import Location, LocationEstimate
 from tests.app import toy
 from tests.pairs import write_distractors, write_pairs
 from tests.photos import encoded, jpeg, pixels, position
@@ -91,9 +94,54 @@ def test_a_person_reads_a_position_a_heading_and_a_ranking(
 ) -> None:
     run = Run(capsys, "localize", sample, "--gallery", toy.GALLERY)
     assert run.code == 0
-    assert "confidence" in run.out and "m from the estimate" in run.out
-    assert f"heading {HEADING_DEG:.1f} degrees (exif)" in run.out
-    assert len(run.out.splitlines()) == 3 + 11
+    first, own, heading, certainty, about, *table = run.out.splitlines()
+    assert first.startswith("best guess, how certain was not measured: 60.1") and "%" not in first
+    assert "m from the estimate" in own
+    assert heading.startswith(f"heading {HEADING_DEG:.1f} degrees (exif)")
+    assert certainty.startswith("certainty: Not measured: the photo is a real photograph")
+    assert about == (
+        "Random weights, for tests. Photo: real; imagery of the gallery: rendered (A town that a test drew)."
+    )
+    assert len(table) == 11
+
+
+@pytest.mark.parametrize(
+    ("estimate", "excess", "said"),
+    [
+        (
+            LocationEstimate(60.17, 24.94, 25.0, 0.91, 7.2, 41.0), 0.1,
+            "almost certainly here: 60.170000, 24.940000  68 % within 7 m, 95 % within 41 m, confidence 91% "
+            "(within 25 m)",
+        ),
+        (
+            LocationEstimate(60.17, 24.94, 25.0, 0.7), 0.1,
+            "probably here: 60.170000, 24.940000  within 25 m, confidence 70% (within 25 m)",
+        ),
+        (
+            LocationEstimate(60.17, 24.94, 25.0, 0.91), 0.0,
+            "probably not taken in this gallery; the best guess: 60.170000, 24.940000",
+        ),
+        (
+            LocationEstimate(60.17, 24.94, 25.0, None), 0.1,
+            "best guess, how certain was not measured: 60.170000, 24.940000",
+        ),
+    ],
+)  # fmt: skip
+def test_the_first_line_is_the_verdict_with_a_percentage_only_where_there_is_one(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    sample: str,
+    estimate: LocationEstimate,
+    excess: float,
+    said: str,
+) -> None:
+    find = l2ltr_core.localize
+
+    def found(*photo: Any, **settings: Any) -> Localization:
+        return replace(find(*photo, **settings), estimate=estimate, excess=excess, least_excess=0.05)
+
+    monkeypatch.setattr("l2ltr_core.localization.localize", found)
+    assert Run(capsys, "localize", sample, "--gallery", toy.GALLERY).out.splitlines()[0] == said
 
 
 @pytest.mark.parametrize(
@@ -113,7 +161,20 @@ def test_the_heading_may_be_searched(capsys: pytest.CaptureFixture[str], sample:
         Run(capsys, "localize", sample, "--gallery", toy.GALLERY, "--heading", "search", "--json").out
     )
     assert values["heading_source"] == "search"
-    assert values["heading_deg"] % 11.25 == 0
+    assert 0 <= values["heading_deg"] < 360
+    by_views = Run(
+        capsys,
+        "localize",
+        sample,
+        "--gallery",
+        toy.GALLERY,
+        "--checkpoint",
+        "toy-b",
+        "--heading",
+        "search",
+        "--json",
+    )
+    assert json.loads(by_views.out)["heading_deg"] % 11.25 == 0
 
 
 def test_the_checkpoint_may_be_chosen(capsys: pytest.CaptureFixture[str], sample: str) -> None:
@@ -153,6 +214,8 @@ def test_a_photo_of_another_country_is_told_so_in_kilometres(
     (tmp_path / "photo.jpg").write_bytes(jpeg(gps=position(48.2, 16.4)))
     run = Run(capsys, "localize", tmp_path / "photo.jpg", "--gallery", toy.GALLERY)
     assert "1,4" in run.out and " km from the estimate" in run.out
+    assert run.out.startswith("probably not taken in this gallery; the best guess: ")
+    assert any("so every match is wrong" in line for line in run.err.splitlines())
 
 
 REFUSED = {
@@ -258,6 +321,8 @@ def test_a_walk_is_told_photo_by_photo(capsys: pytest.CaptureFixture[str], asset
     assert told.code == 0
     assert "2 photos, each at most 50 m from the next" in told.out
     assert [line.split()[0] for line in told.out.splitlines()[-2:]] == ["street-0.jpg", "street-1.jpg"]
+    assert "certainty: Not measured: the photo is a real photograph" in told.out
+    assert all(line.count("–") == 2 for line in told.out.splitlines()[-2:])  # no percentages
     values = json.loads(Run(capsys, "walk", *photos, "--step-m", 80, "--json", "--gallery", toy.GALLERY).out)
     assert (values["step_m"], len(values["photos"])) == (80, 2)
     alone = json.loads(Run(capsys, "localize", photos[1], "--json", "--gallery", toy.GALLERY).out)
