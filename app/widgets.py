@@ -18,6 +18,7 @@ from streamlit_folium import st_folium
 
 from app import components, figures, maps, resources, state
 from l2ltr_core.assets import list_galleries
+from l2ltr_core.checkpoints import best_first
 from l2ltr_core.errors import GalleryError, ImageError, L2LTRError
 from l2ltr_core.model.config import CheckpointCard
 
@@ -78,7 +79,11 @@ def sidebar() -> None:
             "City", names, state.GALLERY, "The gallery of places a photo is compared with."
         )
         gallery = resources.gallery(name)
-        ready = [each for each, card in cards.items() if gallery.manifest.index_of(card.fingerprint)]
+        ready = [
+            card.name
+            for card in best_first(cards.values(), gallery.name)
+            if gallery.manifest.index_of(card.fingerprint)
+        ]
         others = [each for each in cards if each not in ready]
         checkpoint = _remembered_choice(
             "Checkpoint", ready + others, state.CHECKPOINT, "The trained weights of the model."

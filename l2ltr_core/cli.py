@@ -788,12 +788,13 @@ def _layers_alike(encoder: Encoder, panoramas: Sequence[types.Panorama], measure
 
 
 def _encoder(name: str | None, gallery: Gallery | None) -> Encoder:
-    """The named checkpoint, else the first shipped one that the gallery has an index of, else the only one."""
-    from l2ltr_core.checkpoints import list_checkpoints, load_encoder
+    """The named checkpoint, else the best shipped one that the gallery has an index of, else the only one."""
+    from l2ltr_core.checkpoints import best_first, list_checkpoints, load_encoder
 
     if name is not None:
         return load_encoder(name)
-    shipped = {card.fingerprint: card.name for card in list_checkpoints()}
+    cards = best_first(list_checkpoints(), "" if gallery is None else gallery.name)
+    shipped = {card.fingerprint: card.name for card in cards}
     if gallery is not None:
         indexed = {index.fingerprint for index in gallery.manifest.indexes}
         usable = [name for fingerprint, name in shipped.items() if fingerprint in indexed]

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from benchmarks.measure import own_peak_mb
 from l2ltr_core import assets
 from l2ltr_core.checkpoints import (
+    best_first,
     export_authors,
     import_authors,
     infer_authors_config,
@@ -572,3 +573,22 @@ def test_a_bad_npz_is_refused_and_the_network_is_left_alone(
 def test_what_is_not_an_npz_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "google.npz").write_bytes(content)
     refused("is not an npz file", lambda: initialize_from_google(L2LTR(TINY), tmp_path / "google.npz"))
+
+
+# ---------------------------------------------------------------- which to offer first
+
+
+def test_what_was_measured_best_in_a_gallery_is_offered_first_there_and_the_default_elsewhere() -> None:
+    def card(name: str, **places: object) -> CheckpointCard:
+        return CheckpointCard(name, TINY, VIEW, results={"places": places} if places else {})
+
+    default = card("world-l2ltr", dataset="helsinki", recall_at_1=0.6)
+    specialist = card("helsinki-l2ltr", dataset="helsinki", recall_at_1=0.8)
+    other = card("a-model")
+    cards = [other, specialist, default]
+    assert [each.name for each in best_first(cards, "helsinki")] == [
+        "helsinki-l2ltr",
+        "world-l2ltr",
+        "a-model",
+    ]
+    assert [each.name for each in best_first(cards, "lyon")] == ["world-l2ltr", "a-model", "helsinki-l2ltr"]

@@ -3,6 +3,7 @@
 from l2ltr_core.checkpoints.authors import export_authors, import_authors, infer_authors_config
 from l2ltr_core.checkpoints.google import initialize_from_google
 from l2ltr_core.checkpoints.store import (
+    best_first,
     find_card,
     list_checkpoints,
     load_card,
@@ -15,6 +16,7 @@ from l2ltr_core.checkpoints.store import (
 from l2ltr_core.checkpoints.trunks import initialize_stems, trunk_weights
 
 __all__ = [
+    "best_first",
     "export_authors",
     "find_card",
     "import_authors",
