@@ -103,6 +103,9 @@ def look_up(
         panorama.notes,
         heading_scores=best.heading_scores,
     )
+    if result.in_gallery is False:  # a confidence takes for granted that the photo is in the gallery
+        estimate = replace(result.estimate, confidence=None)
+        result = replace(result, estimate=estimate, rests_on=_rejected_by(result, calibration))
     return replace(result, doubts=_doubts(result)), best
 
 
@@ -191,6 +194,16 @@ def _rests_on(because: str | None, calibration: Calibration | None) -> str:
     if because is not None or calibration is None:
         return f"Not measured: {because}."
     return f"Measured on {calibration.photos:,} photos of {calibration.measured_on}."
+
+
+def _rejected_by(found: Localization, calibration: Calibration | None) -> str:
+    """Why a photo counts as not taken in the gallery."""
+    if found.outside_m is not None or calibration is None:
+        return "Rejected by the photo's own position."
+    return (
+        f"Rejected: its best match stands {found.excess:.3f} above that of its mirrored copy, and most of the "
+        f"{calibration.photos:,} photos of {calibration.measured_on} reach {found.least_excess:.3f}."
+    )
 
 
 def _doubts(found: Localization) -> tuple[str, ...]:
