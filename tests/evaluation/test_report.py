@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -255,10 +256,9 @@ def test_a_checkpoint_without_columns_has_no_calibration(bench: Bench, assets: P
 def test_a_searched_heading_is_judged_on_photos_that_do_not_tell_it(bench: Bench) -> None:
     subject = bench.subject
     told = subject.judged("held_out", "searched", None)
-    silent = tuple(replace(photo, heading_deg=0.0) for photo in subject.held_out.photos)  # type: ignore[attr-defined]
-    untold = replace(subject, held_out=replace(subject.held_out, photos=silent)).judged(  # type: ignore[type-var]
-        "held_out", "searched", None
-    )
+    silent = tuple(replace(photo, heading_deg=0.0) for photo in subject.held_out.queries)
+    unturned: Any = SimpleNamespace(name="silent", queries=silent)
+    untold = replace(subject, held_out=unturned).judged("held_out", "searched", None)
     assert np.array_equal(told.excess, untold.excess)
 
 
