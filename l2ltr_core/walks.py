@@ -205,7 +205,7 @@ def localize_walk(
         found.append(best.first(WALK_PLACES))
         if progress is not None:
             progress(done, len(photos))
-    measured = all(photo.estimate.confidence is not None for photo in alone)
+    measured = all(photo.verdict != "not measured" for photo in alone)
     calibration = calibration_for(encoder, alone[0].gallery_kind, alone[0].heading_source)
     temperature = DEFAULT_TEMPERATURE if calibration is None else calibration.temperature
     estimates = estimates_along(found, gallery, temperature, step_m)
