@@ -172,7 +172,8 @@ def coverage(judged: Judged, calibration: Calibration, gallery: Gallery) -> NDAr
     if calibration.radius_temperature is None or calibration.position_std_m is None:
         raise DatasetError("This calibration has no radii to check; calibrate in a gallery.")
     found = _around_estimates(judged, calibration, gallery)
-    return _coverage(found, calibration.radius_temperature, calibration.position_std_m)
+    within = _within(found, calibration.position_std_m)
+    return _covered(found, within, calibration.radius_temperature)
 
 
 def across_halves(judged: Judged, longitudes: NDArray, fit: Fit) -> list[tuple[Judged, Calibration]]:
@@ -271,17 +272,16 @@ def _with_radii(judged: Judged, calibration: Calibration, gallery: Gallery) -> C
     """The settings whose radii hold as many of the photos as `RADIUS_SHARES` say."""
     found = _around_estimates(judged, calibration, gallery)
 
-    def off(setting: tuple[float, float]) -> float:
-        covered = _coverage(found, *setting)
-        return sum(abs(float((covered <= share).mean()) - share) for share in RADIUS_SHARES)
-
-    settings = [
-        (float(times * calibration.temperature), std_m)
-        for times in RADIUS_TEMPERATURES
-        for std_m in POSITION_STDS_M
-    ]
-    temperature, std_m = min(settings, key=off)
-    return replace(calibration, radius_temperature=temperature, position_std_m=std_m)
+    best, chosen = np.inf, (calibration.temperature, POSITION_STDS_M[0])
+    for std_m in POSITION_STDS_M:
+        within = _within(found, std_m)
+        for times in RADIUS_TEMPERATURES:
+            temperature = float(times * calibration.temperature)
+            covered = _covered(found, within, temperature)
+            off = sum(abs(float((covered <= share).mean()) - share) for share in RADIUS_SHARES)
+            if off < best:
+                best, chosen = off, (temperature, std_m)
+    return replace(calibration, radius_temperature=chosen[0], position_std_m=chosen[1])
 
 
 def _around_estimates(
@@ -299,13 +299,21 @@ def _around_estimates(
     return around
 
 
-def _coverage(
-    found: list[tuple[NDArray[np.float32], NDArray[np.float64], float]], temperature: float, std_m: float
+def _within(
+    found: list[tuple[NDArray[np.float32], NDArray[np.float64], float]], std_m: float
+) -> list[NDArray[np.float64]]:
+    """How likely a photo that stands at each of its best places is nearer to the estimate than the truth, (K,) each."""
+    return [rice.cdf(error_m / std_m, away_m / std_m) for _, away_m, error_m in found]
+
+
+def _covered(
+    found: list[tuple[NDArray[np.float32], NDArray[np.float64], float]],
+    within: list[NDArray[np.float64]],
+    temperature: float,
 ) -> NDArray[np.float64]:
-    covered = np.empty(len(found))
-    for photo, (scores, away_m, error_m) in enumerate(found):
-        likely = match_probabilities(scores, temperature)
-        weighty = likely > 1e-4
-        within = rice.cdf(error_m / std_m, away_m[weighty] / std_m)
-        covered[photo] = within @ (likely[weighty] / likely[weighty].sum())
-    return covered
+    return np.array(
+        [
+            match_probabilities(scores, temperature) @ each
+            for (scores, _, _), each in zip(found, within, strict=True)
+        ]
+    )
