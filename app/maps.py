@@ -419,7 +419,9 @@ def heading_wedge(place: Location, heading_deg: float, radius_m: float, field_de
 def drawn_95_m(estimate: LocationEstimate) -> float | None:
     """The radius that holds 95 of 100 photos, where it is known and a map can show it beside the other."""
     wide_m = estimate.radius_95_m
-    return wide_m if wide_m is not None and estimate.shown_radius_m < wide_m <= WIDEST_M else None
+    if wide_m is None or not estimate.is_one_place:
+        return None
+    return wide_m if estimate.shown_radius_m < wide_m <= WIDEST_M else None
 
 
 def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, fan: Fan | None) -> None:

@@ -78,6 +78,8 @@ def radii(estimate: LocationEstimate) -> str:
     """How far such answers are off, as a sentence without its end; empty where that was not measured."""
     if estimate.radius_m is None or estimate.radius_95_m is None:
         return ""
+    if not estimate.is_one_place:
+        return "There are places far apart that it may be: the list names them"
     return f"68 of 100 such answers lie within {metres(estimate.radius_m)}, 95 within {metres(estimate.radius_95_m)}"
 
 

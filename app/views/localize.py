@@ -166,7 +166,7 @@ def _map(found: Localization, gallery_name: str) -> None:
 def _legend(found: Localization, estimate: LocationEstimate) -> str:
     best, last = figures.rank_colour(1), figures.rank_colour(10)
     listed = "how likely each is" if _probable(found, found.matches[0]) else "how alike each is"
-    measured = estimate.radius_m is not None
+    measured = estimate.radius_m is not None and estimate.is_one_place
     sharp = "; the wider, the less sure" * (found.heading_scores is not None)
     marks = [
         f"<i style='background:{best}'></i>1 best match",

@@ -15,6 +15,7 @@ from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.localization.calibration import (
     DEFAULT_TEMPERATURE,
+    LEAST_DOUBT,
     Calibration,
     HeadingKnown,
     Kind,
@@ -84,13 +85,14 @@ def look_up(
     )
     if because is not None:
         calibration = None
+    estimate = estimate_among(best, gallery, calibration)
     result = Localization(
         gallery.name,
         encoder.name,
         heading_deg,
         source,
-        estimate_among(best, gallery, calibration),
-        _matches(best, gallery, top_k, apart_m, calibration),
+        estimate,
+        _matches(best, gallery, top_k, apart_m, calibration, estimate.confidence),
         panorama.location,
         encoder.ground_view(panorama, heading_deg),
         _rests_on(because, calibration),
@@ -104,8 +106,12 @@ def look_up(
         heading_scores=best.heading_scores,
     )
     if result.in_gallery is False:  # a confidence takes for granted that the photo is in the gallery
-        estimate = replace(result.estimate, confidence=None)
-        result = replace(result, estimate=estimate, rests_on=_rejected_by(result, calibration))
+        result = replace(
+            result,
+            estimate=replace(estimate, confidence=None),
+            matches=tuple(replace(match, probability=None) for match in result.matches),
+            rests_on=_rejected_by(result, calibration),
+        )
     return replace(result, doubts=_doubts(result)), best
 
 
@@ -151,10 +157,15 @@ def _search(
 
 
 def _matches(
-    best: Candidates, gallery: Gallery, top_k: int, apart_m: float, calibration: Calibration | None
+    best: Candidates,
+    gallery: Gallery,
+    top_k: int,
+    apart_m: float,
+    calibration: Calibration | None,
+    confidence: float | None,
 ) -> tuple[Match, ...]:
     """The answers to list, each with its probability where it was measured and answers are to differ."""
-    listed, likely = _listed(best, gallery, top_k, apart_m, calibration)
+    listed, likely = _listed(best, gallery, top_k, apart_m, calibration, confidence)
     places = gallery.places.iloc[best.place_ids[listed]]
     return tuple(
         Match(
@@ -172,8 +183,15 @@ def _matches(
 
 
 def _listed(
-    best: Candidates, gallery: Gallery, top_k: int, apart_m: float, calibration: Calibration | None
+    best: Candidates,
+    gallery: Gallery,
+    top_k: int,
+    apart_m: float,
+    calibration: Calibration | None,
+    confidence: float | None,
 ) -> tuple[NDArray[np.int64], Sequence[float | None]]:
+    """Which of the candidates to list, and the probability of each: the first has the confidence of the answer, and
+    what that leaves is shared among the others as their scores would have it."""
     if not apart_m:
         listed = np.arange(min(top_k, len(best.scores)))
         return listed, [None] * len(listed)
@@ -186,7 +204,10 @@ def _listed(
         DEFAULT_TEMPERATURE if calibration is None else calibration.temperature,
         top_k,
     )
-    return listed, likely.tolist() if calibration is not None else [None] * len(listed)
+    if confidence is None:
+        return listed, [None] * len(listed)
+    left = (1 - confidence) / max(float(likely[1:].sum()), 1 - float(likely[0]), LEAST_DOUBT)
+    return listed, [confidence, *(left * likely[1:]).tolist()]
 
 
 def _rests_on(because: str | None, calibration: Calibration | None) -> str:

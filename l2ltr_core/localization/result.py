@@ -159,7 +159,7 @@ def as_estimate(estimate: LocationEstimate) -> dict[str, float | None]:
     """
     return {
         **as_position(estimate),
-        "radius_m": round(estimate.shown_radius_m, 2),
+        "radius_m": round(estimate.within_m if estimate.radius_m is None else estimate.radius_m, 2),
         "radius_95_m": _rounded(estimate.radius_95_m, 2),
         "confidence": _rounded(estimate.confidence, 4),
         "confidence_within_m": round(estimate.within_m, 2),
