@@ -69,7 +69,7 @@ def test_the_json_is_the_localization_itself(capsys: pytest.CaptureFixture[str],
     encoder, gallery = l2ltr_core.load_encoder("toy-a"), l2ltr_core.open_gallery(toy.GALLERY)
     result = l2ltr_core.localize(sample, encoder=encoder, gallery=gallery)
     assert run.code == 0
-    assert json.loads(run.out) == result.to_dict()
+    assert json.loads(run.out) == {**result.to_dict(), "photo_name": Path(sample).name}
     assert json.loads(run.out)["heading_deg"] == HEADING_DEG
 
 
@@ -95,12 +95,12 @@ def test_a_person_reads_a_position_a_heading_and_a_ranking(
     run = Run(capsys, "localize", sample, "--gallery", toy.GALLERY)
     assert run.code == 0
     first, own, heading, certainty, about, *table = run.out.splitlines()
-    assert first.startswith("best guess, how certain was not measured: 60.1") and "%" not in first
+    assert first.startswith("perhaps here: 60.1") and "confidence" in first
     assert "m from the estimate" in own
     assert heading.startswith(f"heading {HEADING_DEG:.1f} degrees (exif)")
-    assert certainty.startswith("certainty: Not measured: the photo is a real photograph")
+    assert certainty.startswith("certainty: Measured on 900 photos of")
     assert about == (
-        "Random weights, for tests. Photo: real; imagery of the gallery: rendered (A town that a test drew)."
+        "Random weights, for tests. Photo: rendered; imagery of the gallery: rendered (A town that a test drew)."
     )
     assert len(table) == 11
 
@@ -321,8 +321,8 @@ def test_a_walk_is_told_photo_by_photo(capsys: pytest.CaptureFixture[str], asset
     assert told.code == 0
     assert "2 photos, each at most 50 m from the next" in told.out
     assert [line.split()[0] for line in told.out.splitlines()[-2:]] == ["street-0.jpg", "street-1.jpg"]
-    assert "certainty: Not measured: the photo is a real photograph" in told.out
-    assert all(line.count("–") == 2 for line in told.out.splitlines()[-2:])  # no percentages
+    assert "certainty: Measured on 900 photos of" in told.out
+    assert all(line.count("%") == 2 for line in told.out.splitlines()[-2:])
     values = json.loads(Run(capsys, "walk", *photos, "--step-m", 80, "--json", "--gallery", toy.GALLERY).out)
     assert (values["step_m"], len(values["photos"])) == (80, 2)
     alone = json.loads(Run(capsys, "localize", photos[1], "--json", "--gallery", toy.GALLERY).out)

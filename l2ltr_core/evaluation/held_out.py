@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,13 +39,14 @@ class HeldOut:
 
 
 def searched_fingerprint(gallery: Gallery, encoder_fingerprint: str) -> str:
-    """Which descriptors of a gallery exactly: 16 hex digits of their file's sha256; raises GalleryError."""
+    """Which descriptors of a gallery exactly: 16 hex digits from their files' sha256; raises GalleryError."""
     index = gallery.manifest.index_of(encoder_fingerprint)
     if index is None:
         raise GalleryError(
             f"The gallery {gallery.name} has no index for the checkpoint {encoder_fingerprint}."
         )
-    return gallery.manifest.files[index.file].sha256[:16]
+    digests = "".join(gallery.manifest.files[file].sha256 for file in index.contents)
+    return hashlib.sha256(digests.encode()).hexdigest()[:16]
 
 
 def held_out_file(card: Path) -> Path:

@@ -118,7 +118,8 @@ def weigh_layers_of_real(pairs: RealPairs, encoder: PairEncoder, progress: Progr
             for photo, query in zip(photos, each.queries, strict=True):
                 right = np.arange(len(galleries.whole.places)) == galleries.place_of(each.tiles[query.tile])
                 stem, layers = (
-                    galleries.whole.similarity(part, remembering, (0,))[:, 0] for part in parts_alone(photo)
+                    galleries.whole.similarity(part, remembering, range(part.turns))
+                    for part in parts_alone(photo)
                 )
                 scored.append((stem, layers, right))
             if progress is not None:

@@ -569,7 +569,8 @@ def _brief(measured: Evaluation) -> dict[str, Any]:
 
 def _least(calibration: Calibration) -> float:
     """The excess below which a photo is said not to be in the gallery."""
-    assert calibration.least_excess is not None
+    if calibration.least_excess is None:
+        raise ConfigurationError("This part of the report needs a calibration; measure that section first.")
     return calibration.least_excess
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +21,26 @@ from l2ltr_core.types import Location
 WEIGHTS = tuple(float(each) for each in np.round(np.linspace(0, 1, 11), 1))
 TEMPERATURES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.1)
 
+Scored: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+"""A photo's scores (N, T) by the stem, by the layers, and which of N places are right."""
+
 
 @dataclass(frozen=True)
 class Weighed:
-    """Of each of `WEIGHTS`: recall at 1, and the cross-entropy of the right places at the best temperature."""
+    """Of each of `WEIGHTS`: recall at 1, and the cross-entropy of the right places at the best temperature; the same
+    with the heading searched."""
 
     photos: int
     recall_at_1: tuple[float, ...]
     cross_entropy: tuple[float, ...]
+    searched_recall_at_1: tuple[float, ...]
+    searched_cross_entropy: tuple[float, ...]
 
     @property
     def best(self) -> float:
-        """The weight with the lowest cross-entropy, which few photos tell more finely than a recall."""
-        return WEIGHTS[int(np.argmin(self.cross_entropy))]
+        """The weight with the lowest cross-entropy, known and searched together; few photos tell it more finely than a
+        recall."""
+        return WEIGHTS[int(np.argmin(np.add(self.cross_entropy, self.searched_cross_entropy)))]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""
@@ -42,28 +49,50 @@ class Weighed:
             "weights": list(WEIGHTS),
             "recall_at_1": list(self.recall_at_1),
             "cross_entropy": list(self.cross_entropy),
+            "searched_recall_at_1": list(self.searched_recall_at_1),
+            "searched_cross_entropy": list(self.searched_cross_entropy),
             "best": self.best,
         }
 
     @classmethod
-    def of(
-        cls, scored: Iterable[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]
-    ) -> Weighed:
-        """From each photo's scores (N,) by the stem, (N,) by the layers, and which places are right (N,)."""
-        hits: list[list[bool]] = [[] for _ in WEIGHTS]
-        losses: list[list[list[float]]] = [[[] for _ in TEMPERATURES] for _ in WEIGHTS]
+    def of(cls, scored: Iterable[Scored]) -> Weighed:
+        """From each photo's scores (N, T) under every turn by the stem and by the layers, and which places are right.
+
+        The first turn is the photo's own.
+        """
+        known, searched = _Tally(), _Tally()
         for stem, layers, right in scored:
-            for number, weight in enumerate(WEIGHTS):
-                scores = (1 - weight) * stem + weight * layers
-                hits[number].append(bool(ranks_of_best_right(scores[None], right[None])[0] == 0))
-                for at, temperature in enumerate(TEMPERATURES):
-                    odds = np.exp((scores - scores.max()) / temperature)
-                    losses[number][at].append(-float(np.log(max(odds[right].sum() / odds.sum(), 1e-12))))
-        return cls(
-            len(hits[0]),
-            tuple(float(np.mean(each)) for each in hits),
-            tuple(min(float(np.mean(loss)) for loss in each) for each in losses),
-        )
+            tables = [(1 - weight) * stem + weight * layers for weight in WEIGHTS]
+            known.add([table[:, 0] for table in tables], right)
+            searched.add([table.max(axis=1) for table in tables], right)
+        return cls(known.photos, *known.summary(), *searched.summary())
+
+
+@dataclass
+class _Tally:
+    """Hits and losses of photos at each weight and temperature."""
+
+    hits: list[list[bool]] = field(default_factory=list)
+    losses: list[list[list[float]]] = field(default_factory=list)
+
+    @property
+    def photos(self) -> int:
+        return len(self.hits)
+
+    def add(self, scores_of: Sequence[NDArray[np.float32]], right: NDArray[np.bool_]) -> None:
+        """One photo's (N,) scores at each weight."""
+        self.hits.append([bool(ranks_of_best_right(each[None], right[None])[0] == 0) for each in scores_of])
+        self.losses.append([[_loss(each, right, at) for at in TEMPERATURES] for each in scores_of])
+
+    def summary(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Recall at 1 and the cross-entropy at the best temperature, of each weight."""
+        losses = np.mean(self.losses, axis=0).min(axis=1)
+        return tuple(np.mean(self.hits, axis=0).tolist()), tuple(losses.tolist())
+
+
+def _loss(scores: NDArray[np.float32], right: NDArray[np.bool_], temperature: float) -> float:
+    odds = np.exp((scores - scores.max()) / temperature)
+    return -float(np.log(max(odds[right].sum() / odds.sum(), 1e-12)))
 
 
 def weigh_layers(
@@ -72,11 +101,13 @@ def weigh_layers(
     """On photos under known headings in a gallery; raises CheckpointError for columns without two parts."""
     latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()
 
-    def scored() -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
+    def scored() -> Iterable[Scored]:
         for photo, place in zip(photos, locations, strict=True):
             right = distance_m(latitudes, longitudes, place.latitude, place.longitude) <= CORRECT_WITHIN_M
             if right.any():
-                stem, layers = (gallery.similarity(part, encoder, (0,))[:, 0] for part in parts_alone(photo))
+                stem, layers = (
+                    gallery.similarity(part, encoder, range(part.turns)) for part in parts_alone(photo)
+                )
                 yield stem, layers, right
 
     return Weighed.of(scored())

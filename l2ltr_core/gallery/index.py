@@ -18,10 +18,8 @@ KINDS = ("flat", "half", "byte", "hnsw", "ivfpq")
 HNSW_LINKS = 32
 IVFPQ_LEAST_PLACES = 1000
 """Below this a product quantiser has too little to learn from."""
-COLUMN_DIRECTIONS = 256
-"""Principal directions that are kept of a column descriptor's one or two thousand numbers, a byte each."""
-LEAST_PER_DIRECTION = 8
-"""With fewer descriptors for each, principal directions are more chance than truth."""
+LEAST_COLUMNS = 2048
+"""Below this columns are kept at 16 bits a number: they are few, and say too little of the range of each number."""
 MOST_TRAINED_COLUMNS = 50_000
 MOST_TRAINED = 200_000
 """Above this a quantiser learns from every second, third ... row."""
@@ -77,17 +75,16 @@ def make_index(blocks: Sequence[Descriptors], kind: str) -> Any:
 
 
 def make_columns_index(blocks: Sequence[Descriptors]) -> Any:
-    """What is kept of blocks of (N, C) column descriptors, to be read back by row: their principal directions, a
-    byte each; of few descriptors, which say too little of those, all numbers in 16 bits."""
+    """What is kept of blocks of (N, C) column descriptors, to be read back by row: 4 bits a number; of few rows 16.
+
+    No directions are dropped: principal ones of columns as they stand lose what a turned photo is compared with.
+    """
     count, dimensions = sum(map(len, blocks)), blocks[0].shape[1]
-    few = count < LEAST_PER_DIRECTION * COLUMN_DIRECTIONS or dimensions <= COLUMN_DIRECTIONS
+    index: Any = faiss.index_factory(
+        dimensions, "SQfp16" if count < LEAST_COLUMNS else "SQ4", faiss.METRIC_INNER_PRODUCT
+    )
     every = math.ceil(count / MOST_TRAINED_COLUMNS)
-    some = np.concatenate([np.asarray(block[::every], np.float32) for block in blocks])
-    kept, form = (dimensions, "SQfp16") if few else (COLUMN_DIRECTIONS, "SQ8")
-    index: Any = faiss.index_factory(kept, form, faiss.METRIC_INNER_PRODUCT)
-    if not few:
-        index = faiss.IndexPreTransform(_principal(some), index)
-    index.train(some)
+    index.train(np.concatenate([np.asarray(block[::every], np.float32) for block in blocks]))
     for block in blocks:
         index.add(np.ascontiguousarray(block, np.float32))
     return index
@@ -113,25 +110,9 @@ def stored_descriptors(index: Any, first: int = 0, count: int | None = None) -> 
 
     All of them, or `count` from the `first` on.
     """
-    if isinstance(index, faiss.IndexPreTransform):
-        kept = faiss.downcast_index(index.index)
-        rows = kept.reconstruct_n(first, index.ntotal if count is None else count)
-        return np.asarray(index.chain.at(0).reverse_transform(rows), np.float32)  # type: ignore[attr-defined]
     if isinstance(index, faiss.IndexIVF):
         index.make_direct_map()
     return np.asarray(index.reconstruct_n(first, index.ntotal if count is None else count), np.float32)
-
-
-def _principal(rows: Descriptors) -> Any:
-    """The map onto the principal directions of (N, C) rows, without the others, which FAISS would keep, too."""
-    pca = faiss.PCAMatrix(rows.shape[1], COLUMN_DIRECTIONS)
-    pca.train(rows)
-    narrow = faiss.LinearTransform(rows.shape[1], COLUMN_DIRECTIONS, True)
-    faiss.copy_array_to_vector(faiss.vector_to_array(pca.A), narrow.A)
-    faiss.copy_array_to_vector(faiss.vector_to_array(pca.b), narrow.b)
-    narrow.set_is_orthonormal()
-    narrow.is_trained = True
-    return narrow
 
 
 def _every(count: int) -> int:

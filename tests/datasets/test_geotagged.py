@@ -45,7 +45,7 @@ def test_a_query_loads_the_photo_it_describes(world: Path) -> None:
     query = open_dataset(world).queries[1]
     photo = query.load()
     assert (photo.heading_deg, photo.location) == (query.heading_deg, query.location)
-    assert photo.top_deg == pytest.approx(45, abs=1) and photo.pixels.shape == (32, 128, 3)
+    assert photo.top_deg == pytest.approx(45, abs=1) and photo.pixels.shape == (64, 128, 3)
 
 
 def test_the_aerial_square_lies_around_the_photo(world: Path) -> None:

@@ -288,17 +288,14 @@ def test_columns_that_are_gone_are_named_in_one_sentence(imagery: Imagery, tmp_p
         open_gallery(gallery.folder)
 
 
-def test_many_columns_are_kept_in_a_byte_for_each_principal_direction_and_read_back_nearly_as_they_were() -> (
-    None
-):
-    random = np.random.default_rng(0)
-    few = random.normal(size=(100, 1024)).astype(np.float32)  # directions that the rows spread in
-    rows = random.normal(size=(3000, 100)).astype(np.float32) @ few
+def test_many_columns_are_kept_in_half_a_byte_a_number_and_read_back_nearly_as_they_were() -> None:
+    rows = np.random.default_rng(0).normal(size=(3000, 1024)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     kept = index.make_columns_index([rows[:1000], rows[1000:]])
-    assert kept.sa_code_size() == index.COLUMN_DIRECTIONS
+    assert kept.sa_code_size() == 1024 // 2
     back = index.stored_descriptors(kept, 995, 10)
-    assert ((back * rows[995:1005]).sum(axis=1) > 0.998).all()
+    cosines = (back * rows[995:1005]).sum(axis=1) / np.linalg.norm(back, axis=1)
+    assert (cosines > 0.985).all()
 
 
 def test_few_columns_are_kept_whole() -> None:
