@@ -271,7 +271,9 @@ def test_sections_without_their_data_are_named_and_left_out(bench: Bench) -> Non
 
 
 def test_an_unknown_section_is_refused_with_the_known_ones(bench: Bench) -> None:
-    with pytest.raises(ConfigurationError, match=r"no section weather; it has layers_weight, .*calibration, places, paired"):
+    with pytest.raises(
+        ConfigurationError, match=r"no section weather; it has layers_weight, .*calibration, places, paired"
+    ):
         bench.write(only=["weather"])
 
 
