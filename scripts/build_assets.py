@@ -161,8 +161,8 @@ WALKS = [  # folder, title, seed, corners in metres east and north in the twin's
     ("walk-unioninkatu", "Up Unioninkatu, which has a double", 0, [(777, 640), (769, 850)], None),
 ]
 WALK_STEP_M = 35
-SAMPLE_QUALITY = 74
-"""Of the samples' JPEG: 10 MB for all of them."""
+SAMPLE_QUALITY = 66
+"""Of the samples' JPEG: 8 MB for all of them."""
 
 
 def worlds() -> None:

@@ -13,8 +13,8 @@ from l2ltr_core.photo import load_panorama
 from l2ltr_core.twin.build import load_city
 
 CARDS = l2.list_checkpoints()
-MOST_BYTES = 75e6
-"""The held-out photos are 17 MB of it, indexes and columns 17 MB, two checkpoints 14 MB, samples and walks 10 MB."""
+MOST_BYTES = 60e6
+"""The held-out photos are 17 MB of it, indexes and columns 17 MB, two checkpoints 14 MB, samples and walks 8 MB."""
 MOST_BYTES_OF_A_FILE = 10e6
 """Larger ones are refused by Hugging Face as plain files."""
 
