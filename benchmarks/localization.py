@@ -102,7 +102,7 @@ def encoding(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> I
 
 def comparing(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> Iterator[Row]:
     """One photo's columns beside those of every place, and its decoys: heading known, heading searched."""
-    [encoded] = encode_photos([load_panorama(photo)], [0.0], encoder, kind_of(gallery.simulated))
+    [encoded] = encode_photos([load_panorama(photo)], [0.0], encoder, kind_of(gallery.simulated), search=True)
     assert encoded.columns is not None
     turns = encoded.columns.turns
     for heading, search in (("known", False), ("searched", True)):

@@ -268,7 +268,7 @@ def encode_north(
 ) -> Iterator[EncodedPhoto]:
     """Photos as if the centre of each looked north."""
     for block in _blocks(panoramas):
-        yield from encode_photos(block, [0.0] * len(block), encoder, kind)
+        yield from encode_photos(block, [0.0] * len(block), encoder, kind, search=True)
 
 
 def _blocks(panoramas: Iterable[Panorama]) -> Iterator[list[Panorama]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -143,7 +144,13 @@ def calibrate_real(
             headings_deg = [panorama.heading_deg or 0.0 for panorama in panoramas]
             photos = {
                 "known": encode_photos(panoramas, headings_deg, remembering, "real"),
-                "searched": encode_photos(panoramas, [0.0] * len(panoramas), remembering, "real"),
+                "searched": encode_photos(
+                    [turned(each) for each in panoramas],
+                    [0.0] * len(panoramas),
+                    remembering,
+                    "real",
+                    search=True,
+                ),
             }
             narrow = _TileGalleries(Path(work) / str(number), each.tiles, remembering)
             for galleries in (narrow, wide):
@@ -288,10 +295,18 @@ def _locate(set_name: str, photo: Panorama, tile: Tile, galleries: _TileGallerie
     assert heading_deg is not None  # every pair has one
     own, encoder = galleries.place_of(tile), galleries.encoder
     known = _answer(photo, heading_deg, own, galleries.whole, encoder)
-    searched = _answer(photo, "search", own, galleries.whole, encoder)
+    searched = _answer(turned(photo), "search", own, galleries.whole, encoder)
     with galleries.without(tile) as others:
         absent = localize(photo, encoder=encoder, gallery=others, heading=heading_deg, top_k=1)
     return _Outcome(set_name, known, searched, absent.in_gallery)
+
+
+def turned(photo: Panorama) -> Panorama:
+    """The photo with another centre column, drawn from its pixels: what is searched for must not be where it began."""
+    width = photo.pixels.shape[1]
+    columns = int(np.random.default_rng(zlib.crc32(photo.pixels.tobytes())).integers(width))
+    heading_deg = ((photo.heading_deg or 0.0) - columns / width * 360) % 360
+    return replace(photo, pixels=np.roll(photo.pixels, columns, axis=1), heading_deg=heading_deg)
 
 
 def _answer(

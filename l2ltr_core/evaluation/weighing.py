@@ -28,7 +28,7 @@ Scored: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.b
 @dataclass(frozen=True)
 class Weighed:
     """Of each of `WEIGHTS`: recall at 1, and the cross-entropy of the right places at the best temperature; the same
-    with the heading searched."""
+    with the heading searched, which takes the stem alone and is told for comparison."""
 
     photos: int
     recall_at_1: tuple[float, ...]
@@ -38,9 +38,8 @@ class Weighed:
 
     @property
     def best(self) -> float:
-        """The weight with the lowest cross-entropy, known and searched together; few photos tell it more finely than a
-        recall."""
-        return WEIGHTS[int(np.argmin(np.add(self.cross_entropy, self.searched_cross_entropy)))]
+        """The weight with the lowest cross-entropy, which few photos tell more finely than a recall."""
+        return WEIGHTS[int(np.argmin(self.cross_entropy))]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""

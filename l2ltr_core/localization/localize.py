@@ -151,8 +151,9 @@ def _search(
         heading_deg, photo, scores = search_by_views(panorama, encoder, gallery)
         found = rank_places(photo, encoder, gallery, count)
         return heading_deg, source, replace(found, heading_scores=scores)
-    [photo] = encode_photos([panorama], [heading_deg], encoder, kind_of(gallery.simulated))
-    found = rank_places(photo, encoder, gallery, count, search=source == "search")
+    search = source == "search"
+    [photo] = encode_photos([panorama], [heading_deg], encoder, kind_of(gallery.simulated), search=search)
+    found = rank_places(photo, encoder, gallery, count, search=search)
     return (heading_deg + float(found.headings_deg[0])) % 360, source, found
 
 

@@ -80,8 +80,10 @@ def encode_photos(
     headings_deg: Iterable[float],
     encoder: GroundEncoder,
     kind: Kind,
+    *,
+    search: bool = False,
 ) -> list[EncodedPhoto]:
-    """Photos under the headings of their centres, to be compared with imagery of a kind."""
+    """Photos under the headings of their centres, to be compared with imagery of a kind; with `search` under all."""
     shown: list[NDArray[np.bool_]] = []
     count = encoder.columns[0] if encoder.columns else 1
 
@@ -93,20 +95,26 @@ def encode_photos(
     rows, columns = split(encoder.encode_ground(views(), prepared=True, columns=True), encoder.columns)
     if columns is None:
         return [EncodedPhoto(row, None) for row in rows]
-    parts = column_parts(encoder, kind)
+    parts = column_parts(encoder, kind, search=search)
     return [
         EncodedPhoto(row, PhotoColumns(mine, seen, parts))
         for row, mine, seen in zip(rows, columns, shown, strict=True)
     ]
 
 
-def column_parts(encoder: GroundEncoder, kind: Kind) -> tuple[tuple[int, float], ...]:
-    """How many numbers of a column come from the stem and from the layers, and how much each part counts."""
+def column_parts(
+    encoder: GroundEncoder, kind: Kind, *, search: bool = False
+) -> tuple[tuple[int, float], ...]:
+    """How many numbers of a column come from the stem and from the layers, and how much each part counts.
+
+    Where a heading is searched the stem alone counts: layers know where north is from their positional embeddings, so
+    their columns of a turned photo are not those of the photo, turned.
+    """
     assert encoder.columns is not None
     of_stem = getattr(encoder.card.model, "stem_column_width", 0)
     if not of_stem:
         return ((encoder.columns[1], 1.0),)
-    weight = encoder.card.layers_weight.get(kind, 0.5)
+    weight = 0.0 if search else encoder.card.layers_weight.get(kind, 0.5)
     return ((of_stem, 1 - weight), (encoder.columns[1] - of_stem, weight))
 
 

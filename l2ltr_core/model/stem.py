@@ -81,8 +81,16 @@ class PatchStem(nn.Module):
         return self.patches(image)
 
 
+AROUND = 4
+"""Columns that a trunk sees beyond each side of the view: those of the other side. More changed nothing."""
+
+
 class TimmStem(nn.Module):
-    """A trunk from timm, its batch norms folded into its convolutions (`trunk`)."""
+    """A trunk from timm, its batch norms folded into its convolutions (`trunk`), on views that go round.
+
+    Panoramas and polar tiles have no edge east and west. Padded with zeros there, columns would tell where the edge of
+    the view lies: a turned photo would not be a rolled row of columns, and photo and tile would agree on the edge.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -91,7 +99,10 @@ class TimmStem(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB -> (B, C, H/16, W/16)."""
-        return self.trunk(image)
+        columns = min(AROUND, image.shape[3] // PATCH_PX)
+        beyond = columns * PATCH_PX
+        around = torch.cat([image[..., -beyond:], image, image[..., :beyond]], dim=3)
+        return self.trunk(around)[..., columns:-columns]
 
 
 Stem: TypeAlias = HybridStem | PatchStem | TimmStem

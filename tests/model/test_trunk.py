@@ -13,6 +13,7 @@ from torch import nn
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
 from l2ltr_core.model.network import L2LTR
+from l2ltr_core.model.stem import TimmStem
 from l2ltr_core.model.trunk import build_extractor, build_trunk, fold_batch_norm
 
 LITE = ModelConfig(
@@ -122,3 +123,14 @@ def test_what_cannot_be_a_stem_is_refused_in_one_sentence(changes: dict, sentenc
     with pytest.raises(ConfigurationError, match=sentence) as caught:
         replace(LITE, **changes)
     assert "\n" not in str(caught.value)
+
+
+def test_a_turned_view_is_a_rolled_row_of_columns() -> None:
+    torch.manual_seed(0)
+    stem = TimmStem(LITE).eval()
+    view = torch.randn(1, 3, 64, 512)
+    with torch.no_grad():
+        expected = stem(view).roll(5, 3)
+        turned = stem(view.roll(5 * 16, 3))
+    agreement = torch.nn.functional.cosine_similarity(turned.flatten(), expected.flatten(), dim=0)
+    assert agreement > 0.99
