@@ -48,6 +48,11 @@ class RealPairs:
     distractors: tuple[Tile, ...] = ()
     imagery: str = ""
 
+    @property
+    def tiles(self) -> list[Tile]:
+        """Those of all sets, then the distractors."""
+        return [tile for each in self.sets for tile in each.tiles] + list(self.distractors)
+
 
 class PairEncoder(GroundEncoder, AerialEncoder, Protocol):
     """What measuring needs of an encoder: both branches."""
@@ -80,7 +85,7 @@ def measure_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | No
     tile. Raises what building a gallery and locating a photo raise.
     """
     known = _RememberingEncoder(encoder)
-    everything = [tile for each in pairs.sets for tile in each.tiles] + list(pairs.distractors)
+    everything = pairs.tiles
     together = len(pairs.sets) > 1 or bool(pairs.distractors)
     with TemporaryDirectory() as work:
         wide = _TileGalleries(Path(work) / "together", everything, known) if together else None
@@ -108,7 +113,7 @@ def measure_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | No
 def weigh_layers_of_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | None = None) -> Weighed:
     """How much the layers should count on real imagery: each photo among all tiles, its heading known."""
     remembering = _RememberingEncoder(encoder)
-    everything = [tile for each in pairs.sets for tile in each.tiles] + list(pairs.distractors)
+    everything = pairs.tiles
     scored = []
     with TemporaryDirectory() as work:
         galleries = _TileGalleries(Path(work) / "together", everything, remembering)
@@ -135,7 +140,7 @@ def calibrate_real(
     their own set and in that of all tiles. Raises DatasetError for fewer than 10 photos.
     """
     remembering = _RememberingEncoder(encoder)
-    everything = [tile for each in pairs.sets for tile in each.tiles] + list(pairs.distractors)
+    everything = pairs.tiles
     judged: dict[HeadingKnown, list[Judged]] = {"known": [], "searched": []}
     with TemporaryDirectory() as work:
         wide = _TileGalleries(Path(work) / "together", everything, remembering)

@@ -534,7 +534,7 @@ def _pairs_digest(pairs: RealPairs) -> str:
     digest = hashlib.sha256(pairs.imagery.encode())
     for each in pairs.sets:
         digest.update(_dataset_digest(each).encode())
-    for tile in (*(tile for each in pairs.sets for tile in each.tiles), *pairs.distractors):
+    for tile in pairs.tiles:
         digest.update(f"{tile.span_m}".encode() + tile.path.read_bytes())
     return digest.hexdigest()
 

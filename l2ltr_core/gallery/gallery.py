@@ -166,8 +166,8 @@ class Gallery:
     ) -> NDArray[np.float32]:
         """(N, T) how alike a photo is to every place, turned by each of T columns, all looks at a place pooled.
 
-        Exact, in time that grows with the places: about 40 ms on one core for 10,000 places and a whole turn
-        (docs/benchmarks.md). Raises GalleryError when the gallery does not keep the columns of the checkpoint.
+        Exact, in time that grows with the places. Raises GalleryError when the gallery does not keep the columns of
+        the checkpoint.
         """
         looks, every = self.looks(encoder), self._columns(encoder)
         energy = self._energy(encoder, tuple(count for count, _ in photo.parts))
