@@ -2,46 +2,27 @@
 
 Canonical correlation analysis (Hotelling 1936) between the features of corresponding columns, regularised: features
 are standardised, each side keeps its largest principal directions, whitened with a ridge, and the directions that
-correlate best are kept, scaled by a power of how far they do. What one pass over the pairs leaves is sums, so a run
-that was interrupted goes on with the next dataset.
+correlate best are kept, scaled by a power of how far they do.
 """
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.files import whole
 from l2ltr_core.model.columns import StemAndTokenColumns, StemColumns, pooled_columns
-from l2ltr_core.model.inference import InferenceStem
+from l2ltr_core.model.config import STEM_BANDS
 from l2ltr_core.model.network import L2LTR, Branch
-from l2ltr_core.training.batches import Views
 from l2ltr_core.training.config import AlignConfig, TrainConfig
 from l2ltr_core.training.device import Device
+from l2ltr_core.training.features import PAIRS_AT_ONCE, Features
 from l2ltr_core.training.ranks import Ranks
-from l2ltr_core.training.worlds import World
 
-PAIRS_AT_ONCE = 32
 SMALLEST_STD = 1e-6
-
-Advance = Callable[[int, int], bool]
-"""Is told how many views of pairs are done and how many there are; says whether to go on."""
-
-
-class StoppedError(Exception):
-    """The run was told to stop between two batches."""
 
 
 @dataclass(frozen=True)
@@ -120,32 +101,13 @@ def _folded(directions: Tensor, mean: Tensor, std: Tensor) -> Map:
 
 
 def align(
-    network: L2LTR,
-    worlds: list[World],
-    config: TrainConfig,
-    cache: Path,
-    device: Device,
-    ranks: Ranks,
-    advance: Advance,
+    network: L2LTR, features: Sequence[Features], config: TrainConfig, device: Device, ranks: Ranks
 ) -> Alignment:
-    """Set the network's stem columns by all pairs of all worlds; the sums of each world are kept in `cache`.
-
-    Raises StoppedError when `advance` says to stop.
-    """
-    total = Moments.zero(2 * _pooled_width(network.ground))
-    seen, views = 0, config.align.variants * sum(len(_aligned(world, config)) for world in worlds)
-    made_by = _signature(network, config)
-    for number, world in enumerate(worlds):
-        start = seen
-        seen += config.align.variants * len(_aligned(world, config))
-        if number % ranks.count != ranks.rank:
-            continue
-
-        def told(done: int, start: int = start) -> None:
-            if not advance(start + done, views):
-                raise StoppedError
-
-        total += _kept_moments(network, world, config, cache / f"{world.name}-{made_by(world)}", device, told)
+    """Set the network's stem columns by what its stems see of the pairs of each world."""
+    total = Moments.zero(stem_columns(network.ground).own.in_features * 2)
+    for number, world in enumerate(features):
+        if number % ranks.count == ranks.rank:
+            total += _moments(world, config.align, device)
     total = Moments(*(ranks.sum(getattr(total, f.name)) for f in fields(total)))
     found = canonical_maps(total, config.model.stem_column_width, config.align)
     for branch, side in ((network.ground, found.ground), (network.aerial, found.aerial)):
@@ -174,88 +136,12 @@ def column_features(seen: Tensor) -> Tensor:
     return torch.cat([own, (own.roll(1, 1) + own.roll(-1, 1)) / 2], dim=2).flatten(0, 1)
 
 
-def _kept_moments(
-    network: L2LTR, world: World, config: TrainConfig, path: Path, device: Device, told: Callable[[int], None]
-) -> Moments:
-    path = path.with_suffix(".moments.safetensors")
-    if path.exists():
-        try:
-            return Moments(**load_file(path))
-        except (SafetensorError, OSError, TypeError) as error:
-            raise ConfigurationError(f"'{path}' is damaged; delete it, and it is made anew.") from error
-    moments = _moments(network, world, config, device, told)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as partial:
-        save_file({name: value.contiguous() for name, value in vars(moments).items()}, partial)
-    return moments
-
-
-@torch.no_grad()
-def _moments(
-    network: L2LTR, world: World, config: TrainConfig, device: Device, told: Callable[[int], None]
-) -> Moments:
-    """Over the pairs of a world, as they are and varied; the next are prepared while these are looked at."""
-    dtype = device.dtype(config.run.precision)
-    stems = [InferenceStem(branch, device.kind, dtype) for branch in (network.ground, network.aerial)]
-    total, done = Moments.zero(2 * _pooled_width(network.ground)), 0
-    stream = _varied(world, config)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, stream, None)
-        while (pair := waiting.result()) is not None:
-            waiting = pool.submit(next, stream, None)
-            seen = (stem(device.put(each)) for stem, each in zip(stems, pair, strict=True))
-            total += Moments.of(*map(column_features, seen))
-            done += len(pair[0])
-            told(done)
-    return total
-
-
-def _varied(world: World, config: TrainConfig) -> Iterator[tuple[Tensor, Tensor]]:
-    """The pairs of a world in batches: as they are, then varied."""
-    views, amount = Views(config.model, config.view), replace(config.augment, narrow_share=0.0)
-    chosen = _aligned(world, config)
-    for variant in range(config.align.variants):
-        rng = np.random.default_rng([config.seed, variant, zlib.crc32(world.name.encode())])
+def _moments(features: Features, settings: AlignConfig, device: Device) -> Moments:
+    """Over at most `pairs` pairs of a world, at equal steps, in its first `variants` views."""
+    total, count = Moments.zero(2 * STEM_BANDS * features.ground.shape[2]), features.ground.shape[1]
+    chosen = np.linspace(0, count - 1, min(count, settings.pairs)).round().astype(np.int64)
+    for view in range(settings.variants):
         for first in range(0, len(chosen), PAIRS_AT_ONCE):
-            places = chosen[first : first + PAIRS_AT_ONCE]
-            if variant:
-                shift = rng.uniform(-amount.position_m, amount.position_m, (len(places), 2))
-                yield views.varied(world, places, world.positions_m[places] + shift, amount, rng)
-            else:
-                yield views.plain(world, places)
-
-
-def _aligned(world: World, config: TrainConfig) -> NDArray[np.int64]:
-    """The pairs of a world that are looked at: at most `align.pairs`, at equal steps."""
-    count = min(len(world), config.align.pairs)
-    return np.linspace(0, len(world) - 1, count).round().astype(np.int64)
-
-
-def _pooled_width(branch: Branch) -> int:
-    return stem_columns(branch).own.in_features
-
-
-def _signature(network: L2LTR, config: TrainConfig) -> Callable[[World], str]:
-    """What a world's sums depend on, as 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for branch in (network.ground, network.aerial):
-        for tensor in branch.stem.state_dict().values():
-            digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-    model = config.model
-    sizes = (model.ground_size_px, model.aerial_size_px)
-    about = (
-        asdict(config.augment),
-        config.align.variants,
-        config.align.pairs,
-        config.seed,
-        config.view.to_dict(),
-        sizes,
-    )
-    digest.update(repr(about).encode())
-
-    def of(world: World) -> str:
-        own = digest.copy()
-        own.update(repr((len(world), world.positions_m.tolist())).encode())
-        return own.hexdigest()[:16]
-
-    return of
+            pair = features.of(view, chosen[first : first + PAIRS_AT_ONCE])
+            total += Moments.of(*(column_features(each.to(device.kind)) for each in pair))
+    return total

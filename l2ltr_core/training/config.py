@@ -24,7 +24,7 @@ class AlignConfig:
     pairs: int = 100
     """Of each dataset, at most: the number of places counts more than that of photos."""
     variants: int = 3
-    """How often each pair is looked at: as it is, then varied."""
+    """Views of each pair: as it is, then varied. They are the first of `batches.views`."""
     power: float = 0.5
     """Of the canonical correlation, by which each side's direction is scaled: 0 counts all directions alike."""
 
@@ -39,7 +39,7 @@ class StageConfig:
     rise_steps: int = 100
     """Steps over which the learning rate rises from zero."""
     stem_factor: float = 0.0
-    """Factor on the learning rate of the stems and of the columns that they say alone; 0 freezes both."""
+    """Factor on the learning rate of the stems and of the columns that they say alone; in `layers` both stand still."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class BatchConfig:
     """Which pairs stand together in a batch; all are of one dataset."""
 
     pairs: int = 32
+    views: int = 5
+    """Views of each pair that the layers learn from: as it is, then varied, every other one mirrored."""
     near_fraction: float = 0.5
     """Part of the batch that comes from one neighbourhood."""
     near_radius_m: float = 150.0
@@ -98,7 +100,7 @@ class AugmentConfig:
     mirror_share: float = 0.5
     """Of batches: east and west exchanged in both views."""
     turn_share: float = 0.25
-    """Of batches: both views turned by the same whole columns, so that columns say the same wherever they stand."""
+    """Of batches: the photos turned by whole columns, what their columns say turned back: a photo may look anywhere."""
     gamma_std: float = 0.25
     """Of the exponent's logarithm."""
     saturation_std: float = 0.35
@@ -237,7 +239,12 @@ class TrainConfig:
     def _require_alignment(self) -> None:
         align, kept = self.align, self.model.stem_column_width
         require(align.ridge > 0, f"align.ridge is {align.ridge}; give more than 0")
-        require(align.variants >= 1, f"align.variants is {align.variants}; give at least 1")
+        require(
+            1 <= align.variants <= self.batches.views,
+            f"align.variants is {align.variants}; give 1 to batches.views, {self.batches.views}",
+        )
+        require(self.batches.views >= 2, f"batches.views is {self.batches.views}; give at least 2")
+        require(self.layers.stem_factor == 0, "layers.stem_factor is above 0; stems move in [joint] alone")
         require(
             align.principal >= kept,
             f"align.principal is {align.principal}; give at least model.stem_column_width, {kept}",

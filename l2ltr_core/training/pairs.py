@@ -18,8 +18,8 @@ from l2ltr_core.model.columns import split_columns
 from l2ltr_core.model.config import ModelConfig, ViewConfig
 from l2ltr_core.model.encoder import Side
 from l2ltr_core.reading import require
-from l2ltr_core.training.batches import Views, normalize
 from l2ltr_core.training.stages import Stage
+from l2ltr_core.training.views import Views, normalize
 
 TEMPERATURES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.1)
 CHUNK = 32

@@ -25,7 +25,7 @@ from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stem import features
 from l2ltr_core.training.transformer import describe
 
-StageName = Literal["align", "layers", "joint"]
+StageName = Literal["features", "layers", "joint"]
 Parts = dict[str, Tensor]
 """Named parts of a loss, each a scalar; `loss` is what is minimised."""
 
@@ -51,7 +51,8 @@ class Stage(nn.Module):
 
     CLS and the columns are contrasted each by itself; of the columns what the layers say, or all where the stems move.
     The columns teach CLS: one linear map for both branches carries the descriptor over, so both must say the same. It
-    is columns that are remembered where there are any, and CLS is compared within the batch.
+    is columns that are remembered where there are any, and CLS is compared within the batch. Where photos are turned,
+    what their columns say is turned back, and CLS, which knows north, is left alone.
     """
 
     def __init__(self, name: StageName, network: L2LTR, config: TrainConfig, device: Device) -> None:
@@ -60,7 +61,7 @@ class Stage(nn.Module):
         self.network = network
         self.device, self.precision = device, config.run.precision
         self.objective = config.objective
-        self.stem_factor = (config.joint if name == "joint" else config.layers).stem_factor
+        self.stem_factor = config.joint.stem_factor if name == "joint" else 0.0
         columns = config.model.columns
         taught = columns is not None and config.objective.teacher_weight > 0
         self.lift = nn.Linear(config.model.width, math.prod(columns or ())) if taught else None
@@ -79,37 +80,39 @@ class Stage(nn.Module):
     def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
         """The losses of one batch, `remembered` being further negatives."""
         rows = ranks.rows(len(batch.ground))
-        images: dict[Side, Tensor] = {"ground": batch.ground[rows], "aerial": batch.aerial[rows]}
-        said = {side: self.say(side, each) for side, each in images.items()}
+        given: dict[Side, Tensor] = {"ground": batch.ground[rows], "aerial": batch.aerial[rows]}
+        said = {side: self._describe(side, each) for side, each in given.items()}
         kept = batch.kept.to(self.device.kind)
+        parts: Parts = {}
         ground, aerial = (ranks.gather(each.cls) for each in said.values())
-        columns = [
-            ranks.gather(self._compared(each.columns)) for each in said.values() if each.columns is not None
-        ]
-        contrastive = contrast(ground, aerial, self.objective, kept, None if columns else remembered)
-        parts = {"loss": contrastive, "contrastive": contrastive.detach()}
-        if columns:
-            ground, aerial = columns
-            by_direction = contrast(ground, aerial, self.objective, kept, remembered)
-            parts |= {"loss": contrastive + by_direction, "columns": by_direction.detach()}
-        if self.lift is not None:
-            off = ranks.mean(_sum(self._untaught(each) for each in said.values()))
-            parts |= {
-                "loss": parts["loss"] + self.objective.teacher_weight * off,
-                "teacher": off.detach() / 2,
-            }
+        if not batch.turn:
+            memory = None if said["ground"].columns is not None else remembered
+            parts["contrastive"] = contrast(ground, aerial, self.objective, kept, memory)
+            if self.lift is not None:
+                parts["teacher"] = ranks.mean(_sum(self._untaught(each) for each in said.values())) / 2
+        if said["ground"].columns is not None:
+            ground, aerial = (ranks.gather(each) for each in self._compared(said, batch.turn))
+            parts["columns"] = contrast(ground, aerial, self.objective, kept, remembered)
         if self.aligned is not None:
-            off = ranks.mean(_sum(self._strayed(side, images[side], said[side]) for side in said))
-            parts |= {"loss": parts["loss"] + self.objective.stay_weight * off, "strayed": off.detach() / 2}
-        return _with_matches(parts, ground, aerial)
+            parts["strayed"] = (
+                ranks.mean(_sum(self._strayed(side, given[side], said[side]) for side in said)) / 2
+            )
+        weights = {"teacher": 2 * self.objective.teacher_weight, "strayed": 2 * self.objective.stay_weight}
+        loss = _sum(weights.get(name, 1.0) * part for name, part in parts.items())
+        return _with_matches({"loss": loss} | {k: v.detach() for k, v in parts.items()}, ground, aerial)
 
     def say(self, side: Side, images: Tensor) -> Said:
         """(B, 3, H, W) normalised -> what a branch says."""
+        if self.stem_factor:
+            return self._describe(side, images)
+        return self._describe(side, self._frozen_stem(side)(self.device.put(images)))
+
+    def _describe(self, side: Side, given: Tensor) -> Said:
+        """Of pictures where the stems move, else of what they saw."""
         branch: Branch = getattr(self.network, side)
-        images = self.device.put(images)
-        seen = None if self.stem_factor else self._frozen_stem(side)(images)
+        given = self.device.put(given)
         with self.device.autocast(self.precision):
-            return Said(*describe(branch, features(branch.stem, images) if seen is None else seen))
+            return Said(*describe(branch, features(branch.stem, given) if self.stem_factor else given))
 
     def _frozen_stem(self, side: Side) -> InferenceStem:
         """Made when it is first needed: by then a resumed run has its weights."""
@@ -118,9 +121,15 @@ class Stage(nn.Module):
             self._frozen[side] = InferenceStem(branch, self.device.kind, dtype)
         return self._frozen[side]
 
-    def _compared(self, columns: Tensor) -> Tensor:
-        """(B, w * (K + T)) -> (B, width) unit rows."""
-        return columns if self.stem_factor else split_columns(columns, self.network.config)[1].flatten(1)
+    def _compared(self, said: dict[Side, Said], turn: int) -> list[Tensor]:
+        """Of both sides (B, width) unit rows, the photos' as if they had not been turned."""
+        both = []
+        for side, each in said.items():
+            assert each.columns is not None
+            rows = each.columns if self.stem_factor else split_columns(each.columns, self.network.config)[1]
+            columns = rows.reshape(len(rows), self.network.ground.grid[1], -1)
+            both.append((columns.roll(-turn, 1) if side == "ground" else columns).flatten(1))
+        return both
 
     def _untaught(self, said: Said) -> Tensor:
         """Mean cosine distance from what CLS says of the columns to the columns."""

@@ -25,10 +25,11 @@ from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.files import whole
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.network import L2LTR
-from l2ltr_core.training.align import StoppedError, align
-from l2ltr_core.training.batches import Batch, BatchMaker, Views
+from l2ltr_core.training.align import align
+from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig, TrainConfig
 from l2ltr_core.training.device import Device
+from l2ltr_core.training.features import Features, StoppedError, see
 from l2ltr_core.training.journal import Journal
 from l2ltr_core.training.losses import Remembered
 from l2ltr_core.training.mining import Memory
@@ -38,6 +39,7 @@ from l2ltr_core.training.schedule import fraction_done, learning_rate
 from l2ltr_core.training.stages import Parts, Stage, StageName, new_optimizer, train_step
 from l2ltr_core.training.start import new_network, take_over
 from l2ltr_core.training.validation import Validator
+from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World, load_world
 from l2ltr_core.types import Progress
 
@@ -57,7 +59,7 @@ class Report:
 
     stage: StageName
     step: int
-    """Of `align`, the views of pairs that are done."""
+    """Of `features`, the views of pairs that are done."""
     steps: int
     eta_seconds: float
     """Of this stage."""
@@ -100,6 +102,8 @@ class Run:
     """The last one."""
     best: dict[str, float] = field(default_factory=dict)
     """The validation of the best weights so far; nothing where the last are kept."""
+    features: list[Features] | None = None
+    """What the stems see of each world, once it is known."""
     started_from: dict[str, Any] = field(default_factory=dict)
     """`name`, `fingerprint` and `main_steps` of the checkpoint that the network started from."""
 
@@ -194,30 +198,32 @@ def train(
 
 
 def _begin(run: Run) -> Position:
+    _write_state(run, {"stage": "features"})
     if not run.started_from and run.config.model.stem_column_width:
-        _write_state(run, {"stage": "align"})
-        _align(run)
+        found = align(run.network, _features(run), run.config, run.device, run.ranks)
+        if not run.ranks.rank:
+            values = {"mean_correlation": float(found.correlations.mean())}
+            row = {"stage": "align", "step": 0, "seconds": round(run.seconds, 1)}
+            run.journal.write("train.csv", row | values)
     return _at_start(run, "layers" if run.config.layers.steps else "joint")
 
 
-def _align(run: Run) -> None:
-    """Set the stems' columns; raises StoppedError when the run is told to stop."""
+def _features(run: Run) -> list[Features]:
+    """What the stems see of all pairs; raises StoppedError when the run is told to stop."""
+    if run.features is not None:
+        return run.features
     started = time.monotonic()
     calls = itertools.count(1)
 
     def advance(done: int, views: int) -> bool:
         left = (time.monotonic() - started) * (views - done) / max(done, 1)
         if run.on_report and not run.ranks.rank and next(calls) % run.config.run.log_every == 0:
-            run.on_report(Report("align", done, views, left, {}))
+            run.on_report(Report("features", done, views, left, {}))
         return not run.stop.is_set()
 
-    found = align(run.network, run.worlds, run.config, run.cache, run.device, run.ranks, advance)
+    run.features = see(run.network, run.worlds, run.config, run.cache, run.device, run.ranks, advance)
     run.seconds += time.monotonic() - started
-    if not run.ranks.rank:
-        values = {"mean_correlation": float(found.correlations.mean())}
-        run.journal.write(
-            "train.csv", {"stage": "align", "step": 0, "seconds": round(run.seconds, 1), **values}
-        )
+    return run.features
 
 
 def _stages(run: Run, position: Position) -> list[CheckpointCard]:
@@ -322,7 +328,7 @@ class _Loop:
         self.stopping = told_to_stop > 0
         finite = math.isfinite(float(self.gradient_norm))
         self._count_skipped(finite)
-        if position.memory and finite and not batch.turn:
+        if position.memory and finite:
             position.memory.remember(batch, outcome.ground, outcome.aerial, position.step)
         return outcome.parts
 
@@ -350,8 +356,6 @@ class _Loop:
         """Further negatives, once the stage is old enough for them."""
         position, settings = self.position, self.run.config.batches
         if position.memory is None or not settings.memory_steps or position.step < settings.memory_from:
-            return None
-        if batch.turn:  # what is remembered was not
             return None
         apart_m = self.run.config.objective.ignore_within_m
         known = position.memory.others(batch, position.step, settings.memory_steps, apart_m)
@@ -428,6 +432,7 @@ def _batch_maker(
         config.seed + BATCH_SEEDS[stage],
         config.objective.ignore_within_m,
         look_alikes,
+        _features(run) if stage == "layers" else None,
     )
 
 
@@ -465,7 +470,7 @@ def restore_state(run: Run) -> Position:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         _check_same_run(run.config, state["config"], path)
-        if state["stage"] == "align":
+        if state["stage"] == "features":
             return _begin(run)
         position = _at_start(run, state["stage"])
         position.stage.load_state_dict(state["weights"])

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from l2ltr_core.model.encoder import Side
-from l2ltr_core.training.batches import Views
 from l2ltr_core.training.stages import Stage
+from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World
 
 QUERIES = 512

@@ -1,59 +1,69 @@
-"""Polar aerial views of many places at once.
-
-The same picture, within the error of interpolation, as cutting a chip and calling `geometry.polar.to_polar`.
-"""
+"""Both views of places of a world, as a model is given them."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from l2ltr_core.training.aerial import Squares
-
-Each = NDArray[np.float64] | float
-"""(B,) a number for each view, or one for all."""
+from l2ltr_core.model.config import ModelConfig, ViewConfig
+from l2ltr_core.training.augment import vary_photo, vary_picture
+from l2ltr_core.training.config import AugmentConfig
+from l2ltr_core.training.polar import PolarSampler
+from l2ltr_core.training.worlds import World
 
 
 @dataclass(frozen=True)
-class PolarSampler:
-    """Polar views of `size_px` (H, W) that reach `chip_m` / 2 from each place."""
+class Views:
+    """Both views of places of a world, (B, 3, H, W) normalised float32, for a model."""
 
-    size_px: tuple[int, int]
-    chip_m: float
+    model: ModelConfig
+    view: ViewConfig
 
-    def sample(
-        self, squares: Squares, scale: Each = 1.0, turn_deg: Each = 0.0, mirrored: bool = False
-    ) -> Tensor:
-        """(B, 3, H, W) float32 in 0..255 around the centres of B squares.
+    def plain(self, world: World, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """As inference prepares them."""
+        return self.ground(world.views[places]), self.aerial(world, places, world.positions_m[places])
 
-        `scale` stretches the reach, `turn_deg` turns what is seen clockwise. `mirrored` swaps east and west of the
-        world around each place, which keeps north at the column W/2. Beyond a square its edge goes on.
-        """
-        count, side = squares.pixels.shape[:2]
-        reach_px = self.chip_m / 2 / squares.pixel_m * _column(scale, count)
-        east, south = self._directions(_column(turn_deg, count))
-        x = east * reach_px + 0.5  # the transform counts from S/2, half a pixel past the chip's centre
-        y = south * reach_px + 0.5
-        if mirrored:
-            x = -x
-        centres = torch.from_numpy(squares.centres_px).float()[..., None, None]
-        grid = torch.stack([x + centres[:, 0], y + centres[:, 1]], dim=-1) * (2 / side) - 1
-        pictures = torch.from_numpy(squares.pixels).permute(0, 3, 1, 2).float()
-        return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    def ground(self, views: NDArray[np.uint8]) -> Tensor:
+        """Ground views (B, H, W, 3) as they are."""
+        return normalize(torch.from_numpy(np.ascontiguousarray(views)).permute(0, 3, 1, 2).float(), self.view)
 
-    def _directions(self, turn_deg: Tensor) -> tuple[Tensor, Tensor]:
-        """East and south, (B, H, W) each, in parts of the reach."""
-        height, width = self.size_px
-        radius = (height - 1 - torch.arange(height, dtype=torch.float32))[:, None] / height
-        angle = 2 * math.pi / width * torch.arange(width, dtype=torch.float32) - torch.deg2rad(turn_deg)
-        return -radius * torch.sin(angle), radius * torch.cos(angle)  # from south by west
+    def aerial(self, world: World, places: NDArray[np.int64], points_m: NDArray[np.float64]) -> Tensor:
+        """Polar views around `points_m` (B, 2) of the world's first picture; of ready tiles, those of `places`."""
+        squares = world.aerial[0].squares(places, points_m, self.view.chip_m / 2)
+        return normalize(self._sampler.sample(squares), self.view)
+
+    def varied(
+        self,
+        world: World,
+        places: NDArray[np.int64],
+        points_m: NDArray[np.float64],
+        amount: AugmentConfig,
+        rng: np.random.Generator,
+        mirrored: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Photos and tiles each varied by itself, the tiles seen from `points_m` (B, 2)."""
+        views = world.views[places][:, :, ::-1] if mirrored else world.views[places]
+        field_deg = self.view.ground_vertical_field_deg
+        photos = np.stack([vary_photo(photo, field_deg, amount, rng) for photo in views])
+        turn = rng.uniform(-amount.tile_heading_deg, amount.tile_heading_deg, len(places))
+        scale = np.exp(rng.uniform(-amount.tile_scale, amount.tile_scale, len(places)))
+        source = world.aerial[int(rng.integers(len(world.aerial)))]
+        squares = source.squares(places, points_m, self.view.chip_m / 2 * float(scale.max()))
+        pixels = np.stack([vary_picture(picture, amount, rng) for picture in squares.pixels])
+        tiles = self._sampler.sample(replace(squares, pixels=pixels), scale, turn, mirrored)
+        return self.ground(photos), normalize(tiles, self.view)
+
+    @property
+    def _sampler(self) -> PolarSampler:
+        return PolarSampler(self.model.aerial_size_px, self.view.chip_m)
 
 
-def _column(values: Each, count: int) -> Tensor:
-    return torch.from_numpy(np.broadcast_to(np.asarray(values, np.float32), count).copy())[:, None, None]
+def normalize(images: Tensor, view: ViewConfig) -> Tensor:
+    """(B, 3, H, W) levels 0..255 -> the model's input."""
+    mean = torch.tensor(view.mean).view(3, 1, 1)
+    std = torch.tensor(view.std).view(3, 1, 1)
+    return (images * (1 / (255 * std))).sub_(mean / std).contiguous()

@@ -1,28 +1,27 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.model.columns import StemColumns, unit_columns
+from l2ltr_core.model.network import L2LTR
 from l2ltr_core.training.align import (
     Moments,
-    StoppedError,
     align,
     canonical_maps,
     column_features,
     set_columns,
     stem_columns,
 )
-from l2ltr_core.training.batches import Views
 from l2ltr_core.training.config import AlignConfig
 from l2ltr_core.training.device import Device
+from l2ltr_core.training.features import see
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.start import new_network
+from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World, load_world
 from tests.training.tiny_world import tiny_config, write_world
 
@@ -86,71 +85,25 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[World]:
     return [load_world(each, config.model, config.view, folder / "views") for each in made]
 
 
-def columns_after(worlds: list[World], cache: Path, stop_after: int | None = None) -> torch.Tensor:
+def aligned(worlds: list[World], cache: Path) -> L2LTR:
     torch.manual_seed(0)
-    config = tiny_config()
+    config, device = tiny_config(), Device.choose("cpu")
     network = new_network(config)
-    calls: list[int] = []
-
-    def advance(done: int, views: int) -> bool:
-        calls.append(done)
-        assert views == 160
-        return stop_after is None or done < stop_after
-
-    align(network, worlds, config, cache, Device.choose("cpu"), Ranks(), advance)
-    assert calls == sorted(calls)
-    return torch.cat(
-        [stem_columns(branch).own.weight.flatten() for branch in (network.ground, network.aerial)]
-    )
+    features = see(network, worlds, config, cache, device, Ranks(), lambda *_: True)
+    align(network, features, config, device, Ranks())
+    return network
 
 
 def test_columns_depend_on_the_pairs_alone(worlds: list[World], tmp_path: Path) -> None:
-    one, again = columns_after(worlds, tmp_path / "one"), columns_after(worlds, tmp_path / "again")
-    assert torch.equal(one, again)
-
-
-def test_what_a_stopped_run_has_summed_up_is_kept_by_datasets(worlds: list[World], tmp_path: Path) -> None:
-    with pytest.raises(StoppedError):
-        columns_after(worlds, tmp_path, stop_after=100)
-    (kept,) = tmp_path.iterdir()
-    assert kept.name.startswith("one-")
-    written_at = kept.stat().st_mtime_ns
-    resumed = columns_after(worlds, tmp_path)
-    assert kept.stat().st_mtime_ns == written_at and len(list(tmp_path.iterdir())) == 2
-    assert torch.equal(resumed, columns_after(worlds, tmp_path / "anew"))
-
-
-def test_sums_of_another_recipe_are_not_used(worlds: list[World], tmp_path: Path) -> None:
-    config = tiny_config()
-    for augment in (config.augment, replace(config.augment, gain_std=0.3)):
-        torch.manual_seed(0)
-        network = new_network(config)
-        arguments = (
-            replace(config, augment=augment),
-            tmp_path,
-            Device.choose("cpu"),
-            Ranks(),
-            lambda *_: True,
-        )
-        align(network, worlds[:1], *arguments)
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_damaged_sums_are_refused_in_one_sentence(worlds: list[World], tmp_path: Path) -> None:
-    columns_after(worlds, tmp_path)
-    for kept in tmp_path.iterdir():
-        kept.write_bytes(b"cut")
-    with pytest.raises(ConfigurationError, match="is damaged; delete it"):
-        columns_after(worlds, tmp_path)
+    one, again = aligned(worlds, tmp_path / "one"), aligned(worlds, tmp_path / "again")
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
 
 
 def test_pairs_that_the_alignment_has_not_seen_are_told_apart(worlds: list[World], tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    config = tiny_config()
-    network = new_network(config)
+    config, network = tiny_config(), aligned(worlds, tmp_path / "features")
     folder = write_world(tmp_path / "other", 40, seed=9)
     other = load_world(folder, config.model, config.view, tmp_path)
-    align(network, worlds, config, tmp_path / "sums", Device.choose("cpu"), Ranks(), lambda *_: True)
     pair = Views(config.model, config.view).plain(other, np.arange(40))
     with torch.no_grad():
         ground, aerial = (

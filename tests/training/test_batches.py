@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from l2ltr_core.training.aerial import GroundMap
-from l2ltr_core.training.batches import Batch, BatchMaker, Views
+from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import AugmentConfig
 from l2ltr_core.training.mining import FAR_M, Memory
+from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World
 from tests.training.tiny_world import MODEL, PIXEL_M, STILL, VIEW_PX, blobs, tiny_config
 

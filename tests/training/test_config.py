@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def test_a_setting_may_be_left_out() -> None:
         ("joint.stem_factor", -0.1, "joint.stem_factor is -0.1"),
         ("layers.steps", 0, "layers.steps and joint.steps are 0"),
         ("align.ridge", 0.0, "align.ridge is 0.0"),
-        ("align.variants", 0, "give at least 1"),
+        ("align.variants", 0, "give 1 to batches.views, 4"),
+        ("align.variants", 6, "give 1 to batches.views, 4"),
+        ("layers.stem_factor", 0.1, "stems move in [joint] alone"),
         ("align.principal", 7, "at least model.stem_column_width, 8"),
         ("objective.loss", "hinge", "'objective.loss' is 'hinge'; give one of 'infonce', 'triplet'"),
         ("model.depht", 2, "There is no setting 'model.depht'"),
@@ -73,7 +76,7 @@ def test_a_wrong_setting_is_refused_in_one_sentence(path: str, value: object, me
     for name in tables:
         table = table[name]
     table[key] = value
-    with pytest.raises(ConfigurationError, match=message.replace("(", r"\(")):
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
         config_from_dict(values)
 
 

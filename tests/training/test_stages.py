@@ -19,11 +19,24 @@ from tests.training.tiny_world import tiny_config
 CPU = Device.choose("cpu")
 
 
-def make_batch(pairs: int = 4) -> Batch:
+def make_batch(pairs: int = 4, turn: int = 0) -> Batch:
     draw = torch.Generator().manual_seed(0)
-    images = (torch.randn(pairs, 3, *tiny_config().model.ground_size_px, generator=draw) for _ in range(2))
+    images = [torch.randn(pairs, 3, *tiny_config().model.ground_size_px, generator=draw) for _ in range(2)]
     kept = torch.rand(pairs, pairs, generator=draw) < 0.7
-    return Batch(*images, kept, world=0, places=np.arange(pairs), mirrored=False)
+    images[0] = images[0].roll(turn * tiny_config().model.ground_patch_px, 3)
+    return Batch(images[0], images[1], kept, world=0, places=np.arange(pairs), mirrored=False, turn=turn)
+
+
+def batch_for(stage: Stage, turn: int = 0) -> Batch:
+    """What the stage's steps are given: pictures where the stems move, else what they see of them."""
+    batch = make_batch(turn=turn)
+    if stage.stem_factor:
+        return batch
+    network = stage.network
+    with torch.no_grad():
+        return replace(
+            batch, ground=network.ground.stem(batch.ground), aerial=network.aerial.stem(batch.aerial)
+        )
 
 
 def make_stage(name: StageName = "layers", config: TrainConfig | None = None) -> Stage:
@@ -38,7 +51,7 @@ def moved_by_a_step(stage: Stage) -> set[str]:
     optimizer = new_optimizer(stage, tiny_config().optimizer)
     for group in optimizer.param_groups:
         group["lr"] = 1e-3 * group["factor"]
-    train_step(stage, optimizer, make_batch(), Ranks(), 1.0)
+    train_step(stage, optimizer, batch_for(stage), Ranks(), 1.0)
     return {
         name for name, value in stage.network.state_dict().items() if not torch.equal(value, before[name])
     }
@@ -57,10 +70,12 @@ def test_the_layers_learn_over_stems_and_columns_that_stand_still() -> None:
 def test_everything_learns_together_and_the_stems_stay_near_the_aligned_ones() -> None:
     stage = make_stage("joint")
     aligned = {name: value.clone() for name, value in stage.aligned.state_dict().items()}  # type: ignore[union-attr]
-    assert float(stage.outcome(make_batch(), Ranks()).parts["strayed"].detach()) == pytest.approx(0, abs=1e-6)
+    assert float(stage.outcome(batch_for(stage), Ranks()).parts["strayed"].detach()) == pytest.approx(
+        0, abs=1e-6
+    )
     moved = moved_by_a_step(stage)
     assert any(map(is_of_stem, moved)) and not all(map(is_of_stem, moved))
-    assert float(stage.outcome(make_batch(), Ranks()).parts["strayed"].detach()) > 1e-7
+    assert float(stage.outcome(batch_for(stage), Ranks()).parts["strayed"].detach()) > 1e-7
     after = stage.aligned.state_dict()  # type: ignore[union-attr]
     assert all(torch.equal(after[name], aligned[name]) for name in aligned)
 
@@ -71,11 +86,23 @@ def test_what_the_layers_say_of_columns_is_remembered_and_where_stems_move_all_o
     widths = {"layers": columns * 8, "joint": columns * 16}
     for name, width in widths.items():
         stage = make_stage(name)  # type: ignore[arg-type]
-        outcome = stage.outcome(make_batch(), Ranks())
+        outcome = stage.outcome(batch_for(stage), Ranks())
         assert {"loss", "contrastive", "columns", "teacher"} < set(outcome.parts)
         for rows in (outcome.ground, outcome.aerial):
             assert rows.shape == (4, stage.width) == (4, width)
             torch.testing.assert_close(rows.norm(dim=1), torch.ones(4))
+
+
+def test_what_columns_of_turned_photos_say_is_turned_back_and_cls_is_left_alone() -> None:
+    stage = make_stage("joint").eval()
+    columns = stage.network.ground.grid[1]
+    upright, turned = (stage.outcome(batch_for(stage, turn), Ranks()) for turn in (0, 3))
+    assert set(upright.parts) - set(turned.parts) == {"contrastive", "teacher"}
+    said = stage.say("ground", make_batch(turn=3).ground).columns
+    assert said is not None
+    back = said.unflatten(1, (columns, -1)).roll(-3, 1).flatten(1)
+    torch.testing.assert_close(turned.ground, back)
+    assert torch.equal(turned.aerial, upright.aerial)
 
 
 def test_without_columns_descriptors_alone_are_contrasted() -> None:
@@ -86,7 +113,7 @@ def test_without_columns_descriptors_alone_are_contrasted() -> None:
         objective=replace(config.objective, teacher_weight=0.0),
     )
     stage = make_stage("layers", config)
-    outcome = stage.outcome(make_batch(), Ranks())
+    outcome = stage.outcome(batch_for(stage), Ranks())
     assert set(outcome.parts) == {"loss", "contrastive", "in_batch_recall"}
     assert outcome.ground.shape[1] == stage.width == config.model.width
 
@@ -122,7 +149,7 @@ def test_cls_is_taught_the_columns_and_teaches_them_nothing() -> None:
 
 def test_a_loss_that_is_not_finite_changes_nothing() -> None:
     stage = make_stage()
-    batch = make_batch()
+    batch = batch_for(stage)
     before = {name: value.clone() for name, value in stage.state_dict().items()}
     optimizer = new_optimizer(stage, tiny_config().optimizer)
     for group in optimizer.param_groups:

@@ -153,14 +153,14 @@ def test_a_run_that_was_told_to_end_goes_on_exactly(world: Path, tmp_path: Path)
     ]
 
 
-def test_a_run_that_was_told_to_end_while_it_aligned_goes_on_exactly(
+def test_a_run_that_was_told_to_end_while_it_looked_goes_on_exactly(
     world: Path, other_world: Path, tmp_path: Path
 ) -> None:
     config = tiny_config(2)
     config = replace(config, run=replace(config.run, log_every=1, threads=1))
     worlds = [other_world, world]
     train(config, worlds, tmp_path / "whole")
-    stopped = train(config, worlds, tmp_path / "parts", on_report=interrupted_at("align", 200))
+    stopped = train(config, worlds, tmp_path / "parts", on_report=interrupted_at("features", 200))
     assert not stopped.finished and stopped.cards == ()
     assert train(config, worlds, tmp_path / "parts", True).finished
     whole, pieced = (load_file(tmp_path / part / "tiny.safetensors") for part in ("whole", "parts"))

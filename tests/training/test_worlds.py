@@ -11,8 +11,9 @@ from PIL import Image
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.training import train
 from l2ltr_core.training.aerial import TILE_PX, Tiles
-from l2ltr_core.training.batches import BatchMaker, Views
-from l2ltr_core.training.views import PolarSampler
+from l2ltr_core.training.batches import BatchMaker
+from l2ltr_core.training.polar import PolarSampler
+from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import APART_M, load_world
 from tests.training.tiny_world import CHIP_M, MODEL, STILL, VIEW_PX, blobs, tiny_config
 

@@ -106,7 +106,7 @@ def tiny_config(layers_steps: int = 40, joint_steps: int = 0, **changes: object)
         "layers": StageConfig(steps=layers_steps, rise_steps=5, learning_rate=2e-3),
         "joint": StageConfig(steps=joint_steps, rise_steps=5, learning_rate=2e-3, stem_factor=0.2),
         "objective": ObjectiveConfig(ignore_within_m=5.0),
-        "batches": BatchConfig(pairs=16, near_radius_m=40.0),
+        "batches": BatchConfig(pairs=16, views=4, near_radius_m=40.0),
         "augment": replace(STILL, mirror_share=0.5, position_m=1.0, tile_scale=0.05, gain_std=0.1),
         "run": RunConfig(device="cpu", threads=1, precision="float32", log_every=5, validate_every=1000),
     }

@@ -7,7 +7,7 @@ from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.training.aerial import GroundMap, Squares
-from l2ltr_core.training.views import PolarSampler
+from l2ltr_core.training.polar import PolarSampler
 from l2ltr_core.training.worlds import World, load_world
 from tests.training.tiny_world import (
     CHIP_M,
