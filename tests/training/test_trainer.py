@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 
 from l2ltr_core.checkpoints import load_card, load_encoder
 from l2ltr_core.errors import CheckpointError, ConfigurationError, DatasetError
-from l2ltr_core.training import Report, device, stages, train, trainer
+from l2ltr_core.training import Report, device, loop, stages, train
 from l2ltr_core.training.config import RunConfig, StageConfig
+from l2ltr_core.training.pairs import CHOSEN_BY, PairsValidator
 from l2ltr_core.training.positions import initial_positions
 from tests.pairs import write_pairs
 from tests.training.tiny_world import tiny_config, write_world
@@ -93,11 +94,11 @@ def test_the_weights_that_real_pairs_speak_for_are_kept(
 ) -> None:
     def shipped(name: str, keep: str, entropies: list[float]) -> dict[str, torch.Tensor]:
         left = iter(entropies)
-        measure = trainer.PairsValidator.measure
+        measure = PairsValidator.measure
         monkeypatch.setattr(
-            trainer.PairsValidator,
+            PairsValidator,
             "measure",
-            lambda self, stage: {**measure(self, stage), trainer.CHOSEN_BY: next(left)},
+            lambda self, stage: {**measure(self, stage), CHOSEN_BY: next(left)},
         )
         config = tiny_config(4)
         config = replace(config, run=replace(config.run, validate_every=2, keep=keep, threads=1))
@@ -106,7 +107,7 @@ def test_the_weights_that_real_pairs_speak_for_are_kept(
         ).cards[0]
         monkeypatch.undo()
         expected = min(entropies) if keep == "best" else entropies[-1]
-        assert card.results["validation"][trainer.CHOSEN_BY] == expected
+        assert card.results["validation"][CHOSEN_BY] == expected
         return load_file(tmp_path / name / "tiny.safetensors")
 
     rising, falling = [3.0, 1.0, 2.0], [3.0, 2.0, 1.0]  # at steps 0, 2 and 4
@@ -342,7 +343,7 @@ def test_a_batch_without_a_finite_loss_is_counted_and_the_run_goes_on(
 def test_losses_that_stay_not_finite_end_the_run_in_one_sentence(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "NOT_FINITE_IN_A_ROW", 3)
+    monkeypatch.setattr(loop, "NOT_FINITE_IN_A_ROW", 3)
     break_losses(monkeypatch, {1, 2, 3})
     with pytest.raises(
         ConfigurationError, match=r"3 batches in a row were not finite: lower layers\.learning"
@@ -353,7 +354,7 @@ def test_losses_that_stay_not_finite_end_the_run_in_one_sentence(
 def test_a_gpu_whose_memory_is_full_goes_on_with_half_a_batch(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = trainer.train_step
+    step = loop.train_step
     sizes: list[int] = []
 
     def limited(stage, optimizer, batch, *arguments):
@@ -362,7 +363,7 @@ def test_a_gpu_whose_memory_is_full_goes_on_with_half_a_batch(
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return step(stage, optimizer, batch, *arguments)
 
-    monkeypatch.setattr(trainer, "train_step", limited)
+    monkeypatch.setattr(loop, "train_step", limited)
     notes: list[str] = []
     result = train(tiny_config(3), [world], tmp_path, on_report=lambda report: notes.append(report.note))
     assert result.finished and sizes == [16, 8, 4, 4, 4]
@@ -377,7 +378,7 @@ def test_a_gpu_that_holds_no_batch_ends_the_run_in_one_sentence(
     def full(*_: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(trainer, "train_step", full)
+    monkeypatch.setattr(loop, "train_step", full)
     with pytest.raises(ConfigurationError, match="does not hold a batch of 2 pairs"):
         train(tiny_config(3), [world], tmp_path)
 
