@@ -47,7 +47,7 @@ def new_stage(name: StageName, config: TrainConfig) -> Stage:
 
 def measure(name: str, stage: Stage, config: TrainConfig, rounds: int) -> Row:
     """One line of the table."""
-    batch = random_batch(config)
+    batch = random_batch(stage, config)
     steps = plain_step(deepcopy(stage), config, batch), our_step(deepcopy(stage), config, batch)
     outcome = race(*steps, rounds)
     computed = "bfloat16" if CPU.mixes(config.run.precision) else "float32"
@@ -62,10 +62,13 @@ def measure(name: str, stage: Stage, config: TrainConfig, rounds: int) -> Row:
     )
 
 
-def random_batch(config: TrainConfig) -> Batch:
-    """As large as the recipe says, every other place a negative."""
+def random_batch(stage: Stage, config: TrainConfig) -> Batch:
+    """Pictures where the stems move, else what they see; as large as the recipe says, every other place a negative."""
     pairs, model = config.batches.pairs, config.model
     ground, aerial = (torch.randn(pairs, 3, *size) for size in (model.ground_size_px, model.aerial_size_px))
+    if not stage.stem_factor:
+        with torch.no_grad():
+            ground, aerial = stage.network.ground.features(ground), stage.network.aerial.features(aerial)
     kept = torch.ones(pairs, pairs, dtype=torch.bool)
     return Batch(ground, aerial, kept, world=0, places=np.arange(pairs), mirrored=False)
 
@@ -99,8 +102,11 @@ def plain_loss(stage: Stage, config: TrainConfig, batch: Batch) -> Tensor:
     cls, by_direction, distances = [], [], []
     for side, images in views.items():
         own = part(state, f"{side}.")
-        with torch.set_grad_enabled(stage.stem_factor > 0):
-            seen = plain_stem(getattr(stage.network, side).stem, own, config, images)
+        seen = (
+            plain_stem(getattr(stage.network, side).stem, own, config, images)
+            if stage.stem_factor
+            else images
+        )
         descriptors, columns = reference.describe_features(own, model, seen)
         cls.append(descriptors)
         if columns is None:

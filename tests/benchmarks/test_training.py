@@ -23,7 +23,8 @@ def small_config(pairs: int = 4) -> TrainConfig:
 @pytest.mark.parametrize("name", ["layers", "joint"])
 def test_a_step_has_the_gradients_of_the_plain_step_in_float32(name: StageName) -> None:
     config = small_config()
-    stage, batch = new_stage(name, config), random_batch(config)
+    stage = new_stage(name, config)
+    batch = random_batch(stage, config)
     moving = {name: p for name, p in stage.named_parameters() if p.requires_grad}
     gradients = []
     for loss in (plain_loss(stage, config, batch), stage.outcome(batch, Ranks()).parts["loss"]):
@@ -48,7 +49,8 @@ def test_the_plain_step_knows_the_recipe_that_ships(name: StageName) -> None:
         run=replace(recipe.run, precision="float32"),
         stem_weights="",
     )
-    stage, batch = new_stage(name, config), random_batch(config)
+    stage = new_stage(name, config)
+    batch = random_batch(stage, config)
     moving = [parameter for parameter in stage.parameters() if parameter.requires_grad]
     plain, ours = plain_loss(stage, config, batch), stage.outcome(batch, Ranks()).parts["loss"]
     assert float(ours.detach()) == pytest.approx(float(plain.detach()), rel=1e-4)

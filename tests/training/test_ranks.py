@@ -16,7 +16,7 @@ import torch.multiprocessing as multiprocessing
 from l2ltr_core.checkpoints import load_card
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stages import StageName
-from tests.training.test_stages import make_batch, make_stage
+from tests.training.test_stages import batch_for, make_stage
 from tests.training.tiny_world import write_world
 
 
@@ -26,7 +26,7 @@ def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
     names: tuple[StageName, ...] = ("layers", "joint")
     for name in names:
         stage = make_stage(name)
-        parts = stage.outcome(make_batch(), ranks).parts
+        parts = stage.outcome(batch_for(stage), ranks).parts
         parts["loss"].backward()
         parameters = [p for group in stage.groups() for p in group["params"]]
         ranks.sum_gradients(parameters)
