@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ RGB = NDArray[np.uint8]
 """(H, W, 3) uint8, red first."""
 Descriptors = NDArray[np.float32]
 """(N, D) float32, unit rows."""
+Columns = NDArray[np.float32]
+"""(..., w, d) float32: d numbers for each of w azimuths, south first, by west."""
 HeadingSource = Literal["exif", "given", "search", "assumed"]
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -38,6 +40,24 @@ class Bounds:
     def contains(self, place: Location) -> bool:
         """Whether `place` lies inside or on the edge."""
         return self.west <= place.longitude <= self.east and self.south <= place.latitude <= self.north
+
+
+class Encoded(NamedTuple):
+    """What a branch says of N views: `cls` (N, D), the paper's descriptors, unit rows, and `columns` (N, w, d).
+
+    `columns` is None for a checkpoint without any.
+    """
+
+    cls: Descriptors
+    columns: Columns | None
+
+    @staticmethod
+    def joined(parts: Sequence[Encoded]) -> Encoded:
+        """One after the other; all with columns, or all without."""
+        columns = [part.columns for part in parts if part.columns is not None]
+        return Encoded(
+            np.concatenate([part.cls for part in parts]), np.concatenate(columns) if columns else None
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.stats import beta, rice
 
 from l2ltr_core.errors import DatasetError
-from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, distance_m
 from l2ltr_core.localization import (
     ESTIMATE_PLACES,
@@ -30,6 +30,7 @@ from l2ltr_core.localization import (
     log_odds,
     match_probabilities,
 )
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location
 
 TEMPERATURES = np.geomspace(0.005, 0.5, 41)
@@ -102,7 +103,7 @@ def judge(
     photos: Iterable[EncodedPhoto],
     locations: Sequence[Location],
     gallery: Gallery,
-    encoder: Checkpoint,
+    encoder: EncoderLike,
     *,
     search: bool = False,
 ) -> Judged:

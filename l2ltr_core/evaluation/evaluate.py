@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,13 @@ from l2ltr_core.evaluation.recall import (
     recalls_of_ranks,
     require_numbers,
 )
-from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
-from l2ltr_core.gallery.columns import part_energy, peak_heading_deg, similarity, split
+from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.gallery.columns import part_energy, peak_heading_deg, similarity
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
 from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
     EncodedPhoto,
-    GroundEncoder,
     Kind,
     best_apart,
     column_parts,
@@ -41,6 +40,7 @@ from l2ltr_core.localization import (
     read_calibration,
     searched_headings,
 )
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Panorama, Progress
 
 ProtocolName = Literal["paired", "places"]
@@ -53,10 +53,6 @@ BLOCK_PHOTOS = 64
 """Photos that are loaded and encoded together."""
 FIELD_SEED = 0
 """Of the directions in which a limited field of view looks, so that two runs see the same."""
-
-
-class EvaluatedEncoder(GroundEncoder, AerialEncoder, Protocol):
-    """What evaluation needs of an encoder: both branches."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ class Evaluation:
 
 def evaluate(
     dataset: PairedDataset,
-    encoder: EvaluatedEncoder,
+    encoder: EncoderLike,
     *,
     protocol: ProtocolName | None = None,
     heading: Literal["exif", "search"] = "exif",
@@ -114,7 +110,7 @@ def evaluate(
 
 def measure(
     dataset: PairedDataset,
-    encoder: EvaluatedEncoder,
+    encoder: EncoderLike,
     *,
     protocol: ProtocolName | None = None,
     heading: Literal["exif", "search"] = "exif",
@@ -204,7 +200,7 @@ def _check(
         )
 
 
-def _places(gallery: Gallery, encoder: EvaluatedEncoder, rerank: bool) -> _Ranked:
+def _places(gallery: Gallery, encoder: EncoderLike, rerank: bool) -> _Ranked:
     """The gallery's places, compared by columns as localization does it, or by CLS alone."""
     if encoder.columns is not None and rerank:
 
@@ -230,11 +226,11 @@ def _places(gallery: Gallery, encoder: EvaluatedEncoder, rerank: bool) -> _Ranke
     )
 
 
-def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder, rerank: bool) -> _Ranked:
+def _tiles(dataset: PairedDataset, encoder: EncoderLike, rerank: bool) -> _Ranked:
     """The dataset's own squares; where each belongs to one photo they are where the photo is."""
     chip_m = encoder.card.view.chip_m
     tiles = (dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
-    descriptors, columns = split(encoder.encode_aerial(tiles, columns=True), encoder.columns)
+    descriptors, columns = encoder.describe_aerial(tiles)
     require_numbers(descriptors, "aerial")
     kind = kind_of(dataset.simulated)
     energy = None
@@ -255,17 +251,13 @@ def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder, rerank: bool) -> _
     return _Ranked(score, len(descriptors), kind, latitudes, longitudes)
 
 
-def encode_known(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, kind: Kind
-) -> Iterator[EncodedPhoto]:
+def encode_known(panoramas: Iterable[Panorama], encoder: EncoderLike, kind: Kind) -> Iterator[EncodedPhoto]:
     """Photos under the headings they know, north for one that knows none, a block at a time."""
     for block in _blocks(panoramas):
         yield from encode_photos(block, [each.heading_deg or 0.0 for each in block], encoder, kind)
 
 
-def encode_north(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, kind: Kind
-) -> Iterator[EncodedPhoto]:
+def encode_north(panoramas: Iterable[Panorama], encoder: EncoderLike, kind: Kind) -> Iterator[EncodedPhoto]:
     """Photos as if the centre of each looked north."""
     for block in _blocks(panoramas):
         yield from encode_photos(block, [0.0] * len(block), encoder, kind, search=True)
@@ -287,7 +279,7 @@ def _searched(photo: EncodedPhoto, ranked: _Ranked) -> tuple[NDArray[np.float32]
 
 
 def _by_views(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, ranked: _Ranked
+    panoramas: Iterable[Panorama], encoder: EncoderLike, ranked: _Ranked
 ) -> Iterator[tuple[NDArray[np.float32], float]]:
     """(N,) scores of each photo by CLS under the heading of 32 that `search_by_views` finds, and that heading."""
     headings_deg = searched_headings()

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from l2ltr_core.errors import CheckpointError, GalleryError
 from l2ltr_core.evaluation.evaluate import Evaluation
 from l2ltr_core.files import whole
-from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.gallery import Gallery
+from l2ltr_core.model.protocol import EncoderLike
 
 SUFFIX = ".heldout.parquet"
 KEY = b"l2ltr held out"
@@ -54,7 +55,7 @@ def held_out_file(card: Path) -> Path:
     return card.with_name(card.stem + SUFFIX)
 
 
-def write_held_out(measured: Evaluation, encoder: Checkpoint, gallery: Gallery, card: Path) -> Path:
+def write_held_out(measured: Evaluation, encoder: EncoderLike, gallery: Gallery, card: Path) -> Path:
     """Write what `measure` found by the places protocol in `gallery` beside the card; returns where.
 
     Whole or not at all. Raises GalleryError.

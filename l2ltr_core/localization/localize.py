@@ -25,7 +25,6 @@ from l2ltr_core.localization.calibration import (
 from l2ltr_core.localization.estimate import ESTIMATE_PLACES, different_places, estimate_among
 from l2ltr_core.localization.ranking import (
     Candidates,
-    GroundEncoder,
     HeadingChoice,
     encode_photos,
     kind_of,
@@ -33,6 +32,7 @@ from l2ltr_core.localization.ranking import (
     search_by_views,
 )
 from l2ltr_core.localization.result import POSSIBLE, Localization
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import HeadingSource, Location, Match, Panorama
 
@@ -43,7 +43,7 @@ OUTSIDE_M = 100.0
 def localize(
     photo: str | Path | bytes | Panorama,
     *,
-    encoder: GroundEncoder,
+    encoder: EncoderLike,
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     top_k: int = 10,
@@ -63,7 +63,7 @@ def localize(
 def look_up(
     photo: str | Path | bytes | Panorama,
     *,
-    encoder: GroundEncoder,
+    encoder: EncoderLike,
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     top_k: int = 10,
@@ -131,19 +131,19 @@ def choose_heading(panorama: Panorama, heading: HeadingChoice) -> tuple[float, H
     return heading % 360, "given"
 
 
-def search_heading(panorama: Panorama, encoder: GroundEncoder, gallery: Gallery) -> float:
+def search_heading(panorama: Panorama, encoder: EncoderLike, gallery: Gallery) -> float:
     """The heading, in [0, 360), under which the best match in the gallery scores highest."""
     return _search(panorama, "search", encoder, gallery, 1)[0]
 
 
-def calibration_for(encoder: GroundEncoder, kind: Kind, source: HeadingSource) -> Calibration | None:
+def calibration_for(encoder: EncoderLike, kind: Kind, source: HeadingSource) -> Calibration | None:
     """What the card measured for that kind of imagery and that way of knowing the heading, None if nothing."""
     how: HeadingKnown = "searched" if source == "search" else "known"
     return read_calibration(encoder.card.calibration, kind, how)
 
 
 def _search(
-    panorama: Panorama, heading: HeadingChoice, encoder: GroundEncoder, gallery: Gallery, count: int
+    panorama: Panorama, heading: HeadingChoice, encoder: EncoderLike, gallery: Gallery, count: int
 ) -> tuple[float, HeadingSource, Candidates]:
     """The heading, how it is known, and the best places under it."""
     heading_deg, source = choose_heading(panorama, heading)
