@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from l2ltr_core.notes import Note
 
 RGB = NDArray[np.uint8]
 """(H, W, 3) uint8, red first."""
@@ -77,8 +79,8 @@ class Panorama:
     location: Location | None = None
     rendered: bool = False
     """Whether the file says that a renderer made it, as the simulated city's photos do."""
-    notes: tuple[str, ...] = field(default=())
-    """What a person should know about how the photo was read, one sentence each."""
+    notes: tuple[Note, ...] = ()
+    """What a person should know about how the photo was read."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 from l2ltr_core.cli import checkpoint, evaluate, gallery, inspect, localize, report, train, twin, walk
 from l2ltr_core.cli.options import command_group
 from l2ltr_core.cli.terminal import INTERRUPTED, refuse
-from l2ltr_core.errors import L2LTRError
+from l2ltr_core.errors import L2LTRError, MissingIndexError
 
 app = command_group("Find where a street panorama was taken, on aerial imagery.")
 app.command()(localize.localize)
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(
             f"{error.format_message().rstrip('.')}; `l2ltr --help` and `l2ltr COMMAND --help` tell more."
         )
+    except MissingIndexError as error:
+        command = f"l2ltr gallery build --out {error.folder} --checkpoint {error.checkpoint}"
+        return refuse(f"{error} `{command}` builds it.")
     except L2LTRError as error:
         return refuse(str(error))
     except OSError as error:  # a full disk, a folder that may not be written

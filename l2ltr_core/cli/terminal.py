@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from l2ltr_core import types
+from l2ltr_core.notes import Note
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -34,10 +35,10 @@ def progress_bar(label: str) -> Iterator[types.Progress]:
         yield lambda done, total: bars.update(task, completed=done, total=total or None)
 
 
-def print_notes(notes: Sequence[str]) -> None:
-    """A line each on standard error."""
+def print_notes(notes: Iterable[Note | str]) -> None:
+    """A line each on standard error: what the library notes, and what a command says itself."""
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {note if isinstance(note, str) else note.sentence}", file=sys.stderr)
 
 
 def print_values(values: dict[str, Any]) -> None:

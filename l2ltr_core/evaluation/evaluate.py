@@ -185,18 +185,18 @@ def _check(
     if protocol == "places" and dataset.gallery_name is None and gallery is None:
         raise ConfigurationError(
             f"The dataset {dataset.name} names no gallery, which the places protocol searches; "
-            "use --protocol paired."
+            "use the protocol `paired`."
         )
     if protocol == "places" and any(photo.location is None for photo in photos):
         raise DatasetError(
             f"The dataset {dataset.name} has photos without a position, which the places protocol needs; "
-            "use --protocol paired."
+            "use the protocol `paired`."
         )
     unknown = sum(photo.heading_deg is None for photo in photos)
     if heading == "exif" and unknown:
         raise DatasetError(
             f"{unknown} of {len(photos)} photos of the dataset {dataset.name} do not say which way "
-            "they look; use --heading search."
+            "they look; search for their headings instead."
         )
 
 

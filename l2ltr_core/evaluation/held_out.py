@@ -86,7 +86,7 @@ def read_held_out(card: Path) -> HeldOut | None:
         return HeldOut(photos=photos, **about)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is damaged; `l2ltr evaluate --checkpoint {card.stem} --write-card` measures it anew."
+            f"{path} is damaged; evaluate {card.stem} again and write the result on its card."
         ) from error
 
 
@@ -100,7 +100,7 @@ def aligned(records: Mapping[str, HeldOut]) -> dict[str, pd.DataFrame]:
         told = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
         raise CheckpointError(
             f"These checkpoints were measured on different photos ({told}); "
-            "`l2ltr evaluate --dataset NAME --write-card` measures one of them anew."
+            "evaluate one of them on the other's dataset and write the result on its card."
         )
     tables = {name: record.photos.set_index("photo") for name, record in records.items()}
     common = sorted(set.intersection(*(set(table.index) for table in tables.values())))

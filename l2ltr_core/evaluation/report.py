@@ -107,13 +107,15 @@ class Subject:
         """The dataset in a role, by the name of its field."""
         found: PairedDataset | None = getattr(self, role)
         if found is None:
-            raise ConfigurationError(f"This part of the report needs a dataset; give --{role}.")
+            raise ConfigurationError(
+                f"This part of the report needs a dataset in the role `{role}`; give one."
+            )
         return found
 
     def measured_pairs(self) -> RealPairs:
         """The real pairs, where there are any."""
         if self.pairs is None:
-            raise ConfigurationError("This part of the report needs real pairs; give --pairs.")
+            raise ConfigurationError("This part of the report needs real pairs; give some.")
         return self.pairs
 
     def judged(self, role: str, heading: HeadingKnown, progress: Progress | None) -> Judged:

@@ -64,11 +64,10 @@ def build_gallery(
     _check_settings(spacing_m, chip_m, index, looks, engine)
     if (out / NAME).exists():
         raise GalleryError(
-            f"{out} already holds a gallery; give another --out, or leave out --imagery to add a "
-            "checkpoint's index to it."
+            f"{out} already holds a gallery; give another folder, or no imagery to add a checkpoint's index to it."
         )
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise GalleryError(f"{out} is not an empty folder; give another --out.")
+        raise GalleryError(f"{out} is not an empty folder; give another.")
     width_m = float(chip_m or encoder.card.view.chip_m)
     chosen, used_spacing_m = _places(imagery, places, spacing_m, bbox, width_m)
     points = _points(imagery, chosen, looks, width_m)
@@ -160,7 +159,7 @@ def _places(
     if listed is not None:
         within = [place for place in listed if bbox is None or bbox.contains(place)]
         if not within:
-            raise ImageryError("There is no place to build a gallery of; check the list and the --bbox.")
+            raise ImageryError("There is no place to build a gallery of; check the list and the box.")
         outside = [place for place in within if not imagery.bounds.contains(place)]
         if outside:
             raise ImageryError(
@@ -174,12 +173,12 @@ def _places(
     if rows * columns > MAX_PLACES:
         raise ImageryError(
             f"A grid of {spacing_m:g} m over {_text(area)} would have {rows * columns:,} places, more than "
-            f"{MAX_PLACES:,}; give a smaller --bbox or a larger --spacing-m."
+            f"{MAX_PLACES:,}; give a smaller box or a larger spacing."
         )
     covered = [place for place in grid(area, spacing_m) if imagery.covers(place, chip_m)]
     if not covered:
         raise ImageryError(
-            f"No square of {chip_m:g} m fits into the imagery within {_text(area)}; give a larger --bbox, "
+            f"No square of {chip_m:g} m fits into the imagery within {_text(area)}; give a larger box, "
             "larger imagery, or a checkpoint with smaller squares."
         )
     return covered, spacing_m
@@ -205,7 +204,7 @@ def _points(imagery: Imagery, places: Sequence[Location], looks: int, chip_m: fl
 def _overlap(imagery: Bounds, bbox: Bounds) -> Bounds:
     if not (bbox.west < bbox.east and bbox.south < bbox.north):
         raise ConfigurationError(
-            f"The --bbox {_text(bbox)} is empty; give west, south, east, north in degrees, in this order."
+            f"The box {_text(bbox)} is empty; give west, south, east, north in degrees, in this order."
         )
     area = Bounds(
         max(imagery.west, bbox.west),
@@ -215,7 +214,7 @@ def _overlap(imagery: Bounds, bbox: Bounds) -> Bounds:
     )
     if area.west >= area.east or area.south >= area.north:
         raise ImageryError(
-            f"The --bbox {_text(bbox)} is outside the imagery, which covers {_text(imagery)}; "
+            f"The box {_text(bbox)} is outside the imagery, which covers {_text(imagery)}; "
             "give west, south, east, north in degrees, in this order."
         )
     return area

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from l2ltr_core.assets import find_gallery, list_galleries
-from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
+from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError, MissingIndexError
 from l2ltr_core.gallery.columns import (
     PhotoColumns,
     part_energy,
@@ -193,7 +193,7 @@ class Gallery:
     def _record(self, encoder: Weights) -> IndexRecord:
         record = self.manifest.index_of(encoder.fingerprint)
         if record is None:
-            raise GalleryError(_lacks_index(self, encoder))
+            raise _missing_index(self, encoder)
         return record
 
     def _index(self, encoder: Weights) -> Any:
@@ -308,10 +308,11 @@ def _checked_index(path: Path, record: IndexRecord, dimensions: int) -> Any:
     return index
 
 
-def _lacks_index(gallery: Gallery, encoder: Weights) -> str:
+def _missing_index(gallery: Gallery, encoder: Weights) -> MissingIndexError:
     there = ", ".join(f"{index.checkpoint} ({index.fingerprint})" for index in gallery.manifest.indexes)
-    return (
+    return MissingIndexError(
         f"The gallery {gallery.name} has no index for the checkpoint {encoder.name} ({encoder.fingerprint}), "
-        f"only for {there or 'none'}; add it with `l2ltr gallery build --out {gallery.folder} "
-        f"--checkpoint {encoder.name}`."
+        f"only for {there or 'none'}; build that first.",
+        gallery.folder,
+        encoder.name,
     )

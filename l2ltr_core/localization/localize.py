@@ -31,8 +31,9 @@ from l2ltr_core.localization.ranking import (
     rank_places,
     search_by_views,
 )
-from l2ltr_core.localization.result import POSSIBLE, Localization
+from l2ltr_core.localization.result import Localization, verdict_on
 from l2ltr_core.model.protocol import EncoderLike
+from l2ltr_core.notes import Note
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import HeadingSource, Location, Match, Panorama
 
@@ -228,24 +229,15 @@ def _rejected_by(found: Localization, calibration: Calibration | None) -> str:
     )
 
 
-def _doubts(found: Localization) -> tuple[str, ...]:
-    """Reasons not to believe the result, in words."""
+def _doubts(found: Localization) -> tuple[Note, ...]:
+    """Reasons not to believe the result."""
     if found.outside_m is not None:
-        return (
-            f"The photo's own position is {found.outside_m / 1000:,.1f} km from the nearest place of the gallery "
-            f"{found.gallery}, so every match is wrong.",
-        )
+        return (Note("outside_the_gallery", (found.outside_m / 1000, found.gallery)),)
     if found.in_gallery is False:
-        return (
-            f"This photo was probably not taken in the gallery {found.gallery}: its best match hardly stands out "
-            "from what a mirrored copy of the photo finds there, which was taken nowhere.",
-        )
+        return (Note("not_in_the_gallery", (found.gallery,)),)
     confidence = found.estimate.confidence
-    if confidence is not None and confidence < POSSIBLE:
-        return (
-            f"No place stands out (confidence {confidence:.0%}): the photo may not have been taken "
-            f"in the gallery {found.gallery} at all.",
-        )
+    if confidence is not None and verdict_on(confidence) == "unsure":
+        return (Note("nothing_stands_out", (confidence, found.gallery)),)
     return ()
 
 

@@ -113,7 +113,7 @@ def test_imagery_smaller_than_a_chip_is_refused(imagery: Imagery, tmp_path: Path
 
 
 def test_a_grid_of_too_many_places_is_refused(imagery: Imagery, tmp_path: Path) -> None:
-    with pytest.raises(ImageryError, match="larger --spacing-m"):
+    with pytest.raises(ImageryError, match="larger spacing"):
         build_gallery(imagery, tmp_path / "out", ColourEncoder(), spacing_m=0.01)
 
 
@@ -212,7 +212,7 @@ def test_every_kind_of_index_finds_a_place_by_its_own_square(
 
 
 def test_a_product_quantiser_needs_enough_places(imagery: Imagery, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="use --index flat"):
+    with pytest.raises(ConfigurationError, match="use a flat index"):
         build_gallery(imagery, tmp_path / "few", ColourEncoder(), spacing_m=10, index="ivfpq")
 
 
