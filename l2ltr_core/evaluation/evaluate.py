@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from l2ltr_core.datasets import PairedDataset, Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation.recall import (
+    CORRECT_WITHIN_M,
     TIE,
+    first_match_m,
     ranks_of_best_right,
     ranks_of_own,
+    recall_at,
     recalls_of_ranks,
     require_numbers,
 )
@@ -36,6 +39,7 @@ from l2ltr_core.localization import (
     column_parts,
     different_places,
     encode_photos,
+    encode_turns,
     kind_of,
     read_calibration,
     searched_headings,
@@ -44,7 +48,6 @@ from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Panorama, Progress
 
 ProtocolName = Literal["paired", "places"]
-CORRECT_WITHIN_M = 25.0
 REPORTED_DISTANCES_M = (5, 10, 25, 50)
 LISTED = (5, 10)
 LISTED_OF = 1000
@@ -160,7 +163,7 @@ def measure(
         if protocol == "paired":
             report["queries_apart"] = len(counted)
         told = LISTED if protocol == "places" else (1, *LISTED)  # the first of the places is the first of all
-        report |= {f"recall_at_{k}_apart": float((counted < k).mean()) for k in told}
+        report |= {f"recall_at_{k}_apart": recall_at(counted, k) for k in told}
         table = table.assign(rank_apart=ranks_apart + 1)
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
     return Evaluation(report, table.assign(error_m=errors))
@@ -284,8 +287,8 @@ def _by_views(
     """(N,) scores of each photo by CLS under the heading of 32 that `search_by_views` finds, and that heading."""
     headings_deg = searched_headings()
     for panorama in panoramas:
-        turned = encode_photos([panorama] * len(headings_deg), headings_deg, encoder, ranked.kind)
-        scores = np.stack([ranked.score(EncodedPhoto(view.cls, None), (0,))[:, 0] for view in turned])
+        views = encode_turns(panorama, encoder)
+        scores = np.stack([ranked.score(view, (0,))[:, 0] for view in views])
         best = int(scores.max(axis=1).argmax())
         yield scores[best], headings_deg[best]
 
@@ -330,8 +333,7 @@ def _rank(
             listed = [_rank_apart(*each, ranked) for each in zip(scores, right, strict=True)]
             ranks_apart.append(np.array(listed, np.float64))
         if apart_m is not None:
-            first = scores >= scores.max(axis=1, keepdims=True) - TIE
-            first_m.append(np.where(first, apart_m, 0).max(axis=1))  # of several first, the farthest
+            first_m.append(first_match_m(scores, apart_m))
     return (
         np.concatenate(ranks),
         np.concatenate(ranks_apart) if ranks_apart else None,

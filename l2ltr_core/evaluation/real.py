@@ -21,9 +21,11 @@ from l2ltr_core.datasets.pairs import PairSet, Tile, credit_of, open_distractors
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.calibration import FALSE_REJECTIONS, Judged, calibrate, calibration_summary, judge
 from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
+from l2ltr_core.evaluation.recall import REAL_HEADING_WITHIN_DEG, ranks_of_own
 from l2ltr_core.evaluation.weighing import Weighed, parts_alone
 from l2ltr_core.gallery import Gallery, build_gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
+from l2ltr_core.geometry.panorama import between_deg
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.imagery.folder import LIST_NAME
 from l2ltr_core.localization import Calibration, HeadingKnown, encode_photos, localize
@@ -32,8 +34,6 @@ from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import RGB, Encoded, Location, Panorama, Progress
 
 LISTED = (1, 5)
-HEADING_WITHIN_DEG = 12.0
-"""Largest error of a searched heading that counts as right: a step of the search is 11.25 degrees."""
 SURE = 0.9
 """Confidence from which on an answer that is wrong misleads."""
 PLACES_APART_M = 1000.0
@@ -321,17 +321,17 @@ def _answer(
     """Ties count against the model: tiles that score as the photo's own rank before it."""
     tiles = len(gallery.places)
     found = localize(photo, encoder=encoder, gallery=gallery, heading=heading, top_k=tiles)
-    mine = next(match for match in found.matches if match.place_id == own)
-    before = [match.rank < mine.rank or match.score == mine.score for match in found.matches]
+    scores = np.array([match.score for match in found.matches], np.float32)
+    mine = np.array([[match.place_id for match in found.matches].index(own)])
     away_m = distance_between_m(found.estimate.location, gallery.location(own))
-    off_deg = abs((found.heading_deg - (photo.heading_deg or 0.0) + 180) % 360 - 180)
+    off_deg = between_deg(found.heading_deg, photo.heading_deg or 0.0)
     return _Answer(
-        sum(before),
+        int(ranks_of_own(scores[None], mine)[0]) + 1,
         tiles,
         found.estimate.confidence,
         away_m <= found.estimate.within_m,
         found.in_gallery,
-        off_deg <= HEADING_WITHIN_DEG,
+        bool(off_deg <= REAL_HEADING_WITHIN_DEG),
     )
 
 

@@ -45,10 +45,12 @@ from l2ltr_core.evaluation.evaluate import (
 from l2ltr_core.evaluation.held_out import searched_fingerprint, write_held_out
 from l2ltr_core.evaluation.intervals import bootstrap_interval
 from l2ltr_core.evaluation.real import RealPairs, calibrate_real, measure_real, weigh_layers_of_real
+from l2ltr_core.evaluation.recall import COLUMN_DEG
 from l2ltr_core.evaluation.walks import measure_walks
 from l2ltr_core.evaluation.weighing import weigh_layers
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.gallery.columns import VIEW_POOL_TEMPERATURE
+from l2ltr_core.geometry.panorama import between_deg
 from l2ltr_core.inspection import layer_cka, layer_similarity
 from l2ltr_core.localization import (
     RADIUS_SHARES,
@@ -73,8 +75,6 @@ ELSEWHERE_PHOTOS = 800
 LAYER_PHOTOS = 16
 COMPARED_PHOTOS = 64
 """So many photos are read to tell whether a dataset is still the same; of the others, name and position."""
-HEADING_WITHIN_DEG = 360 / 32
-"""Largest error of a searched heading that counts as right: a column."""
 WEIGHED_PHOTOS = 300
 """Validation photos on which the weight of the layers is chosen."""
 SURE = 0.9
@@ -371,12 +371,12 @@ def _unknown_heading(subject: Subject, progress: Progress | None) -> Found:
     searched = run(heading="search", photos=photos, progress=progress)
     found_deg = searched.photos["heading_deg"].to_numpy()
     true_deg = np.array([np.nan if photo.heading_deg is None else photo.heading_deg for photo in photos])
-    off_deg = np.abs((found_deg - true_deg + 180) % 360 - 180)
+    off_deg = between_deg(found_deg, true_deg)
     return Found(
         {
             "photos": len(photos),
             "known": _brief(run(photos=photos)),
-            "searched": {**_brief(searched), "heading_right": float((off_deg <= HEADING_WITHIN_DEG).mean())},
+            "searched": {**_brief(searched), "heading_right": float((off_deg <= COLUMN_DEG).mean())},
             "random": _brief(run(photos=turned)),
         }
     )

@@ -14,9 +14,9 @@ from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS
 from l2ltr_core.evaluation.evaluate import LISTED, REPORTED_DISTANCES_M
 from l2ltr_core.evaluation.held_out import HeldOut
 from l2ltr_core.evaluation.intervals import bootstrap_difference
-from l2ltr_core.evaluation.real import HEADING_WITHIN_DEG, SURE
+from l2ltr_core.evaluation.real import SURE
+from l2ltr_core.evaluation.recall import COLUMN_DEG, REAL_HEADING_WITHIN_DEG
 from l2ltr_core.evaluation.report import AIM, FIELDS_DEG
-from l2ltr_core.evaluation.report import HEADING_WITHIN_DEG as COLUMN_DEG
 from l2ltr_core.evaluation.walks import FARTHEST_M, LENGTHS, NEAREST_M
 from l2ltr_core.localization import ESTIMATE_RADIUS_M, RADIUS_SHARES
 from l2ltr_core.model.config import CheckpointCard
@@ -373,7 +373,7 @@ def _about_real(cards: Cards) -> str:
         f"{_of(cards, 'real', 'pairs')} real photos ({sets}), each taken in the middle of its aerial tile and "
         "located by itself, as `l2ltr localize` does it. Own set: among the tiles of its set; one gallery: among "
         f"{tiles}. Mean percentile: the share of the other tiles that rank behind the photo's own, 50 % by chance. A "
-        f"searched heading is right within {HEADING_WITHIN_DEG:g}°. Confidence and rejection are those with the "
+        f"searched heading is right within {REAL_HEADING_WITHIN_DEG:g}°. Confidence and rejection are those with the "
         "heading known; their calibration was chosen on these same photos, which flatters them. Rejected is a photo "
         "that is said not to be in the gallery, counted where that can be told. In brackets the 95 % interval, "
         "Wilson's for shares: so few photos leave much to chance. Whose imagery it "

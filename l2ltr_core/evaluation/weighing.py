@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.errors import CheckpointError
-from l2ltr_core.evaluation.evaluate import CORRECT_WITHIN_M
-from l2ltr_core.evaluation.recall import ranks_of_best_right
+from l2ltr_core.evaluation.recall import CORRECT_WITHIN_M, ranks_of_best_right
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.gallery.columns import PhotoColumns
 from l2ltr_core.geometry.geodesy import distance_m

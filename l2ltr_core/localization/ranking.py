@@ -170,12 +170,16 @@ def search_by_views(
 ) -> tuple[float, EncodedPhoto, NDArray[np.float32]]:
     """For a checkpoint without columns: the heading of 32 under which the best place scores highest, the photo under
     it, and the best score under each (32,)."""
-    headings_deg = searched_headings()
-    views = (encoder.ground_view(panorama, heading_deg) for heading_deg in headings_deg)
-    cls = encoder.describe_ground(views, prepared=True).cls
-    scores, _ = gallery.search(cls, encoder, 1)
+    photos = encode_turns(panorama, encoder)
+    scores, _ = gallery.search(np.stack([photo.cls for photo in photos]), encoder, 1)
     best = int(scores[:, 0].argmax())
-    return headings_deg[best], EncodedPhoto(cls[best], None), scores[:, 0]
+    return searched_headings()[best], photos[best], scores[:, 0]
+
+
+def encode_turns(panorama: Panorama, encoder: EncoderLike) -> list[EncodedPhoto]:
+    """A photo under each of `searched_headings`, to be compared by CLS alone."""
+    views = (encoder.ground_view(panorama, heading_deg) for heading_deg in searched_headings())
+    return [EncodedPhoto(cls, None) for cls in encoder.describe_ground(views, prepared=True).cls]
 
 
 def searched_headings() -> list[float]:
