@@ -33,6 +33,8 @@ from l2ltr_core.localization import (
 from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location
 
+SURE = 0.9
+"""Confidence from which on a wrong answer misleads."""
 TEMPERATURES = np.geomspace(0.005, 0.5, 41)
 FALSE_REJECTIONS = {"rendered": 0.03, "real": 0.1}
 """Share of the photos taken in a gallery whose excess lies below `least_excess`."""

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from l2ltr_core.datasets.pairs import PairSet, Tile, credit_of, open_distractors, open_pairs
 from l2ltr_core.errors import DatasetError
-from l2ltr_core.evaluation.calibration import FALSE_REJECTIONS, Judged, calibrate, calibration_summary, judge
+from l2ltr_core.evaluation.calibration import (
+    FALSE_REJECTIONS,
+    SURE,
+    Judged,
+    calibrate,
+    calibration_summary,
+    judge,
+)
 from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
 from l2ltr_core.evaluation.recall import REAL_HEADING_WITHIN_DEG, ranks_of_own
 from l2ltr_core.evaluation.weighing import Weighed, parts_alone
@@ -34,8 +41,6 @@ from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import RGB, Encoded, Location, Panorama, Progress
 
 LISTED = (1, 5)
-SURE = 0.9
-"""Confidence from which on an answer that is wrong misleads."""
 PLACES_APART_M = 1000.0
 """Distance between the made-up positions of tiles: no two are one place."""
 FIRST_PLACE = Location(0.0, 0.0)

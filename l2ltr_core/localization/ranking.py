@@ -84,7 +84,7 @@ def encode_photos(
     parts = column_parts(encoder, kind, search=search)
     return [
         EncodedPhoto(cls, PhotoColumns(columns, seen, parts))
-        for cls, columns, seen in zip(*encoded, shown, strict=True)
+        for cls, columns, seen in zip(encoded.cls, encoded.columns, shown, strict=True)
     ]
 
 

@@ -15,7 +15,7 @@ import pytest
 from l2ltr_core.checkpoints import load_card, load_encoder, update_card
 from l2ltr_core.datasets import open_dataset
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.evaluation import read_held_out, report
+from l2ltr_core.evaluation import read_held_out
 from l2ltr_core.evaluation.page import report_page, write_page
 from l2ltr_core.evaluation.real import open_real_pairs
 from l2ltr_core.evaluation.report import SECTIONS, Subject, spread, write_report
@@ -87,8 +87,8 @@ def bench(
     def inverted(pixels: RGB, name: str, level: int, seed: int) -> RGB:
         return pixels if level < 3 else 255 - pixels
 
-    monkeypatch.setattr(report, "corrupted", inverted)
-    monkeypatch.setattr(report, "require_corruptions", lambda: None)
+    monkeypatch.setattr("l2ltr_core.evaluation.report.retrieval.corrupted", inverted)
+    monkeypatch.setattr("l2ltr_core.evaluation.report.run.require_corruptions", lambda: None)
     for suffix in (".json", ".safetensors"):
         shutil.copy(assets / "checkpoints" / f"toy-a{suffix}", tmp_path)
     card = tmp_path / "toy-a.json"
