@@ -9,13 +9,13 @@ from l2ltr_core.checkpoints import find_card, load_card, update_card
 from l2ltr_core.evaluation.evaluate import Evaluation
 from l2ltr_core.evaluation.held_out import write_held_out
 from l2ltr_core.gallery import Gallery
-from l2ltr_core.model.encoder import Encoder
+from l2ltr_core.model.protocol import EncoderLike
 
 NOT_RESULTS = ("dataset", "checkpoint")
 """Entries of a report that the name of a result or its card says already."""
 
 
-def record(measured: Evaluation, checkpoint: str | Path, encoder: Encoder, gallery: Gallery | None) -> None:
+def record(measured: Evaluation, checkpoint: str | Path, encoder: EncoderLike, gallery: Gallery | None) -> None:
     """Write a report on the checkpoint's card; of the product as it is (`is_default`) the photos' table, too.
 
     `gallery` is the one that was searched. Raises CheckpointError or GalleryError.
