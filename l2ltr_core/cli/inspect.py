@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from l2ltr_core.gallery import Gallery
     from l2ltr_core.inspection import AttentionChoice
+    from l2ltr_core.localization import HeadingChoice
     from l2ltr_core.model.config import CheckpointCard
     from l2ltr_core.model.encoder import Encoder
 
@@ -103,7 +104,7 @@ def _photo_attention(
     photo: Path,
     encoder: Encoder,
     choice: AttentionChoice,
-    heading: float | Literal["exif", "search"],
+    heading: HeadingChoice,
     gallery: Gallery | None,
 ) -> Figure:
     import numpy as np
@@ -111,28 +112,23 @@ def _photo_attention(
     from l2ltr_core import figures
     from l2ltr_core.geometry.panorama import ground_view
     from l2ltr_core.inspection import heat
-    from l2ltr_core.localization import search_heading
+    from l2ltr_core.localization import choose_heading, search_heading
     from l2ltr_core.photo import load_panorama
 
     card, panorama = encoder.card, load_panorama(photo)
     print_notes(panorama.notes)
-    if heading == "search":
+    heading_deg, source = choose_heading(panorama, heading)
+    if source == "search":
         assert gallery is not None
         heading_deg = search_heading(panorama, encoder, gallery)
-    elif heading == "exif":
-        heading_deg = panorama.heading_deg or 0.0
-        if panorama.heading_deg is None:
-            print_notes(["The photo does not say which way it looks, so its centre was taken for north."])
-    else:
-        heading_deg = heading
+    if source == "assumed":
+        print_notes(["The photo does not say which way it looks, so its centre was taken for north."])
     view = ground_view(panorama, heading_deg, card.view.ground_vertical_field_deg, figures.STRIP_PX)
     maps = encoder.attention(panorama, "ground", range(card.model.depth), heading_deg=heading_deg)
     return figures.heat_strip(view, heat(np.stack(maps), choice, card.model.ground_grid), None)
 
 
-def _best_place(
-    photo: Path, encoder: Encoder, gallery: Gallery, heading: float | Literal["exif", "search"]
-) -> int:
+def _best_place(photo: Path, encoder: Encoder, gallery: Gallery, heading: HeadingChoice) -> int:
     from l2ltr_core.localization import localize as find
 
     found = find(photo, encoder=encoder, gallery=gallery, heading=heading, top_k=1)

@@ -13,6 +13,7 @@ from l2ltr_core.errors import CheckpointError, ConfigurationError, L2LTRError
 
 if TYPE_CHECKING:
     from l2ltr_core.gallery import Gallery
+    from l2ltr_core.localization import HeadingChoice
     from l2ltr_core.model.encoder import Encoder
 
 Read = TypeVar("Read")
@@ -36,7 +37,7 @@ def command_group(about: str) -> typer.Typer:
     )
 
 
-def parse_heading(text: str) -> float | Literal["exif", "search"]:
+def parse_heading(text: str) -> HeadingChoice:
     """The text of --heading; raises ConfigurationError."""
     if text == "exif":
         return "exif"

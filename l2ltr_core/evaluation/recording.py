@@ -15,7 +15,9 @@ NOT_RESULTS = ("dataset", "checkpoint")
 """Entries of a report that the name of a result or its card says already."""
 
 
-def record(measured: Evaluation, checkpoint: str | Path, encoder: EncoderLike, gallery: Gallery | None) -> None:
+def record(
+    measured: Evaluation, checkpoint: str | Path, encoder: EncoderLike, gallery: Gallery | None
+) -> None:
     """Write a report on the checkpoint's card; of the product as it is (`is_default`) the photos' table, too.
 
     `gallery` is the one that was searched. Raises CheckpointError or GalleryError.

@@ -20,7 +20,13 @@ from l2ltr_core.localization.estimate import (
     holding_radii_m,
     match_probabilities,
 )
-from l2ltr_core.localization.localize import calibration_for, localize, look_up, search_heading
+from l2ltr_core.localization.localize import (
+    calibration_for,
+    choose_heading,
+    localize,
+    look_up,
+    search_heading,
+)
 from l2ltr_core.localization.ranking import (
     Candidates,
     Comparison,
@@ -69,6 +75,7 @@ __all__ = [
     "as_position",
     "best_apart",
     "calibration_for",
+    "choose_heading",
     "circle_radius_m",
     "column_parts",
     "compare",
