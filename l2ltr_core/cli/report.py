@@ -66,7 +66,8 @@ def report(
             lacking = write_report(
                 subject, find_card(name), only=only or (), again=again, progress=progress_bar
             )
-            print_notes([_not_measured(subject.encoder.name, lacking)] if lacking else [])
+            if lacking:
+                print_notes([_not_measured(subject.encoder.name, lacking)])
     cards = [load_card(name) for name in chosen]
     records = {card.name: read_held_out(find_card(name)) for card, name in zip(cards, chosen, strict=True)}
     if page is not None:
