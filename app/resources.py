@@ -52,6 +52,7 @@ from l2ltr_core.localization import (
 from l2ltr_core.metadata import read_metadata
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.encoder import Encoder
+from l2ltr_core.notes import Note
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.training.positions import positions_before_and_after
 from l2ltr_core.types import RGB, Location, Match, Panorama, Progress
@@ -102,7 +103,7 @@ class Glance:
     """A photo of a walk at a glance: the band about its horizon as JPEG, and what to know of how it was read."""
 
     strip: bytes
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the checkpoint …")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class L2LTRError(Exception):
     """Base of every error that a user can cause and mend; anything else is a bug."""
@@ -29,6 +31,15 @@ class ImageryError(L2LTRError):
 
 class GalleryError(L2LTRError):
     """A gallery that is incomplete, altered, or lacks the index that was asked for."""
+
+
+class MissingIndexError(GalleryError):
+    """A gallery in `folder` that lacks the index of the checkpoint called `checkpoint`."""
+
+    def __init__(self, message: str, folder: Path, checkpoint: str) -> None:
+        super().__init__(message)
+        self.folder = folder
+        self.checkpoint = checkpoint
 
 
 class DatasetError(L2LTRError):

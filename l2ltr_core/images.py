@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from l2ltr_core.errors import ImageError
+from l2ltr_core.notes import Note
 from l2ltr_core.types import RGB
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
@@ -36,10 +37,10 @@ _DECODING_ERRORS = (
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """Pixels with the sentences a person should read about how they were made."""
+    """Pixels, and what a person should know about how they were made."""
 
     pixels: RGB
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def read_bytes(source: str | Path | bytes) -> bytes:
@@ -134,7 +135,7 @@ def _refuse_frames(image: Image.Image) -> None:
         )
 
 
-def _to_rgb(image: Image.Image) -> tuple[RGB, list[str]]:
+def _to_rgb(image: Image.Image) -> tuple[RGB, list[Note]]:
     mode = image.mode
     if mode == "F":
         raise ImageError("The photo holds floating-point values; an ordinary 8-bit JPEG or PNG was expected.")
@@ -142,18 +143,14 @@ def _to_rgb(image: Image.Image) -> tuple[RGB, list[str]]:
         values = np.asarray(image).astype(np.float64)
         scale = 257.0 if values.max() > 255 else 1.0
         grey = np.clip(values / scale, 0, 255).round().astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2), ["The photo has 16 bits a channel; 8 are used."]
+        return np.repeat(grey[..., None], 3, axis=2), [Note("16_bits")]
     if mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
         return _over_mean_colour(np.asarray(image.convert("RGBA")))
-    notes = []
-    if mode in {"CMYK", "YCCK"}:
-        notes.append(
-            "The photo is in printing colours (CMYK); it was converted to RGB, so colours may differ."
-        )
+    notes = [Note("printing_colours")] if mode in {"CMYK", "YCCK"} else []
     return np.asarray(image.convert("RGB")).copy(), notes
 
 
-def _over_mean_colour(rgba: np.ndarray) -> tuple[RGB, list[str]]:
+def _over_mean_colour(rgba: np.ndarray) -> tuple[RGB, list[Note]]:
     """Transparent parts filled with the mean colour of the rest, (H, W, 4) uint8 -> (H, W, 3) uint8."""
     alpha = rgba[..., 3:].astype(np.float32) / 255
     if alpha.min() == 1:
@@ -163,6 +160,4 @@ def _over_mean_colour(rgba: np.ndarray) -> tuple[RGB, list[str]]:
     colour = rgba[..., :3].astype(np.float32)
     mean = (colour * alpha).sum(axis=(0, 1)) / alpha.sum()
     filled = colour * alpha + mean * (1 - alpha)
-    return filled.round().astype(np.uint8), [
-        "The photo has transparent parts; they were filled with the mean colour of the rest."
-    ]
+    return filled.round().astype(np.uint8), [Note("transparent_parts")]

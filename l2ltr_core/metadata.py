@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from l2ltr_core.errors import MetadataError
+from l2ltr_core.notes import Note
 from l2ltr_core.types import Location
 
 _EXIV2 = threading.Lock()  # exiv2's XMP parser is not safe to enter twice at once
@@ -40,7 +41,7 @@ class PhotoMetadata:
     bottom_deg: float | None = None
     equirectangular: bool = False
     lens_field_deg: float | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     rendered: bool = False
     """Whether the software that wrote the file calls itself a simulation."""
 
@@ -52,7 +53,7 @@ def read_metadata(data: bytes) -> PhotoMetadata:
     MetadataError, since nothing sensible can be done without knowing what the photo shows.
     """
     tags, size_px = _read_tags(data)
-    notes: list[str] = []
+    notes: list[Note] = []
     location = _location(tags, notes)
     crop = _Crop.read(tags)
     heading = _heading(tags, crop, notes)
@@ -103,7 +104,7 @@ def _read_tags(data: bytes) -> tuple[dict[str, str], tuple[int, int]]:
     return {name: value for name, value in tags.items() if isinstance(value, str)}, size_px
 
 
-def _location(tags: dict[str, str], notes: list[str]) -> Location | None:
+def _location(tags: dict[str, str], notes: list[Note]) -> Location | None:
     from geopic_tag_reader import reader
 
     if not any(name in tags for name in _LATITUDE_TAGS):
@@ -117,26 +118,21 @@ def _location(tags: dict[str, str], notes: list[str]) -> Location | None:
         if latitude is not None:
             break
     if latitude is None or longitude is None:
-        notes.append("The GPS position in the photo is not readable and was ignored.")
+        notes.append(Note("position_unreadable"))
         return None
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
-        notes.append("The GPS position in the photo is not a number and was ignored.")
+        notes.append(Note("position_not_a_number"))
         return None
     if abs(latitude) > 90 or abs(longitude) > 180:
-        notes.append(
-            f"The GPS position in the photo ({latitude:g}, {longitude:g}) is not on the Earth "
-            "(latitude -90 to 90, longitude -180 to 180) and was ignored."
-        )
+        notes.append(Note("position_not_on_earth", (latitude, longitude)))
         return None
     if latitude == 0 and longitude == 0:
-        notes.append(
-            "The GPS position in the photo is (0, 0), what devices write without a fix; it was ignored."
-        )
+        notes.append(Note("position_without_a_fix"))
         return None
     return Location(float(latitude), float(longitude))
 
 
-def _heading(tags: dict[str, str], crop: _Crop | None, notes: list[str]) -> float | None:
+def _heading(tags: dict[str, str], crop: _Crop | None, notes: list[Note]) -> float | None:
     """GPano's pose first, then the GPS direction; never the initial view, which is a matter of taste."""
     pose = _degrees(tags, _GPANO + "PoseHeadingDegrees", notes)
     if pose is not None and crop is not None:
@@ -144,17 +140,14 @@ def _heading(tags: dict[str, str], crop: _Crop | None, notes: list[str]) -> floa
     direction = _degrees(tags, "Exif.GPSInfo.GPSImgDirection", notes)
     if pose is None:
         if direction is not None and tags.get("Exif.GPSInfo.GPSImgDirectionRef", "T").startswith("M"):
-            notes.append("The heading in the photo is magnetic, so it may be off by the local declination.")
+            notes.append(Note("heading_magnetic"))
         return None if direction is None else direction % 360
     if direction is not None and abs((pose - direction + 180) % 360 - 180) > 10:
-        notes.append(
-            f"The photo gives two headings ({pose % 360:.0f} in GPano, {direction % 360:.0f} in EXIF); "
-            "GPano's was used."
-        )
+        notes.append(Note("headings_differ", (pose % 360, direction % 360)))
     return pose % 360
 
 
-def _degrees(tags: dict[str, str], name: str, notes: list[str]) -> float | None:
+def _degrees(tags: dict[str, str], name: str, notes: list[Note]) -> float | None:
     value = tags.get(name)
     if value is None or not value.strip():
         return None
@@ -164,10 +157,10 @@ def _degrees(tags: dict[str, str], name: str, notes: list[str]) -> float | None:
     except (ValueError, ZeroDivisionError):
         number = math.nan
     if not math.isfinite(number):
-        notes.append(f"The heading in the photo ({short} = {value.strip()[:40]}) is not a number; ignored.")
+        notes.append(Note("heading_not_a_number", (short, value.strip()[:40])))
         return None
     if not -360 <= number <= 720:
-        notes.append(f"The heading in the photo ({short} = {number:g}) is not within 0 to 360; ignored.")
+        notes.append(Note("heading_out_of_range", (short, number)))
         return None
     return number
 

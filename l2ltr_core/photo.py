@@ -11,6 +11,7 @@ from PIL import Image
 from l2ltr_core.errors import ImageError
 from l2ltr_core.images import decode, read_bytes
 from l2ltr_core.metadata import PhotoMetadata, read_metadata
+from l2ltr_core.notes import Note
 from l2ltr_core.types import RGB, Location, Panorama
 
 ENOUGH_PX = 4096
@@ -50,7 +51,7 @@ def load_panorama(source: str | Path | bytes) -> Panorama:
 
 def _place_on_sphere(
     metadata: PhotoMetadata, width: int, height: int
-) -> tuple[float, float, float, tuple[str, ...]]:
+) -> tuple[float, float, float, tuple[Note, ...]]:
     """Horizontal field, top and bottom elevation in degrees, and a note where they are a guess."""
     ratio = width / height
     if ratio < 1 and metadata.horizontal_field_deg is None:
@@ -65,19 +66,11 @@ def _place_on_sphere(
         return 360.0, 90.0, -90.0, ()
     if ratio >= STRIP_RATIO or (metadata.equirectangular and ratio > SPHERE_RATIO[1]):
         half = 180 / ratio
-        note = (
-            f"The photo ({width} x {height} px) does not say what it shows; it was taken for a strip around "
-            f"the whole circle, {2 * half:.0f} degrees high about the horizon, so results may be unreliable."
-        )
-        return 360.0, half, -half, (note,)
+        return 360.0, half, -half, (Note("strip_assumed", (width, height, 2 * half)),)
     horizontal = metadata.lens_field_deg or DEFAULT_LENS_FIELD_DEG
     vertical = 2 * math.degrees(math.atan(math.tan(math.radians(horizontal) / 2) / ratio))
     source = "its focal length" if metadata.lens_field_deg else "a guess"
-    note = (
-        f"The photo ({width} x {height} px) is not a 360 degree panorama (twice as wide as high, or with "
-        f"GPano tags): it shows about {horizontal:.0f} degrees of the circle ({source}), the rest is filled "
-        "with its mean colour, and results are unreliable."
-    )
+    note = Note("part_of_the_circle", (width, height, horizontal, source))
     return horizontal, vertical / 2, -vertical / 2, (note,)
 
 

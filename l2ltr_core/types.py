@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from l2ltr_core.notes import Note
 
 RGB = NDArray[np.uint8]
 """(H, W, 3) uint8, red first."""
 Descriptors = NDArray[np.float32]
 """(N, D) float32, unit rows."""
+Columns = NDArray[np.float32]
+"""(..., w, d) float32: d numbers for each of w azimuths, south first, by west."""
 HeadingSource = Literal["exif", "given", "search", "assumed"]
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -40,6 +44,24 @@ class Bounds:
         return self.west <= place.longitude <= self.east and self.south <= place.latitude <= self.north
 
 
+class Encoded(NamedTuple):
+    """What a branch says of N views: `cls` (N, D), the paper's descriptors, unit rows, and `columns` (N, w, d).
+
+    `columns` is None for a checkpoint without any.
+    """
+
+    cls: Descriptors
+    columns: Columns | None
+
+    @staticmethod
+    def joined(parts: Sequence[Encoded]) -> Encoded:
+        """One after the other; all with columns, or all without."""
+        columns = [part.columns for part in parts if part.columns is not None]
+        return Encoded(
+            np.concatenate([part.cls for part in parts]), np.concatenate(columns) if columns else None
+        )
+
+
 @dataclass(frozen=True)
 class Panorama:
     """A photo placed on the viewing sphere.
@@ -57,8 +79,8 @@ class Panorama:
     location: Location | None = None
     rendered: bool = False
     """Whether the file says that a renderer made it, as the simulated city's photos do."""
-    notes: tuple[str, ...] = field(default=())
-    """What a person should know about how the photo was read, one sentence each."""
+    notes: tuple[Note, ...] = ()
+    """What a person should know about how the photo was read."""
 
 
 @dataclass(frozen=True)

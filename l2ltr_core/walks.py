@@ -27,7 +27,6 @@ from l2ltr_core.localization import (
     ESTIMATE_PLACES,
     Candidates,
     Circles,
-    GroundEncoder,
     HeadingChoice,
     Localization,
     as_csv,
@@ -38,6 +37,7 @@ from l2ltr_core.localization import (
     look_up,
     match_probabilities,
 )
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location, LocationEstimate, Panorama, Progress
 
 STEP_M = 50.0
@@ -177,7 +177,7 @@ class Walk:
 def localize_walk(
     photos: Sequence[str | Path | bytes | Panorama],
     *,
-    encoder: GroundEncoder,
+    encoder: EncoderLike,
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     step_m: float = STEP_M,

@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 ORDER = (
-    ("errors", "types"),
+    ("errors", "notes", "types"),
     ("assets", "files", "images", "metadata", "geometry", "reading"),
     ("photo",),
     ("model",),

@@ -6,6 +6,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from l2ltr_core.errors import MetadataError
 from l2ltr_core.metadata import read_metadata
+from l2ltr_core.notes import Note
 from tests.photos import encoded, jpeg, pixels, position
 
 FULL = {"ProjectionType": "equirectangular"}
@@ -48,7 +49,7 @@ def test_the_heading_of_the_gps_receiver_counts_where_gpano_has_none() -> None:
 def test_gpano_wins_over_the_gps_receiver_and_a_contradiction_is_noted() -> None:
     found = read_metadata(jpeg(gps={16: "T", 17: 90.0}, gpano={**FULL, "PoseHeadingDegrees": 10}))
     assert found.heading_deg == 10
-    assert any("two headings" in note for note in found.notes)
+    assert found.notes == (Note("headings_differ", (10, 90)),)
 
 
 def test_headings_that_agree_over_north_are_no_contradiction() -> None:
@@ -67,7 +68,7 @@ def test_the_direction_of_travel_is_not_the_heading() -> None:
 def test_a_magnetic_heading_is_noted() -> None:
     found = read_metadata(jpeg(gps={16: "M", 17: 45.0}))
     assert found.heading_deg == 45
-    assert any("magnetic" in note for note in found.notes)
+    assert found.notes == (Note("heading_magnetic"),)
 
 
 def test_the_heading_of_a_crop_is_that_of_its_own_centre() -> None:
@@ -85,7 +86,8 @@ def test_headings_are_brought_into_one_turn() -> None:
 def test_a_heading_that_is_no_number_is_ignored_with_a_note(value: str) -> None:
     found = read_metadata(jpeg(gpano={**FULL, "PoseHeadingDegrees": value}))
     assert found.heading_deg is None
-    assert any("heading" in note and "ignored" in note for note in found.notes)
+    assert all("heading" in note.sentence and "ignored" in note.sentence for note in found.notes)
+    assert len(found.notes) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,20 +97,20 @@ def test_a_heading_that_is_no_number_is_ignored_with_a_note(value: str) -> None:
 def test_an_impossible_position_is_ignored_with_a_note(latitude: float, longitude: float, words: str) -> None:
     found = read_metadata(jpeg(gps=position(latitude, longitude)))
     assert found.location is None
-    assert len(found.notes) == 1
-    assert words in found.notes[0]
+    [note] = found.notes
+    assert words in note.sentence
 
 
 def test_a_position_that_cannot_be_read_is_ignored_with_a_note() -> None:
     found = read_metadata(jpeg(gps={1: "N", 2: (60.0, 10.0), 3: "E", 4: (24.0, 9.0)}))
     assert found.location is None
-    assert any("not readable" in note for note in found.notes)
+    assert found.notes == (Note("position_unreadable"),)
 
 
 def test_a_heading_of_nothing_over_nothing_is_ignored_with_a_note() -> None:
     found = read_metadata(jpeg(gps={16: "T", 17: IFDRational(0, 0)}))
     assert found.heading_deg is None
-    assert any("not a number" in note for note in found.notes)
+    assert [note.kind for note in found.notes] == ["heading_not_a_number"]
 
 
 def test_a_date_cut_short_is_no_problem() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from l2ltr_core.errors import ImageError
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.metadata import read_metadata
+from l2ltr_core.notes import Note
 from l2ltr_core.photo import load_panorama, write_panorama
 from l2ltr_core.types import Location
 from tests.photos import encoded, jpeg, pixels, position
@@ -27,7 +28,7 @@ def test_a_very_wide_photo_is_a_strip_around_the_horizon_and_says_so() -> None:
     panorama = load_panorama(jpeg(pixels(112, 616)))  # CVUSA's 224 x 1232
     assert panorama.horizontal_field_deg == 360
     assert (panorama.top_deg, panorama.bottom_deg) == pytest.approx((32.727, -32.727), abs=0.01)
-    assert any("strip" in note for note in panorama.notes)
+    assert [note.kind for note in panorama.notes] == ["strip_assumed"]
 
 
 def test_a_strip_with_gpano_tags_lies_where_they_say() -> None:
@@ -48,7 +49,7 @@ def test_an_ordinary_photo_shows_a_part_of_the_circle_and_says_so() -> None:
     panorama = load_panorama(jpeg(pixels(75, 100)))
     assert panorama.horizontal_field_deg == pytest.approx(67.0, abs=0.1)
     assert panorama.top_deg == -panorama.bottom_deg
-    assert any("not a 360 degree panorama" in note and "unreliable" in note for note in panorama.notes)
+    assert panorama.notes == (Note("part_of_the_circle", (100, 75, 67.0, "a guess")),)
 
 
 def test_a_portrait_photo_is_refused_with_what_was_expected() -> None:
@@ -65,8 +66,8 @@ def test_the_field_of_an_ordinary_photo_comes_from_its_focal_length() -> None:
 
 def test_the_notes_of_pixels_and_metadata_come_along() -> None:
     cmyk = encoded(Image.new("CMYK", (64, 32)), "JPEG")
-    assert any("CMYK" in note for note in load_panorama(cmyk).notes)
-    assert any("(0, 0)" in note for note in load_panorama(jpeg(gps=position(0, 0))).notes)
+    assert load_panorama(cmyk).notes == (Note("printing_colours"),)
+    assert load_panorama(jpeg(gps=position(0, 0))).notes == (Note("position_without_a_fix"),)
 
 
 @settings(max_examples=30)

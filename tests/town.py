@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from rasterio.transform import from_origin
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import from_mercator, mercator_units_per_m, to_mercator
 from l2ltr_core.geometry.panorama import align
-from l2ltr_core.types import RGB, Descriptors, Location, Panorama
+from l2ltr_core.model.config import CheckpointCard, ModelConfig, ViewConfig
+from l2ltr_core.types import RGB, Descriptors, Encoded, Location, Panorama
 
 CENTRE = Location(60.17, 24.94)
 SIDE_M = 200.0
@@ -83,24 +83,30 @@ class ColourEncoder:
     layers_weight: dict[str, float] = field(default_factory=dict)
 
     @property
-    def card(self) -> Any:
-        return SimpleNamespace(
-            view=SimpleNamespace(chip_m=self.chip_m),
-            model=SimpleNamespace(stem_column_width=self.stem_column_width),
-            layers_weight=self.layers_weight,
+    def card(self) -> CheckpointCard:
+        """Of a model whose columns have the stem's numbers and others, as this encoder's."""
+        model = ModelConfig(column_width=1, stem_column_width=self.stem_column_width)
+        return CheckpointCard(
+            self.name,
+            model,
+            ViewConfig(self.chip_m),
+            self.fingerprint,
             calibration=self.calibration,
+            layers_weight=self.layers_weight,
         )
 
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         return _small(align(panorama, heading_deg).pixels)
 
-    def encode_ground(
-        self, images: Iterable[RGB], *, prepared: bool = False, columns: bool = False
-    ) -> Descriptors:
+    def describe_ground(self, images: Iterable[RGB], *, prepared: bool) -> Encoded:
         assert prepared
-        return self.encode_aerial(images, columns=columns)
+        return self.describe_aerial(images)
 
-    def encode_aerial(self, images: Iterable[RGB], *, columns: bool = False) -> Descriptors:
+    def describe_aerial(self, images: Iterable[RGB]) -> Encoded:
+        return Encoded(self.colours(images), None)
+
+    def colours(self, images: Iterable[RGB]) -> Descriptors:
+        """(N, D) unit rows, without their mean."""
         rows = np.stack([_small(image).ravel() for image in images]).astype(np.float32)
         self.encoded += len(rows)
         rows -= rows.mean(axis=1, keepdims=True)
@@ -116,13 +122,13 @@ class DirectionEncoder(ColourEncoder):
     fingerprint: str = "c0105e00000000c0"
     columns: tuple[int, int] | None = DIRECTIONS
 
-    def encode_aerial(self, images: Iterable[RGB], *, columns: bool = False) -> Descriptors:
-        rows = super().encode_aerial(images)
+    def describe_aerial(self, images: Iterable[RGB]) -> Encoded:
+        rows = self.colours(images)
         each = rows.reshape(-1, *VIEW_PX, 3).transpose(0, 2, 1, 3).reshape(len(rows), *DIRECTIONS)
         undirected = np.sort(each.mean(axis=2), axis=1)
         undirected -= undirected.mean(axis=1, keepdims=True)
         cls = undirected / np.linalg.norm(undirected, axis=1, keepdims=True)
-        return np.concatenate([cls, each.reshape(len(rows), -1)], axis=1) if columns and self.columns else cls
+        return Encoded(cls, each if self.columns else None)
 
 
 def photo_of(gallery: Gallery, place_id: int, heading_deg: float = 0.0) -> Panorama:

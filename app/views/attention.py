@@ -177,7 +177,7 @@ def _pictures(shown: Shown, ground: str, aerial: str, over_tile: str) -> None:
     hint = f"Point at a picture: the line is the same line of sight everywhere; {clicked}."
     components.sight("sight", choice.azimuth_deg, strips, tile, card.view.chip_m, hint, partial(_pick, rows))
     for note in panorama.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {note.sentence}")
 
 
 def _pick(rows: int, azimuth_deg: float, down: float | None) -> None:

@@ -56,7 +56,7 @@ def show() -> None:
             _verdict(found)
             _rests_on(found, card)
         for doubt in found.doubts:
-            st.warning(doubt, icon=":material/help:")
+            st.warning(doubt.sentence, icon=":material/help:")
         if found.verdict not in FOUND:
             st.page_link(
                 "views/walk.py", label="Try several photos of the same walk",
@@ -86,7 +86,7 @@ def _what_the_model_sees(
         )
     widgets.heading_control(found.heading_deg, found.heading_source)
     for note in panorama.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {note.sentence}")
 
 
 @st.dialog("Look around", width="large")

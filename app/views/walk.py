@@ -17,6 +17,7 @@ from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.localization import PROBABLE
 from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.notes import Note
 from l2ltr_core.walks import MOST_PHOTOS, STEP_M, Walk
 
 MAP = "walk_map"
@@ -239,12 +240,12 @@ def _doubts(photos: Sequence[state.Photo], walk: Walk, gallery_name: str) -> Non
             "Choose *Search for it*.",
             icon=":material/explore_off:",
         )
-    noted: dict[str, list[int]] = {}
+    noted: dict[Note, list[int]] = {}
     for number, photo in enumerate(photos, 1):
         for note in resources.glance(photo).notes:
             noted.setdefault(note, []).append(number)
     for note, which in noted.items():
-        st.caption(f":material/info: Photo{'s' * (len(which) > 1)} {numbers(which)}: {note}")
+        st.caption(f":material/info: Photo{'s' * (len(which) > 1)} {numbers(which)}: {note.sentence}")
 
 
 def _steps_beyond(walk: Walk) -> list[int]:

@@ -1,6 +1,6 @@
 """Measure checkpoints: recall with ties against the model, distances, calibration."""
 
-from l2ltr_core.evaluation.evaluate import CORRECT_WITHIN_M, Evaluation, evaluate, measure
+from l2ltr_core.evaluation.evaluate import Evaluation, evaluate, measure
 from l2ltr_core.evaluation.held_out import (
     HeldOut,
     aligned,
@@ -10,7 +10,7 @@ from l2ltr_core.evaluation.held_out import (
     write_held_out,
 )
 from l2ltr_core.evaluation.intervals import bootstrap_difference, bootstrap_interval, error_curve
-from l2ltr_core.evaluation.recall import recalls
+from l2ltr_core.evaluation.recall import CORRECT_WITHIN_M, recalls
 
 __all__ = [
     "CORRECT_WITHIN_M",

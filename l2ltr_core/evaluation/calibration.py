@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.stats import beta, rice
 
 from l2ltr_core.errors import DatasetError
-from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, distance_m
 from l2ltr_core.localization import (
     ESTIMATE_PLACES,
@@ -30,8 +30,11 @@ from l2ltr_core.localization import (
     log_odds,
     match_probabilities,
 )
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location
 
+SURE = 0.9
+"""Confidence from which on a wrong answer misleads."""
 TEMPERATURES = np.geomspace(0.005, 0.5, 41)
 FALSE_REJECTIONS = {"rendered": 0.03, "real": 0.1}
 """Share of the photos taken in a gallery whose excess lies below `least_excess`."""
@@ -102,7 +105,7 @@ def judge(
     photos: Iterable[EncodedPhoto],
     locations: Sequence[Location],
     gallery: Gallery,
-    encoder: Checkpoint,
+    encoder: EncoderLike,
     *,
     search: bool = False,
 ) -> Judged:

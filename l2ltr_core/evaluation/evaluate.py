@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,33 +18,36 @@ from numpy.typing import NDArray
 from l2ltr_core.datasets import PairedDataset, Query
 from l2ltr_core.errors import ConfigurationError, DatasetError
 from l2ltr_core.evaluation.recall import (
+    CORRECT_WITHIN_M,
     TIE,
+    first_match_m,
     ranks_of_best_right,
     ranks_of_own,
+    recall_at,
     recalls_of_ranks,
     require_numbers,
 )
-from l2ltr_core.gallery import AerialEncoder, Gallery, open_gallery
-from l2ltr_core.gallery.columns import part_energy, peak_heading_deg, similarity, split
+from l2ltr_core.gallery import Gallery, open_gallery
+from l2ltr_core.gallery.columns import part_energy, peak_heading_deg, similarity
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.geometry.panorama import crop_field
 from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
     EncodedPhoto,
-    GroundEncoder,
     Kind,
     best_apart,
     column_parts,
     different_places,
     encode_photos,
+    encode_turns,
     kind_of,
     read_calibration,
     searched_headings,
 )
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Panorama, Progress
 
 ProtocolName = Literal["paired", "places"]
-CORRECT_WITHIN_M = 25.0
 REPORTED_DISTANCES_M = (5, 10, 25, 50)
 LISTED = (5, 10)
 LISTED_OF = 1000
@@ -53,10 +56,6 @@ BLOCK_PHOTOS = 64
 """Photos that are loaded and encoded together."""
 FIELD_SEED = 0
 """Of the directions in which a limited field of view looks, so that two runs see the same."""
-
-
-class EvaluatedEncoder(GroundEncoder, AerialEncoder, Protocol):
-    """What evaluation needs of an encoder: both branches."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class Evaluation:
 
 def evaluate(
     dataset: PairedDataset,
-    encoder: EvaluatedEncoder,
+    encoder: EncoderLike,
     *,
     protocol: ProtocolName | None = None,
     heading: Literal["exif", "search"] = "exif",
@@ -114,7 +113,7 @@ def evaluate(
 
 def measure(
     dataset: PairedDataset,
-    encoder: EvaluatedEncoder,
+    encoder: EncoderLike,
     *,
     protocol: ProtocolName | None = None,
     heading: Literal["exif", "search"] = "exif",
@@ -164,7 +163,7 @@ def measure(
         if protocol == "paired":
             report["queries_apart"] = len(counted)
         told = LISTED if protocol == "places" else (1, *LISTED)  # the first of the places is the first of all
-        report |= {f"recall_at_{k}_apart": float((counted < k).mean()) for k in told}
+        report |= {f"recall_at_{k}_apart": recall_at(counted, k) for k in told}
         table = table.assign(rank_apart=ranks_apart + 1)
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
     return Evaluation(report, table.assign(error_m=errors))
@@ -189,22 +188,22 @@ def _check(
     if protocol == "places" and dataset.gallery_name is None and gallery is None:
         raise ConfigurationError(
             f"The dataset {dataset.name} names no gallery, which the places protocol searches; "
-            "use --protocol paired."
+            "use the protocol `paired`."
         )
     if protocol == "places" and any(photo.location is None for photo in photos):
         raise DatasetError(
             f"The dataset {dataset.name} has photos without a position, which the places protocol needs; "
-            "use --protocol paired."
+            "use the protocol `paired`."
         )
     unknown = sum(photo.heading_deg is None for photo in photos)
     if heading == "exif" and unknown:
         raise DatasetError(
             f"{unknown} of {len(photos)} photos of the dataset {dataset.name} do not say which way "
-            "they look; use --heading search."
+            "they look; search for their headings instead."
         )
 
 
-def _places(gallery: Gallery, encoder: EvaluatedEncoder, rerank: bool) -> _Ranked:
+def _places(gallery: Gallery, encoder: EncoderLike, rerank: bool) -> _Ranked:
     """The gallery's places, compared by columns as localization does it, or by CLS alone."""
     if encoder.columns is not None and rerank:
 
@@ -230,11 +229,11 @@ def _places(gallery: Gallery, encoder: EvaluatedEncoder, rerank: bool) -> _Ranke
     )
 
 
-def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder, rerank: bool) -> _Ranked:
+def _tiles(dataset: PairedDataset, encoder: EncoderLike, rerank: bool) -> _Ranked:
     """The dataset's own squares; where each belongs to one photo they are where the photo is."""
     chip_m = encoder.card.view.chip_m
     tiles = (dataset.aerial(tile, chip_m) for tile in range(dataset.tile_count))
-    descriptors, columns = split(encoder.encode_aerial(tiles, columns=True), encoder.columns)
+    descriptors, columns = encoder.describe_aerial(tiles)
     require_numbers(descriptors, "aerial")
     kind = kind_of(dataset.simulated)
     energy = None
@@ -255,17 +254,13 @@ def _tiles(dataset: PairedDataset, encoder: EvaluatedEncoder, rerank: bool) -> _
     return _Ranked(score, len(descriptors), kind, latitudes, longitudes)
 
 
-def encode_known(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, kind: Kind
-) -> Iterator[EncodedPhoto]:
+def encode_known(panoramas: Iterable[Panorama], encoder: EncoderLike, kind: Kind) -> Iterator[EncodedPhoto]:
     """Photos under the headings they know, north for one that knows none, a block at a time."""
     for block in _blocks(panoramas):
         yield from encode_photos(block, [each.heading_deg or 0.0 for each in block], encoder, kind)
 
 
-def encode_north(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, kind: Kind
-) -> Iterator[EncodedPhoto]:
+def encode_north(panoramas: Iterable[Panorama], encoder: EncoderLike, kind: Kind) -> Iterator[EncodedPhoto]:
     """Photos as if the centre of each looked north."""
     for block in _blocks(panoramas):
         yield from encode_photos(block, [0.0] * len(block), encoder, kind, search=True)
@@ -287,13 +282,13 @@ def _searched(photo: EncodedPhoto, ranked: _Ranked) -> tuple[NDArray[np.float32]
 
 
 def _by_views(
-    panoramas: Iterable[Panorama], encoder: EvaluatedEncoder, ranked: _Ranked
+    panoramas: Iterable[Panorama], encoder: EncoderLike, ranked: _Ranked
 ) -> Iterator[tuple[NDArray[np.float32], float]]:
     """(N,) scores of each photo by CLS under the heading of 32 that `search_by_views` finds, and that heading."""
     headings_deg = searched_headings()
     for panorama in panoramas:
-        turned = encode_photos([panorama] * len(headings_deg), headings_deg, encoder, ranked.kind)
-        scores = np.stack([ranked.score(EncodedPhoto(view.cls, None), (0,))[:, 0] for view in turned])
+        views = encode_turns(panorama, encoder)
+        scores = np.stack([ranked.score(view, (0,))[:, 0] for view in views])
         best = int(scores.max(axis=1).argmax())
         yield scores[best], headings_deg[best]
 
@@ -338,8 +333,7 @@ def _rank(
             listed = [_rank_apart(*each, ranked) for each in zip(scores, right, strict=True)]
             ranks_apart.append(np.array(listed, np.float64))
         if apart_m is not None:
-            first = scores >= scores.max(axis=1, keepdims=True) - TIE
-            first_m.append(np.where(first, apart_m, 0).max(axis=1))  # of several first, the farthest
+            first_m.append(first_match_m(scores, apart_m))
     return (
         np.concatenate(ranks),
         np.concatenate(ranks_apart) if ranks_apart else None,

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from l2ltr_core.errors import CheckpointError, GalleryError
 from l2ltr_core.evaluation.evaluate import Evaluation
 from l2ltr_core.files import whole
-from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.gallery import Gallery
+from l2ltr_core.model.protocol import EncoderLike
 
 SUFFIX = ".heldout.parquet"
 KEY = b"l2ltr held out"
@@ -54,7 +55,7 @@ def held_out_file(card: Path) -> Path:
     return card.with_name(card.stem + SUFFIX)
 
 
-def write_held_out(measured: Evaluation, encoder: Checkpoint, gallery: Gallery, card: Path) -> Path:
+def write_held_out(measured: Evaluation, encoder: EncoderLike, gallery: Gallery, card: Path) -> Path:
     """Write what `measure` found by the places protocol in `gallery` beside the card; returns where.
 
     Whole or not at all. Raises GalleryError.
@@ -85,7 +86,7 @@ def read_held_out(card: Path) -> HeldOut | None:
         return HeldOut(photos=photos, **about)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is damaged; `l2ltr evaluate --checkpoint {card.stem} --write-card` measures it anew."
+            f"{path} is damaged; evaluate {card.stem} again and write the result on its card."
         ) from error
 
 
@@ -99,7 +100,7 @@ def aligned(records: Mapping[str, HeldOut]) -> dict[str, pd.DataFrame]:
         told = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
         raise CheckpointError(
             f"These checkpoints were measured on different photos ({told}); "
-            "`l2ltr evaluate --dataset NAME --write-card` measures one of them anew."
+            "evaluate one of them on the other's dataset and write the result on its card."
         )
     tables = {name: record.photos.set_index("photo") for name, record in records.items()}
     common = sorted(set.intersection(*(set(table.index) for table in tables.values())))

@@ -6,34 +6,41 @@ import csv
 import hashlib
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.datasets.pairs import PairSet, Tile, credit_of, open_distractors, open_pairs
 from l2ltr_core.errors import DatasetError
-from l2ltr_core.evaluation.calibration import FALSE_REJECTIONS, Judged, calibrate, calibration_summary, judge
+from l2ltr_core.evaluation.calibration import (
+    FALSE_REJECTIONS,
+    SURE,
+    Judged,
+    calibrate,
+    calibration_summary,
+    judge,
+)
 from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
+from l2ltr_core.evaluation.recall import REAL_HEADING_WITHIN_DEG, ranks_of_own
 from l2ltr_core.evaluation.weighing import Weighed, parts_alone
 from l2ltr_core.gallery import Gallery, build_gallery
-from l2ltr_core.gallery.engines import AerialEncoder
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
+from l2ltr_core.geometry.panorama import between_deg
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.imagery.folder import LIST_NAME
-from l2ltr_core.localization import Calibration, GroundEncoder, HeadingKnown, encode_photos, localize
-from l2ltr_core.types import RGB, Descriptors, Location, Panorama, Progress
+from l2ltr_core.localization import Calibration, HeadingKnown, encode_photos, localize
+from l2ltr_core.model.config import CheckpointCard
+from l2ltr_core.model.protocol import EncoderLike
+from l2ltr_core.types import RGB, Encoded, Location, Panorama, Progress
 
 LISTED = (1, 5)
-HEADING_WITHIN_DEG = 12.0
-"""Largest error of a searched heading that counts as right: a step of the search is 11.25 degrees."""
-SURE = 0.9
-"""Confidence from which on an answer that is wrong misleads."""
 PLACES_APART_M = 1000.0
 """Distance between the made-up positions of tiles: no two are one place."""
 FIRST_PLACE = Location(0.0, 0.0)
@@ -52,10 +59,6 @@ class RealPairs:
     def tiles(self) -> list[Tile]:
         """Those of all sets, then the distractors."""
         return [tile for each in self.sets for tile in each.tiles] + list(self.distractors)
-
-
-class PairEncoder(GroundEncoder, AerialEncoder, Protocol):
-    """What measuring needs of an encoder: both branches."""
 
 
 def open_real_pairs(
@@ -77,7 +80,7 @@ def open_real_pairs(
     return RealPairs(sets, others, told)
 
 
-def measure_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | None = None) -> dict[str, Any]:
+def measure_real(pairs: RealPairs, encoder: EncoderLike, progress: Progress | None = None) -> dict[str, Any]:
     """Each photo located among the tiles of its own set (`own_set`), and among all tiles (`together`).
 
     `together` is None where that would be the same. Both hold what `_summary` counts, `pooled` and `by_set`.
@@ -110,7 +113,7 @@ def measure_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | No
     }
 
 
-def weigh_layers_of_real(pairs: RealPairs, encoder: PairEncoder, progress: Progress | None = None) -> Weighed:
+def weigh_layers_of_real(pairs: RealPairs, encoder: EncoderLike, progress: Progress | None = None) -> Weighed:
     """How much the layers should count on real imagery: each photo among all tiles, its heading known."""
     remembering = _RememberingEncoder(encoder)
     everything = pairs.tiles
@@ -134,7 +137,7 @@ def weigh_layers_of_real(pairs: RealPairs, encoder: PairEncoder, progress: Progr
 
 
 def calibrate_real(
-    pairs: RealPairs, encoder: PairEncoder, progress: Progress | None = None
+    pairs: RealPairs, encoder: EncoderLike, progress: Progress | None = None
 ) -> dict[str, Calibration]:
     """What scores on real imagery are worth, with the heading known and searched, from all photos in the gallery of
     their own set and in that of all tiles. Raises DatasetError for fewer than 10 photos.
@@ -181,8 +184,9 @@ def calibrate_real(
 class _RememberingEncoder:
     """An encoder that describes the same picture once, so that a tile may stand in many galleries."""
 
-    encoder: PairEncoder
-    _known: dict[tuple[str, bytes], NDArray[np.float32]] = field(default_factory=dict)
+    encoder: EncoderLike
+    _known: dict[tuple[str, bytes], Encoded] = field(default_factory=dict)
+    """Each picture by itself, (1, D) and (1, w, d), by what was done with it and its content."""
 
     @property
     def name(self) -> str:
@@ -197,34 +201,32 @@ class _RememberingEncoder:
         return self.encoder.columns
 
     @property
-    def card(self) -> Any:
+    def card(self) -> CheckpointCard:
         return self.encoder.card
 
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         return self.encoder.ground_view(panorama, heading_deg)
 
-    def encode_ground(
-        self, images: Iterable[RGB], *, prepared: bool = False, columns: bool = False
-    ) -> Descriptors:
-        return self._encode("ground", images, columns, prepared=prepared)
+    def describe_ground(self, images: Iterable[RGB], *, prepared: bool) -> Encoded:
+        describe = partial(self.encoder.describe_ground, prepared=prepared)
+        return self._describe(f"ground {prepared}", images, describe)
 
-    def encode_aerial(self, images: Iterable[RGB], *, columns: bool = False) -> Descriptors:
-        return self._encode("aerial", images, columns)
+    def describe_aerial(self, images: Iterable[RGB]) -> Encoded:
+        return self._describe("aerial", images, self.encoder.describe_aerial)
 
-    def _encode(
-        self, side: Literal["ground", "aerial"], images: Iterable[RGB], columns: bool, **settings: bool
-    ) -> Descriptors:
-        columns = columns and self.columns is not None
-        kind, keys, new = f"{side} {columns} {settings}", [], {}
+    def _describe(self, how: str, images: Iterable[RGB], describe: Callable[[list[RGB]], Encoded]) -> Encoded:
+        keys, new = [], {}
         for image in images:
-            key = (kind, hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).digest())
+            key = (how, hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).digest())
             keys.append(key)
             if key not in self._known:
                 new[key] = image
         if new:
-            encode = self.encoder.encode_ground if side == "ground" else self.encoder.encode_aerial
-            self._known |= zip(new, encode(list(new.values()), columns=columns, **settings), strict=True)
-        return np.stack([self._known[key] for key in keys])
+            cls, columns = describe(list(new.values()))
+            for row, key in enumerate(new):
+                one = slice(row, row + 1)
+                self._known[key] = Encoded(cls[one], None if columns is None else columns[one])
+        return Encoded.joined([self._known[key] for key in keys])
 
 
 class _TileGalleries:
@@ -324,17 +326,17 @@ def _answer(
     """Ties count against the model: tiles that score as the photo's own rank before it."""
     tiles = len(gallery.places)
     found = localize(photo, encoder=encoder, gallery=gallery, heading=heading, top_k=tiles)
-    mine = next(match for match in found.matches if match.place_id == own)
-    before = [match.rank < mine.rank or match.score == mine.score for match in found.matches]
+    scores = np.array([match.score for match in found.matches], np.float32)
+    mine = np.array([[match.place_id for match in found.matches].index(own)])
     away_m = distance_between_m(found.estimate.location, gallery.location(own))
-    off_deg = abs((found.heading_deg - (photo.heading_deg or 0.0) + 180) % 360 - 180)
+    off_deg = between_deg(found.heading_deg, photo.heading_deg or 0.0)
     return _Answer(
-        sum(before),
+        int(ranks_of_own(scores[None], mine)[0]) + 1,
         tiles,
         found.estimate.confidence,
         away_m <= found.estimate.within_m,
         found.in_gallery,
-        off_deg <= HEADING_WITHIN_DEG,
+        bool(off_deg <= REAL_HEADING_WITHIN_DEG),
     )
 
 

@@ -1,4 +1,4 @@
-"""Recall: how often the right place is among the first, every tie counted against the model."""
+"""What is right, and recall: how often it is among the first, every tie counted against the model."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ TIE = 1e-6
 """Cosine similarities closer than this are one number: the order of a sum in float32 changes as much."""
 BLOCK_QUERIES = 256
 """Enough for the matrix product's speed, few enough for their distances to all places in double precision."""
+CORRECT_WITHIN_M = 25.0
+"""Distance from the truth up to which a place of a gallery is right."""
+COLUMN_DEG = 360 / 32
+"""Largest error of a searched heading that is right on the simulated city, whose headings are exact: one column."""
+REAL_HEADING_WITHIN_DEG = 12.0
+"""The same on real photos, whose headings are as exact as their north alignment."""
 RECALLED = {"recall_at_1": 1, "recall_at_5": 5, "recall_at_10": 10}
 
 
@@ -31,7 +37,12 @@ def recalls(ground: Descriptors, aerial: Descriptors, truth: NDArray | None = No
 def recalls_of_ranks(ranks: NDArray[np.int64], gallery_size: int) -> dict[str, float]:
     """Fractions of ranks (0 = first) below 1, 5, 10 and one in a hundred of the gallery."""
     recalled = {**RECALLED, "recall_at_1_percent": one_percent(gallery_size)}
-    return {name: float((ranks < k).mean()) for name, k in recalled.items()}
+    return {name: recall_at(ranks, k) for name, k in recalled.items()}
+
+
+def recall_at(ranks: NDArray, k: int) -> float:
+    """The fraction of ranks (0 = first) below `k`."""
+    return float((ranks < k).mean())
 
 
 def one_percent(gallery_size: int) -> int:
@@ -70,3 +81,12 @@ def ranks_of_own(scores: NDArray[np.float32], own: NDArray) -> NDArray[np.int64]
     """The same where each row of `scores` (B, N) has one right place, whose column `own` (B,) gives."""
     right = np.take_along_axis(scores, own[:, None], axis=1)
     return np.count_nonzero(scores >= right - TIE, axis=1) - 1  # the place itself is no rival
+
+
+def first_match_m(scores: NDArray[np.float32], away_m: NDArray) -> NDArray:
+    """(B,) metres from each photo to its first match, of several that tie to the farthest.
+
+    `scores` and `away_m`, the metres from each photo to each place, are (B, N).
+    """
+    first = scores >= scores.max(axis=1, keepdims=True) - TIE
+    return np.where(first, away_m, 0).max(axis=1)

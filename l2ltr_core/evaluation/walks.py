@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.calibration import calibration_summary
-from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, local_m
 from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
@@ -21,6 +21,7 @@ from l2ltr_core.localization import (
     estimate_among,
     rank_places,
 )
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location
 from l2ltr_core.walks import WALK_PLACES, estimates_along
 
@@ -36,7 +37,7 @@ def measure_walks(
     photos: Sequence[EncodedPhoto],
     locations: Sequence[Location],
     gallery: Gallery,
-    encoder: Checkpoint,
+    encoder: EncoderLike,
     calibration: Calibration | None,
     seed: int = 0,
 ) -> dict[str, Any]:

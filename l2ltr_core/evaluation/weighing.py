@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.errors import CheckpointError
-from l2ltr_core.evaluation.evaluate import CORRECT_WITHIN_M
-from l2ltr_core.evaluation.recall import ranks_of_best_right
-from l2ltr_core.gallery import Checkpoint, Gallery
+from l2ltr_core.evaluation.recall import CORRECT_WITHIN_M, ranks_of_best_right
+from l2ltr_core.gallery import Gallery
 from l2ltr_core.gallery.columns import PhotoColumns
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.localization import EncodedPhoto
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location
 
 WEIGHTS = tuple(float(each) for each in np.round(np.linspace(0, 1, 11), 1))
@@ -95,7 +95,7 @@ def _loss(scores: NDArray[np.float32], right: NDArray[np.bool_], temperature: fl
 
 
 def weigh_layers(
-    photos: Sequence[EncodedPhoto], locations: Sequence[Location], gallery: Gallery, encoder: Checkpoint
+    photos: Sequence[EncodedPhoto], locations: Sequence[Location], gallery: Gallery, encoder: EncoderLike
 ) -> Weighed:
     """On photos under known headings in a gallery; raises CheckpointError for columns without two parts."""
     latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()

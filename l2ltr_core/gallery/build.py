@@ -15,13 +15,14 @@ import pandas as pd
 
 from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
 from l2ltr_core.files import whole
-from l2ltr_core.gallery.engines import ENGINES, AerialEncoder, BlockEncoder
+from l2ltr_core.gallery.engines import ENGINES, BlockEncoder
 from l2ltr_core.gallery.gallery import Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_columns_index, make_index, write_index
 from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
 from l2ltr_core.geometry.geodesy import apart_m, grid, grid_size, offset
 from l2ltr_core.imagery import Imagery
-from l2ltr_core.types import Bounds, Descriptors, Location, Progress
+from l2ltr_core.model.protocol import EncoderLike
+from l2ltr_core.types import Bounds, Columns, Descriptors, Encoded, Location, Progress
 
 DEFAULT_SPACING_M = 10.0
 LOOKS = (1, 4)
@@ -35,7 +36,7 @@ COPIED_IMAGERY_BYTES = 100 * 2**20
 def build_gallery(
     imagery: Imagery,
     out_dir: str | Path,
-    encoder: AerialEncoder,
+    encoder: EncoderLike,
     *,
     name: str | None = None,
     places: Sequence[Location] | None = None,
@@ -63,11 +64,10 @@ def build_gallery(
     _check_settings(spacing_m, chip_m, index, looks, engine)
     if (out / NAME).exists():
         raise GalleryError(
-            f"{out} already holds a gallery; give another --out, or leave out --imagery to add a "
-            "checkpoint's index to it."
+            f"{out} already holds a gallery; give another folder, or no imagery to add a checkpoint's index to it."
         )
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise GalleryError(f"{out} is not an empty folder; give another --out.")
+        raise GalleryError(f"{out} is not an empty folder; give another.")
     width_m = float(chip_m or encoder.card.view.chip_m)
     chosen, used_spacing_m = _places(imagery, places, spacing_m, bbox, width_m)
     points = _points(imagery, chosen, looks, width_m)
@@ -102,7 +102,7 @@ def build_gallery(
 
 def add_index(
     gallery_dir: str | Path,
-    encoder: AerialEncoder,
+    encoder: EncoderLike,
     *,
     index: str | None = None,
     looks: int | None = None,
@@ -159,7 +159,7 @@ def _places(
     if listed is not None:
         within = [place for place in listed if bbox is None or bbox.contains(place)]
         if not within:
-            raise ImageryError("There is no place to build a gallery of; check the list and the --bbox.")
+            raise ImageryError("There is no place to build a gallery of; check the list and the box.")
         outside = [place for place in within if not imagery.bounds.contains(place)]
         if outside:
             raise ImageryError(
@@ -173,12 +173,12 @@ def _places(
     if rows * columns > MAX_PLACES:
         raise ImageryError(
             f"A grid of {spacing_m:g} m over {_text(area)} would have {rows * columns:,} places, more than "
-            f"{MAX_PLACES:,}; give a smaller --bbox or a larger --spacing-m."
+            f"{MAX_PLACES:,}; give a smaller box or a larger spacing."
         )
     covered = [place for place in grid(area, spacing_m) if imagery.covers(place, chip_m)]
     if not covered:
         raise ImageryError(
-            f"No square of {chip_m:g} m fits into the imagery within {_text(area)}; give a larger --bbox, "
+            f"No square of {chip_m:g} m fits into the imagery within {_text(area)}; give a larger box, "
             "larger imagery, or a checkpoint with smaller squares."
         )
     return covered, spacing_m
@@ -204,7 +204,7 @@ def _points(imagery: Imagery, places: Sequence[Location], looks: int, chip_m: fl
 def _overlap(imagery: Bounds, bbox: Bounds) -> Bounds:
     if not (bbox.west < bbox.east and bbox.south < bbox.north):
         raise ConfigurationError(
-            f"The --bbox {_text(bbox)} is empty; give west, south, east, north in degrees, in this order."
+            f"The box {_text(bbox)} is empty; give west, south, east, north in degrees, in this order."
         )
     area = Bounds(
         max(imagery.west, bbox.west),
@@ -214,7 +214,7 @@ def _overlap(imagery: Bounds, bbox: Bounds) -> Bounds:
     )
     if area.west >= area.east or area.south >= area.north:
         raise ImageryError(
-            f"The --bbox {_text(bbox)} is outside the imagery, which covers {_text(imagery)}; "
+            f"The box {_text(bbox)} is outside the imagery, which covers {_text(imagery)}; "
             "give west, south, east, north in degrees, in this order."
         )
     return area
@@ -241,7 +241,7 @@ class _Job:
     NAME = "job.json"
 
     @classmethod
-    def of(cls, imagery: str, encoder: AerialEncoder, places: Sequence[Location], chip_m: float) -> _Job:
+    def of(cls, imagery: str, encoder: EncoderLike, places: Sequence[Location], chip_m: float) -> _Job:
         table = np.array([(place.latitude, place.longitude) for place in places])
         return cls(imagery, encoder.fingerprint, chip_m, hashlib.sha256(table.tobytes()).hexdigest())
 
@@ -259,49 +259,83 @@ class _Job:
 
 def _encode(
     imagery: Imagery,
-    encoder: AerialEncoder,
+    encoder: EncoderLike,
     places: Sequence[Location],
     chip_m: float,
     blocks: Path,
     engine: str,
     progress: Progress | None,
-) -> list[Descriptors]:
+) -> list[Encoded]:
     """The descriptors of all places in blocks, mapped from files; a finished block is not computed again."""
-    paths = {first: blocks / f"{first:09d}.npy" for first in range(0, len(places), BLOCK_PLACES)}
-    todo = {n: places[n : n + BLOCK_PLACES] for n, path in paths.items() if not path.is_file()}
+    files = {first: _BlockFiles(blocks, first) for first in range(0, len(places), BLOCK_PLACES)}
+    todo = {
+        first: places[first : first + BLOCK_PLACES] for first, block in files.items() if not block.finished
+    }
     done = len(places) - sum(map(len, todo.values()))
     if progress is not None and done:
         progress(done, len(places))
     for first, part in ENGINES[engine](BlockEncoder(imagery.source, encoder, chip_m, imagery), todo):
-        if not np.isfinite(part).all():
+        if not all(np.isfinite(each).all() for each in part if each is not None):
             raise CheckpointError(
                 f"The checkpoint {encoder.name} gave descriptors that are not numbers; its weights are damaged."
             )
-        with whole(paths[first]) as path:
-            np.save(path, part)
-        done += len(part)
+        files[first].write(part)
+        done += len(part.cls)
         if progress is not None:
             progress(done, len(places))
-    return [np.load(path, mmap_mode="r") for path in paths.values()]
+    return [block.read() for block in files.values()]
+
+
+@dataclass(frozen=True)
+class _BlockFiles:
+    """Where the descriptors of one block of places are kept while a build goes on."""
+
+    folder: Path
+    first: int
+
+    @property
+    def finished(self) -> bool:
+        return self._path("cls").is_file()
+
+    def write(self, part: Encoded) -> None:
+        """Columns first: with the CLS descriptors the block is finished."""
+        if part.columns is not None:
+            self._save("columns", part.columns)
+        self._save("cls", part.cls)
+
+    def read(self) -> Encoded:
+        """The block, mapped from its files."""
+        columns = self._path("columns")
+        return Encoded(
+            np.load(self._path("cls"), mmap_mode="r"),
+            np.load(columns, mmap_mode="r") if columns.is_file() else None,
+        )
+
+    def _save(self, name: str, values: Descriptors | Columns) -> None:
+        with whole(self._path(name)) as path:
+            np.save(path, values)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{self.first:09d}-{name}.npy"
 
 
 def _store_index(
     folder: Path,
     manifest: GalleryManifest,
-    encoder: AerialEncoder,
-    blocks: Sequence[Descriptors],
+    encoder: EncoderLike,
+    blocks: Sequence[Encoded],
     kind: str,
     chip_m: float,
     looks: int,
 ) -> GalleryManifest:
     """The index and its record in `folder`, and the manifest that knows them; the caller writes that."""
-    places, shape = sum(map(len, blocks)) // looks, encoder.columns
-    dimensions = blocks[0].shape[1] - (math.prod(shape) if shape else 0)
+    places, shape = sum(len(block.cls) for block in blocks) // looks, encoder.columns
+    dimensions = blocks[0].cls.shape[1]
     record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, places, chip_m, looks, shape)
     (folder / DESCRIPTORS).mkdir(exist_ok=True)
-    write_index(make_index([block[:, :dimensions] for block in blocks], kind), folder / record.file)
-    if shape:
-        columns = [block[:, dimensions:] for block in blocks]
+    write_index(make_index([block.cls for block in blocks], kind), folder / record.file)
+    columns = [block.columns.reshape(len(block.columns), -1) for block in blocks if block.columns is not None]
+    if columns:
         write_index(make_columns_index(columns), folder / record.columns_file)
     (folder / record.card_file).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
     files = {file: FileRecord.of(folder / file) for file in (*record.contents, record.card_file)}

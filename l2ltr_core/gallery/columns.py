@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l2ltr_core.errors import CheckpointError
-from l2ltr_core.types import Descriptors
+from l2ltr_core.types import Columns
 
 VIEW_POOL_TEMPERATURE = 0.03
 """At which the looks at one place are pooled, in units of similarity; chosen on validation photos."""
 LEAST_ENERGY = 1e-6
 """Keeps a tile that says nothing in the azimuths of a photo from dividing by zero."""
-
-Columns: TypeAlias = NDArray[np.float32]
-"""(..., w, d): d numbers for each of w azimuths, south first, by west."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +122,6 @@ def peak_heading_deg(scores: NDArray[np.float32]) -> float:
     bend = before - 2 * top + after
     offset = 0.5 * (before - after) / bend if bend < 0 else 0.0
     return (best + offset) * 360 / count % 360
-
-
-def split(rows: Descriptors, columns: tuple[int, int] | None) -> tuple[Descriptors, Columns | None]:
-    """(N, D + w * d) as an encoder gives them with columns -> (N, D) CLS descriptors and (N, w, d) columns."""
-    if columns is None:
-        return rows, None
-    numbers = columns[0] * columns[1]
-    return rows[:, :-numbers], rows[:, -numbers:].reshape(-1, *columns)
 
 
 def _turned(columns: Columns, turns: Sequence[int]) -> Columns:

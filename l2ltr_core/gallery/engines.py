@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.gallery.gallery import Checkpoint
 from l2ltr_core.imagery import Imagery, open_imagery
-from l2ltr_core.types import RGB, Descriptors, Location
+from l2ltr_core.model.protocol import EncoderLike
+from l2ltr_core.types import Encoded, Location
 
 Blocks = Mapping[int, Sequence[Location]]
 """The number of a block's first place -> its places."""
-Encoded = Iterator[tuple[int, Descriptors]]
-"""Each block's number and descriptors (N, D), in any order."""
-
-
-class AerialEncoder(Checkpoint, Protocol):
-    """What building needs of an encoder."""
-
-    @property
-    def card(self) -> Any:
-        """With `view.chip_m`, the width in metres of the squares it was trained on."""
-
-    def encode_aerial(self, images: Iterable[RGB], *, columns: bool) -> Descriptors:
-        """North-up squares to (N, D) float32 unit rows; with `columns`, where it has any, (N, D + C), as `split` takes
-        them apart."""
+EncodedBlocks = Iterator[tuple[int, Encoded]]
+"""Each block's number and descriptors, in any order."""
 
 
 @dataclass
@@ -38,17 +26,17 @@ class BlockEncoder:
     """Places -> descriptors; it travels to another process without its open imagery, which is opened there."""
 
     source: str
-    encoder: AerialEncoder
+    encoder: EncoderLike
     chip_m: float
     imagery: Imagery | None = None
 
-    def __call__(self, places: Sequence[Location]) -> Descriptors:
-        """(N, D) descriptors of the squares around N places; (N, D + C) for a checkpoint with columns."""
+    def __call__(self, places: Sequence[Location]) -> Encoded:
+        """The descriptors of the squares around N places."""
         if self.imagery is None:
             self.imagery = open_imagery(self.source)
         imagery = self.imagery
         chips = (imagery.chip(place, self.chip_m, None) for place in places)
-        return self.encoder.encode_aerial(chips, columns=True)
+        return self.encoder.describe_aerial(chips)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the imagery; a path that another process can follow from wherever it works."""
@@ -60,12 +48,12 @@ class BlockEncoder:
         }
 
 
-def _here(encode: BlockEncoder, blocks: Blocks) -> Encoded:
+def _here(encode: BlockEncoder, blocks: Blocks) -> EncodedBlocks:
     for first, places in blocks.items():
         yield first, encode(places)
 
 
-def _on_ray(encode: BlockEncoder, blocks: Blocks) -> Encoded:
+def _on_ray(encode: BlockEncoder, blocks: Blocks) -> EncodedBlocks:
     try:
         import ray
     except ImportError as error:
@@ -82,12 +70,16 @@ def _on_ray(encode: BlockEncoder, blocks: Blocks) -> Encoded:
 
     def step(row: dict[str, Any]) -> dict[str, Any]:
         part = encode([Location(float(latitude), float(longitude)) for latitude, longitude in row["places"]])
-        return {"first": row["first"], "descriptors": part}
+        return {
+            "first": row["first"],
+            **{name: each for name, each in part._asdict().items() if each is not None},
+        }
 
     logging.getLogger("ray.data").setLevel(logging.WARNING)  # progress is ours to tell
     data = ray.data.from_items(rows, override_num_blocks=len(rows)).map(step)
     for row in data.iter_rows():
-        yield int(row["first"]), np.asarray(row["descriptors"], np.float32)
+        columns = None if "columns" not in row else np.asarray(row["columns"], np.float32)
+        yield int(row["first"]), Encoded(np.asarray(row["cls"], np.float32), columns)
 
 
-ENGINES: dict[str, Callable[[BlockEncoder, Blocks], Encoded]] = {"local": _here, "ray": _on_ray}
+ENGINES: dict[str, Callable[[BlockEncoder, Blocks], EncodedBlocks]] = {"local": _here, "ray": _on_ray}

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from l2ltr_core.assets import find_gallery, list_galleries
-from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError
+from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTRError, MissingIndexError
 from l2ltr_core.gallery.columns import (
     PhotoColumns,
     part_energy,
@@ -26,6 +26,7 @@ from l2ltr_core.gallery.index import read_index, stored_descriptors
 from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
 from l2ltr_core.geometry.geodesy import apart_m
 from l2ltr_core.imagery import Imagery, open_imagery
+from l2ltr_core.model.protocol import Weights
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
 
 CHECKED_AT_OPENING_BYTES = 64 * 2**20
@@ -35,26 +36,6 @@ PLACE_COLUMNS = ["place_id", "latitude", "longitude"]
 
 BLOCK_ROWS = 4096
 """Tiles whose columns are compared at once: a block in float32 stays in a few tens of megabytes."""
-
-
-class Weights(Protocol):
-    """What tells one checkpoint from another; cards have it, too."""
-
-    @property
-    def name(self) -> str:
-        """As people know it."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Which weights exactly."""
-
-
-class Checkpoint(Weights, Protocol):
-    """What a gallery needs to know of an encoder."""
-
-    @property
-    def columns(self) -> tuple[int, int] | None:
-        """Azimuths of a column descriptor and the numbers of each, None without."""
 
 
 class Gallery:
@@ -130,7 +111,7 @@ class Gallery:
         return self.manifest.index_of(encoder.fingerprint) is not None
 
     def search(
-        self, descriptors: Descriptors, encoder: Checkpoint, k: int
+        self, descriptors: Descriptors, encoder: Weights, k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The `k` best places of each ground descriptor (Q, D): scores and place ids, (Q, k), best first.
 
@@ -148,22 +129,20 @@ class Gallery:
         scores, found = index.search(rows, min(k * looks, index.ntotal))
         return (scores, found) if looks == 1 else _best_look_of_each(scores, found // looks, k)
 
-    def looks(self, encoder: Checkpoint) -> int:
+    def looks(self, encoder: Weights) -> int:
         """How many descriptors each place has in a checkpoint's index."""
         return self._record(encoder).looks
 
-    def looks_at(self, place_id: int, encoder: Checkpoint) -> Descriptors:
+    def looks_at(self, place_id: int, encoder: Weights) -> Descriptors:
         """(looks, D) float32 descriptors of one place."""
         looks = self.looks(encoder)
         return stored_descriptors(self._index(encoder), place_id * looks, looks)
 
-    def descriptors(self, encoder: Checkpoint) -> Descriptors:
+    def descriptors(self, encoder: Weights) -> Descriptors:
         """(N * looks, D) float32 descriptors of all places, by place id; approximate for an ivfpq index."""
         return stored_descriptors(self._index(encoder))
 
-    def similarity(
-        self, photo: PhotoColumns, encoder: Checkpoint, turns: Sequence[int]
-    ) -> NDArray[np.float32]:
+    def similarity(self, photo: PhotoColumns, encoder: Weights, turns: Sequence[int]) -> NDArray[np.float32]:
         """(N, T) how alike a photo is to every place, turned by each of T columns, all looks at a place pooled.
 
         Exact, in time that grows with the places. Raises GalleryError when the gallery does not keep the columns of
@@ -178,14 +157,14 @@ class Gallery:
         return scores if looks == 1 else pool_looks(scores.reshape(-1, looks, len(turns)))
 
     def similarity_by_azimuth(
-        self, photo: PhotoColumns, place_id: int, encoder: Checkpoint, turn: int
+        self, photo: PhotoColumns, place_id: int, encoder: Weights, turn: int
     ) -> NDArray[np.float32]:
         """(w,) what each azimuth adds to the similarity of a photo and that look at a place that is most like it."""
         looks = self.looks(encoder)
         tiles = self._columns(encoder)[place_id * looks : (place_id + 1) * looks].astype(np.float32)
         return similarity_by_azimuth(photo, tiles[similarity(photo, tiles, [turn])[:, 0].argmax()], turn)
 
-    def _columns(self, encoder: Checkpoint) -> NDArray[np.float16]:
+    def _columns(self, encoder: Weights) -> NDArray[np.float16]:
         """(N * looks, w, d) columns of all places, decoded once."""
         record = self._record(encoder)
         if not record.columns:
@@ -198,7 +177,7 @@ class Gallery:
                 self._decoded[record.columns_file] = _decoded(index).reshape(-1, *record.columns)
             return self._decoded[record.columns_file]
 
-    def _energy(self, encoder: Checkpoint, parts: tuple[int, ...]) -> NDArray[np.float32]:
+    def _energy(self, encoder: Weights, parts: tuple[int, ...]) -> NDArray[np.float32]:
         """(N * looks, P, w) what `part_energy` gives for all places, computed once."""
         every, key = self._columns(encoder), (encoder.fingerprint, parts)
         with self._lock:
@@ -211,13 +190,13 @@ class Gallery:
                 )
             return self._energies[key]
 
-    def _record(self, encoder: Checkpoint) -> IndexRecord:
+    def _record(self, encoder: Weights) -> IndexRecord:
         record = self.manifest.index_of(encoder.fingerprint)
         if record is None:
-            raise GalleryError(_lacks_index(self, encoder))
+            raise _missing_index(self, encoder)
         return record
 
-    def _index(self, encoder: Checkpoint) -> Any:
+    def _index(self, encoder: Weights) -> Any:
         record = self._record(encoder)
         return self._read(record, record.file, record.dimensions)
 
@@ -329,10 +308,11 @@ def _checked_index(path: Path, record: IndexRecord, dimensions: int) -> Any:
     return index
 
 
-def _lacks_index(gallery: Gallery, encoder: Checkpoint) -> str:
+def _missing_index(gallery: Gallery, encoder: Weights) -> MissingIndexError:
     there = ", ".join(f"{index.checkpoint} ({index.fingerprint})" for index in gallery.manifest.indexes)
-    return (
+    return MissingIndexError(
         f"The gallery {gallery.name} has no index for the checkpoint {encoder.name} ({encoder.fingerprint}), "
-        f"only for {there or 'none'}; add it with `l2ltr gallery build --out {gallery.folder} "
-        f"--checkpoint {encoder.name}`."
+        f"only for {there or 'none'}; build that first.",
+        gallery.folder,
+        encoder.name,
     )

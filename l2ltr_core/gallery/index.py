@@ -57,7 +57,7 @@ def make_index(blocks: Sequence[Descriptors], kind: str) -> Any:
         if count < IVFPQ_LEAST_PLACES:
             raise ConfigurationError(
                 f"The gallery has {count} places, an ivfpq index needs at least {IVFPQ_LEAST_PLACES}; "
-                "use --index flat, which is exact and fast at this size."
+                "use a flat index, which is exact and fast at this size."
             )
         lists = max(1, min(int(4 * math.sqrt(count)), count // 40))
         codes = next(parts for parts in (64, 48, 32, 24, 16, 8, 4, 2, 1) if dimensions % parts == 0)

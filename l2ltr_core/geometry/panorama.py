@@ -12,6 +12,11 @@ from PIL import Image
 from l2ltr_core.types import RGB, Panorama
 
 
+def between_deg(first_deg: float | NDArray, second_deg: float | NDArray) -> NDArray[np.float64]:
+    """Degrees between directions the shorter way round, in [0, 180]."""
+    return np.abs((np.asarray(first_deg, np.float64) - second_deg + 180) % 360 - 180)
+
+
 def align(panorama: Panorama, heading_deg: float) -> Panorama:
     """The whole circle with north in the centre column, for a photo whose centre looks at `heading_deg`.
 
@@ -46,7 +51,7 @@ def shown_columns(panorama: Panorama, heading_deg: float, count: int) -> NDArray
     `heading_deg` is where its centre column looks; columns are those of `ground_view`, south first, by west.
     """
     azimuth_deg = (np.arange(count) + 0.5) / count * 360 - 180
-    off_deg = np.abs((azimuth_deg - heading_deg + 180) % 360 - 180)
+    off_deg = between_deg(azimuth_deg, heading_deg)
     return np.asarray(off_deg <= max(panorama.horizontal_field_deg / 2, off_deg.min()))
 
 

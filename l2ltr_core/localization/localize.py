@@ -25,14 +25,15 @@ from l2ltr_core.localization.calibration import (
 from l2ltr_core.localization.estimate import ESTIMATE_PLACES, different_places, estimate_among
 from l2ltr_core.localization.ranking import (
     Candidates,
-    GroundEncoder,
     HeadingChoice,
     encode_photos,
     kind_of,
     rank_places,
     search_by_views,
 )
-from l2ltr_core.localization.result import POSSIBLE, Localization
+from l2ltr_core.localization.result import Localization, verdict_on
+from l2ltr_core.model.protocol import EncoderLike
+from l2ltr_core.notes import Note
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import HeadingSource, Location, Match, Panorama
 
@@ -43,7 +44,7 @@ OUTSIDE_M = 100.0
 def localize(
     photo: str | Path | bytes | Panorama,
     *,
-    encoder: GroundEncoder,
+    encoder: EncoderLike,
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     top_k: int = 10,
@@ -63,7 +64,7 @@ def localize(
 def look_up(
     photo: str | Path | bytes | Panorama,
     *,
-    encoder: GroundEncoder,
+    encoder: EncoderLike,
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     top_k: int = 10,
@@ -131,19 +132,19 @@ def choose_heading(panorama: Panorama, heading: HeadingChoice) -> tuple[float, H
     return heading % 360, "given"
 
 
-def search_heading(panorama: Panorama, encoder: GroundEncoder, gallery: Gallery) -> float:
+def search_heading(panorama: Panorama, encoder: EncoderLike, gallery: Gallery) -> float:
     """The heading, in [0, 360), under which the best match in the gallery scores highest."""
     return _search(panorama, "search", encoder, gallery, 1)[0]
 
 
-def calibration_for(encoder: GroundEncoder, kind: Kind, source: HeadingSource) -> Calibration | None:
+def calibration_for(encoder: EncoderLike, kind: Kind, source: HeadingSource) -> Calibration | None:
     """What the card measured for that kind of imagery and that way of knowing the heading, None if nothing."""
     how: HeadingKnown = "searched" if source == "search" else "known"
     return read_calibration(encoder.card.calibration, kind, how)
 
 
 def _search(
-    panorama: Panorama, heading: HeadingChoice, encoder: GroundEncoder, gallery: Gallery, count: int
+    panorama: Panorama, heading: HeadingChoice, encoder: EncoderLike, gallery: Gallery, count: int
 ) -> tuple[float, HeadingSource, Candidates]:
     """The heading, how it is known, and the best places under it."""
     heading_deg, source = choose_heading(panorama, heading)
@@ -228,24 +229,15 @@ def _rejected_by(found: Localization, calibration: Calibration | None) -> str:
     )
 
 
-def _doubts(found: Localization) -> tuple[str, ...]:
-    """Reasons not to believe the result, in words."""
+def _doubts(found: Localization) -> tuple[Note, ...]:
+    """Reasons not to believe the result."""
     if found.outside_m is not None:
-        return (
-            f"The photo's own position is {found.outside_m / 1000:,.1f} km from the nearest place of the gallery "
-            f"{found.gallery}, so every match is wrong.",
-        )
+        return (Note("outside_the_gallery", (found.outside_m / 1000, found.gallery)),)
     if found.in_gallery is False:
-        return (
-            f"This photo was probably not taken in the gallery {found.gallery}: its best match hardly stands out "
-            "from what a mirrored copy of the photo finds there, which was taken nowhere.",
-        )
+        return (Note("not_in_the_gallery", (found.gallery,)),)
     confidence = found.estimate.confidence
-    if confidence is not None and confidence < POSSIBLE:
-        return (
-            f"No place stands out (confidence {confidence:.0%}): the photo may not have been taken "
-            f"in the gallery {found.gallery} at all.",
-        )
+    if confidence is not None and verdict_on(confidence) == "unsure":
+        return (Note("nothing_stands_out", (confidence, found.gallery)),)
     return ()
 
 

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l2ltr_core.gallery import Checkpoint, Gallery
-from l2ltr_core.gallery.columns import PhotoColumns, peak_heading_deg, split
+from l2ltr_core.gallery import Gallery
+from l2ltr_core.gallery.columns import PhotoColumns, peak_heading_deg
 from l2ltr_core.geometry.panorama import shown_columns
 from l2ltr_core.localization.calibration import Kind
+from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import RGB, Descriptors, Panorama
 
 SEARCHED_HEADINGS = 32
 """Views tried of a checkpoint without columns, one every 11.25 degrees."""
-
-
-class GroundEncoder(Checkpoint, Protocol):
-    """What localization needs of an encoder."""
-
-    @property
-    def card(self) -> Any:
-        """With `calibration`, as `read_calibration` reads it, and `model` and `layers_weight`."""
-
-    def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
-        """The north-centred view that the model sees."""
-
-    def encode_ground(self, images: Iterable[RGB], *, prepared: bool, columns: bool = False) -> Descriptors:
-        """Views to (N, D) float32 unit rows; with `columns`, where it has any, (N, D + C), as `split` takes them
-        apart."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +64,7 @@ def kind_of(simulated: bool) -> Kind:
 def encode_photos(
     panoramas: Iterable[Panorama],
     headings_deg: Iterable[float],
-    encoder: GroundEncoder,
+    encoder: EncoderLike,
     kind: Kind,
     *,
     search: bool = False,
@@ -92,26 +78,24 @@ def encode_photos(
             shown.append(shown_columns(panorama, heading_deg, count))
             yield encoder.ground_view(panorama, heading_deg)
 
-    rows, columns = split(encoder.encode_ground(views(), prepared=True, columns=True), encoder.columns)
-    if columns is None:
-        return [EncodedPhoto(row, None) for row in rows]
+    encoded = encoder.describe_ground(views(), prepared=True)
+    if encoded.columns is None:
+        return [EncodedPhoto(cls, None) for cls in encoded.cls]
     parts = column_parts(encoder, kind, search=search)
     return [
-        EncodedPhoto(row, PhotoColumns(mine, seen, parts))
-        for row, mine, seen in zip(rows, columns, shown, strict=True)
+        EncodedPhoto(cls, PhotoColumns(columns, seen, parts))
+        for cls, columns, seen in zip(encoded.cls, encoded.columns, shown, strict=True)
     ]
 
 
-def column_parts(
-    encoder: GroundEncoder, kind: Kind, *, search: bool = False
-) -> tuple[tuple[int, float], ...]:
+def column_parts(encoder: EncoderLike, kind: Kind, *, search: bool = False) -> tuple[tuple[int, float], ...]:
     """How many numbers of a column come from the stem and from the layers, and how much each part counts.
 
     Where a heading is searched the stem alone counts: layers know where north is from their positional embeddings, so
     their columns of a turned photo are not those of the photo, turned.
     """
     assert encoder.columns is not None
-    of_stem = getattr(encoder.card.model, "stem_column_width", 0)
+    of_stem = encoder.card.model.stem_column_width
     if not of_stem:
         return ((encoder.columns[1], 1.0),)
     weight = 0.0 if search else encoder.card.layers_weight.get(kind, 0.5)
@@ -152,7 +136,7 @@ class Comparison:
 
 
 def compare(
-    photo: EncodedPhoto, encoder: Checkpoint, gallery: Gallery, *, search: bool = False
+    photo: EncodedPhoto, encoder: EncoderLike, gallery: Gallery, *, search: bool = False
 ) -> Comparison:
     """A photo with columns beside every place; with `search` every heading is tried, from the one encoding.
 
@@ -168,7 +152,7 @@ def compare(
 
 
 def rank_places(
-    photo: EncodedPhoto, encoder: Checkpoint, gallery: Gallery, count: int, *, search: bool = False
+    photo: EncodedPhoto, encoder: EncoderLike, gallery: Gallery, count: int, *, search: bool = False
 ) -> Candidates:
     """The `count` best places of a photo by its columns; by CLS for a checkpoint without any.
 
@@ -181,22 +165,21 @@ def rank_places(
     return Candidates(found[0][valid], scores[0][valid], np.zeros(int(valid.sum())))
 
 
-def rank_by_cls(photo: EncodedPhoto, encoder: Checkpoint, gallery: Gallery, count: int) -> Candidates:
-    """The `count` best places by CLS alone, as in the paper."""
-    return rank_places(EncodedPhoto(photo.cls, None), encoder, gallery, count)
-
-
 def search_by_views(
-    panorama: Panorama, encoder: GroundEncoder, gallery: Gallery
+    panorama: Panorama, encoder: EncoderLike, gallery: Gallery
 ) -> tuple[float, EncodedPhoto, NDArray[np.float32]]:
     """For a checkpoint without columns: the heading of 32 under which the best place scores highest, the photo under
     it, and the best score under each (32,)."""
-    headings_deg = searched_headings()
-    views = (encoder.ground_view(panorama, heading_deg) for heading_deg in headings_deg)
-    rows = encoder.encode_ground(views, prepared=True)
-    scores, _ = gallery.search(rows, encoder, 1)
+    photos = encode_turns(panorama, encoder)
+    scores, _ = gallery.search(np.stack([photo.cls for photo in photos]), encoder, 1)
     best = int(scores[:, 0].argmax())
-    return headings_deg[best], EncodedPhoto(rows[best], None), scores[:, 0]
+    return searched_headings()[best], photos[best], scores[:, 0]
+
+
+def encode_turns(panorama: Panorama, encoder: EncoderLike) -> list[EncodedPhoto]:
+    """A photo under each of `searched_headings`, to be compared by CLS alone."""
+    views = (encoder.ground_view(panorama, heading_deg) for heading_deg in searched_headings())
+    return [EncodedPhoto(cls, None) for cls in encoder.describe_ground(views, prepared=True).cls]
 
 
 def searched_headings() -> list[float]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.localization.calibration import Kind
+from l2ltr_core.notes import Note
 from l2ltr_core.types import RGB, HeadingSource, Location, LocationEstimate, Match
 
 ALMOST_CERTAIN, PROBABLE, POSSIBLE = 0.85, 0.6, 0.3
@@ -43,7 +44,7 @@ class Localization:
     on, or why there is none. `excess` is how far the best score stands above the best decoy (see `Candidates`),
     `least_excess` what most photos taken in a gallery reach; `outside_m` how far the photo's own position lies from
     the nearest place, where it lies outside. `notes` are about the photo, `doubts` are reasons not to believe the
-    answer, one sentence each. `heading_scores` (w,) are the best scores over a whole turn, clockwise, the first with
+    answer. `heading_scores` (w,) are the best scores over a whole turn, clockwise, the first with
     the photo's centre looking north; None where no heading was searched. `photo_name` is what people call the photo,
     often its file name, for the exports.
     """
@@ -63,8 +64,8 @@ class Localization:
     excess: float | None = None
     least_excess: float | None = None
     outside_m: float | None = None
-    notes: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    doubts: tuple[Note, ...] = ()
     heading_scores: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     photo_name: str = ""
 

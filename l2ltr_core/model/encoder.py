@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +35,7 @@ from l2ltr_core.model.runtime import (
     gains_by_bfloat16,
 )
 from l2ltr_core.photo import load_panorama
-from l2ltr_core.types import RGB, Descriptors, Panorama, Progress
+from l2ltr_core.types import RGB, Descriptors, Encoded, Panorama, Progress
 
 Side: TypeAlias = Literal["ground", "aerial"]
 Precision: TypeAlias = Literal["exact", "fast"]
@@ -162,11 +161,35 @@ class Encoder:
         *,
         heading_deg: float | Sequence[float] | None = None,
         prepared: bool = False,
-        columns: bool = False,
         batch_size: int = 32,
         progress: Progress | None = None,
     ) -> Descriptors:
-        """Photos -> (N, D) float32, unit rows; with `columns` what the checkpoint has of those, too, (N, D + C).
+        """Photos -> (N, D) float32, unit rows: the CLS descriptors of `describe_ground`."""
+        return self.describe_ground(
+            images, heading_deg=heading_deg, prepared=prepared, batch_size=batch_size, progress=progress
+        ).cls
+
+    def encode_aerial(
+        self,
+        images: Iterable[AerialInput],
+        *,
+        prepared: bool = False,
+        batch_size: int = 32,
+        progress: Progress | None = None,
+    ) -> Descriptors:
+        """North-up squares of any size -> (N, D) float32, unit rows: the CLS descriptors of `describe_aerial`."""
+        return self.describe_aerial(images, prepared=prepared, batch_size=batch_size, progress=progress).cls
+
+    def describe_ground(
+        self,
+        images: Iterable[GroundInput],
+        *,
+        heading_deg: float | Sequence[float] | None = None,
+        prepared: bool = False,
+        batch_size: int = 32,
+        progress: Progress | None = None,
+    ) -> Encoded:
+        """Photos -> CLS descriptors (N, D) and, of a checkpoint that has any, columns (N, w, d), float32.
 
         `heading_deg` is where the centre column looks, degrees clockwise from north, one for all or one a
         photo; without it each photo's own counts, and north for a photo that does not say. `prepared`
@@ -177,24 +200,23 @@ class Encoder:
         headings: Any = repeat(heading_deg) if one_for_all else heading_deg
         pairs: Iterator[tuple[GroundInput, float | None]] = zip(images, headings, strict=not one_for_all)
         views = (self._ground_input(image, heading, prepared) for image, heading in pairs)
-        return self._encode("ground", views, operator.length_hint(images), columns, batch_size, progress)
+        return self._describe("ground", views, operator.length_hint(images), batch_size, progress)
 
-    def encode_aerial(
+    def describe_aerial(
         self,
         images: Iterable[AerialInput],
         *,
         prepared: bool = False,
-        columns: bool = False,
         batch_size: int = 32,
         progress: Progress | None = None,
-    ) -> Descriptors:
-        """North-up squares of any size -> (N, D) float32, unit rows; with `columns` as for photos, (N, D + C).
+    ) -> Encoded:
+        """North-up squares of any size -> CLS descriptors (N, D) and columns (N, w, d), as for photos.
 
         The squares should show `card.view.chip_m` metres. `prepared` images are in the model's (polar)
         view and size already. `progress` is given 0 as the total if it is unknown. Raises ImageError.
         """
         views = (self._aerial_input(image, prepared) for image in images)
-        return self._encode("aerial", views, operator.length_hint(images), columns, batch_size, progress)
+        return self._describe("aerial", views, operator.length_hint(images), batch_size, progress)
 
     def ground_view(self, panorama: Panorama, heading_deg: float) -> RGB:
         """What the ground branch looks at: north in the centre, (H, W, 3) uint8.
@@ -321,27 +343,31 @@ class Encoder:
             )
         return self.aerial_view(pixels)
 
-    def _encode(
-        self,
-        side: Side,
-        views: Iterator[RGB],
-        total: int,
-        columns: bool,
-        batch_size: int,
-        progress: Progress | None,
-    ) -> Descriptors:
+    def _describe(
+        self, side: Side, views: Iterator[RGB], total: int, batch_size: int, progress: Progress | None
+    ) -> Encoded:
         if batch_size < 1:
             raise ConfigurationError(f"The batch size is {batch_size}; give a whole number above 0.")
         describe = self._describer(side)
-        width = self.card.model.width + (math.prod(self.columns) if columns and self.columns else 0)
-        parts, done = [np.empty((0, width), np.float32)], 0
+        parts, done = [self._none], 0
         for batch in _ahead(_batches(views, batch_size)):
             with torch.inference_mode():
-                parts.append(describe(self._normalize(batch))[:, :width].cpu().numpy())
+                parts.append(self._encoded(describe(self._normalize(batch)).cpu().numpy()))
             done += len(batch)
             if progress is not None:
                 progress(done, total)
-        return np.concatenate(parts)
+        return Encoded.joined(parts)
+
+    @property
+    def _none(self) -> Encoded:
+        """The description of no view."""
+        columns = None if self.columns is None else np.empty((0, *self.columns), np.float32)
+        return Encoded(np.empty((0, self.card.model.width), np.float32), columns)
+
+    def _encoded(self, rows: NDArray[np.float32]) -> Encoded:
+        """What a branch gives in one row a view, CLS first and then the columns, taken apart."""
+        cls, columns = np.split(rows, [self.card.model.width], axis=1)
+        return Encoded(cls, None if self.columns is None else columns.reshape(-1, *self.columns))
 
     def _normalize(self, views: Sequence[RGB]) -> Tensor:
         """Views (H, W, 3) uint8 -> (B, 3, H, W) float32 on the device, channels last in memory."""

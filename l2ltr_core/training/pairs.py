@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from l2ltr_core.datasets.pairs import PairSet, open_pairs
+from l2ltr_core.evaluation.recall import ranks_of_own, recall_at
+from l2ltr_core.evaluation.weighing import TEMPERATURES
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.model.columns import split_columns
@@ -21,7 +23,6 @@ from l2ltr_core.reading import require
 from l2ltr_core.training.stages import Stage
 from l2ltr_core.training.views import Views, normalize
 
-TEMPERATURES = (0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.1)
 CHUNK = 32
 CHOSEN_BY = "pairs_both_cross_entropy"
 """The number that decides which weights are kept, the less the better."""
@@ -73,15 +74,14 @@ class PairsValidator:
 
     def _judge(self, scores: Tensor) -> dict[str, float]:
         """(Q, T): recall and percentile among the tiles of a photo's own set, cross-entropy among all."""
-        own = scores.gather(1, self.own[:, None])
-        better = (scores >= own) & self.of_same_set
-        better.scatter_(1, self.own[:, None], False)
-        rank, others = better.sum(1), (self.of_same_set.sum(1) - 1).clamp_min(1)
+        among = scores.where(self.of_same_set, -torch.inf).numpy()
+        ranks = ranks_of_own(among, self.own.numpy())
+        others = (self.of_same_set.sum(1) - 1).clamp_min(1).numpy()
         entropy = min(float(F.cross_entropy(scores / t, self.own)) for t in TEMPERATURES)
         return {
-            "recall_at_1": float((rank < 1).float().mean()),
-            "recall_at_5": float((rank < 5).float().mean()),
-            "mean_percentile": float((1 - rank / others).mean()),
+            "recall_at_1": recall_at(ranks, 1),
+            "recall_at_5": recall_at(ranks, 5),
+            "mean_percentile": float((1 - ranks / others).mean()),
             "cross_entropy": entropy,
         }
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from l2ltr_core.evaluation.recall import CORRECT_WITHIN_M, first_match_m, ranks_of_own, recall_at
 from l2ltr_core.model.encoder import Side
 from l2ltr_core.training.stages import Stage
 from l2ltr_core.training.views import Views
@@ -18,7 +19,6 @@ from l2ltr_core.training.worlds import World
 QUERIES = 512
 PLACES = 1500
 CHUNK = 32
-WITHIN_M = 25.0
 TURN_DEG = 90.0
 
 
@@ -54,12 +54,12 @@ class Validator:
         turned = np.roll(photos, round(TURN_DEG / 360 * photos.shape[2]), axis=2)
         queries = self._ground(stage, photos)
         tiles = self._aerial(stage, self.world.positions_m[chosen])
-        found = places[(queries @ self._aerial(stage, places).T).argmax(axis=1)]
-        error_m = np.hypot(*(found - self.world.positions_m[chosen]).T)
-        scores = queries @ tiles.T
+        away_m = np.hypot(*(self.world.positions_m[chosen][:, None] - places).transpose(2, 0, 1))
+        error_m = first_match_m(queries @ self._aerial(stage, places).T, away_m)
+        ranks = ranks_of_own(queries @ tiles.T, np.arange(len(chosen)))
         return Measured(
-            paired_recall_at_1=float(((scores >= scores.diagonal()[:, None]).sum(axis=1) == 1).mean()),
-            places_recall_within_25m=float((error_m <= WITHIN_M).mean()),
+            paired_recall_at_1=recall_at(ranks, 1),
+            places_recall_within_25m=float((error_m <= CORRECT_WITHIN_M).mean()),
             median_error_m=float(np.median(error_m)),
             heading_blindness=float((queries * self._ground(stage, turned)).sum(axis=1).mean()),
         )

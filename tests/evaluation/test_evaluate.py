@@ -213,7 +213,9 @@ def test_paired_photos_that_lie_apart_are_ranked_among_their_own_tiles_alone(dat
 def test_headings_are_found_where_they_are_searched(dataset: TownDataset) -> None:
     turned = [replace(query, heading_deg=None) for query in dataset.queries]
     unknown = replace(dataset, queries=tuple(turned))
-    with pytest.raises(DatasetError, match=r"24 of 24 photos .* do not say which way.*--heading search"):
+    with pytest.raises(
+        DatasetError, match=r"24 of 24 photos .* do not say which way.*search for their headings"
+    ):
         evaluate(unknown, ENCODER)
     report = evaluate(unknown, ENCODER, heading="search")
     assert report["heading"] == "search"

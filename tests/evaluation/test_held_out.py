@@ -47,7 +47,7 @@ def test_a_checkpoint_that_was_not_measured_has_no_record(tmp_path: Path) -> Non
 def test_a_damaged_record_is_refused(gallery: Gallery, tmp_path: Path) -> None:
     path = write_held_out(MEASURED, ENCODER, gallery, tmp_path / "colours.json")
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(CheckpointError, match="--write-card"):
+    with pytest.raises(CheckpointError, match="evaluate colours again"):
         read_held_out(tmp_path / "colours.json")
 
 

@@ -7,7 +7,13 @@ import pytest
 
 from l2ltr_core.errors import CheckpointError
 from l2ltr_core.evaluation import recalls
-from l2ltr_core.evaluation.recall import one_percent, ranks_of_best_right, ranks_of_own
+from l2ltr_core.evaluation.recall import (
+    first_match_m,
+    one_percent,
+    ranks_of_best_right,
+    ranks_of_own,
+    recall_at,
+)
 from l2ltr_core.types import Descriptors
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "retrieval.npz"
@@ -92,3 +98,14 @@ def test_one_right_place_is_the_best_of_one() -> None:
     own = np.random.default_rng(1).integers(0, 40, 50)
     right = own[:, None] == np.arange(40)
     assert ranks_of_own(scores, own).tolist() == ranks_of_best_right(scores, right).tolist()
+
+
+def test_of_matches_that_tie_for_the_first_the_farthest_counts() -> None:
+    scores = np.array([[0.9, 0.9 - 1e-7, 0.5], [0.1, 0.8, 0.2]], np.float32)
+    away_m = np.array([[3.0, 40.0, 90.0], [3.0, 40.0, 90.0]])
+    assert first_match_m(scores, away_m).tolist() == [40, 40]
+
+
+def test_recall_is_the_share_of_ranks_below_k() -> None:
+    assert recall_at(np.array([0, 0, 1, 4]), 1) == 0.5
+    assert recall_at(np.array([0, 0, 1, 4]), 5) == 1

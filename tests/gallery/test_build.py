@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import geopandas as gpd
@@ -15,7 +16,7 @@ from l2ltr_core.gallery import add_index, build_gallery, load_places, open_galle
 from l2ltr_core.gallery.engines import BlockEncoder
 from l2ltr_core.geometry.geodesy import distance_m
 from l2ltr_core.imagery import Imagery, open_imagery
-from l2ltr_core.types import RGB, Bounds, Descriptors, Location
+from l2ltr_core.types import RGB, Bounds, Encoded, Location
 from tests.town import CENTRE, CHIP_M, ColourEncoder, at
 
 
@@ -33,7 +34,9 @@ def test_a_grid_fills_what_the_imagery_covers(built: Path) -> None:
 def test_every_place_lies_where_its_chip_was_cut(built: Path) -> None:
     gallery, encoder = open_gallery(built), ColourEncoder()
     for place_id in (0, 77, 255):
-        descriptor = encoder.encode_aerial([gallery.imagery.chip(gallery.location(place_id), CHIP_M, None)])
+        descriptor = encoder.describe_aerial(
+            [gallery.imagery.chip(gallery.location(place_id), CHIP_M, None)]
+        ).cls
         assert np.allclose(descriptor, gallery.descriptors(encoder)[place_id], atol=1e-6)
 
 
@@ -110,7 +113,7 @@ def test_imagery_smaller_than_a_chip_is_refused(imagery: Imagery, tmp_path: Path
 
 
 def test_a_grid_of_too_many_places_is_refused(imagery: Imagery, tmp_path: Path) -> None:
-    with pytest.raises(ImageryError, match="larger --spacing-m"):
+    with pytest.raises(ImageryError, match="larger spacing"):
         build_gallery(imagery, tmp_path / "out", ColourEncoder(), spacing_m=0.01)
 
 
@@ -134,10 +137,10 @@ def test_a_gallery_is_never_overwritten(imagery: Imagery, built: Path, tmp_path:
 class Interrupted(ColourEncoder):
     """Stops after so many squares, as a person would."""
 
-    def encode_aerial(self, images, *, columns=False):  # type: ignore[no-untyped-def]
+    def describe_aerial(self, images: Iterable[RGB]) -> Encoded:
         if self.encoded >= 100:
             raise KeyboardInterrupt
-        return super().encode_aerial(images)
+        return super().describe_aerial(images)
 
 
 def test_an_interrupted_build_leaves_no_gallery_and_goes_on_where_it_stopped(
@@ -169,8 +172,8 @@ def test_what_another_job_left_behind_is_not_mixed_in(
 
 def test_descriptors_that_are_not_numbers_make_no_gallery(imagery: Imagery, tmp_path: Path) -> None:
     class Broken(ColourEncoder):
-        def encode_aerial(self, images: object, *, columns: bool = False) -> Descriptors:
-            return np.full((len(list(images)), 4), np.nan, np.float32)  # type: ignore[call-overload]
+        def describe_aerial(self, images: Iterable[RGB]) -> Encoded:
+            return Encoded(np.full((len(list(images)), 4), np.nan, np.float32), None)
 
     with pytest.raises(CheckpointError, match="not numbers"):
         build_gallery(imagery, tmp_path / "gallery", Broken())
@@ -198,18 +201,18 @@ def test_every_kind_of_index_finds_a_place_by_its_own_square(
     encoder = ColourEncoder()
     gallery = build_gallery(imagery, tmp_path / kind, encoder, spacing_m=5, index=kind)
     chips: list[RGB] = [gallery.chip(place) for place in (0, 500, 1000)]
-    scores, place_ids = gallery.search(encoder.encode_aerial(chips), encoder, 10)
+    scores, place_ids = gallery.search(encoder.describe_aerial(chips).cls, encoder, 10)
     assert scores.shape == place_ids.shape == (3, 10)
     assert all(place in found for place, found in zip((0, 500, 1000), place_ids, strict=True))
     assert (np.diff(scores, axis=1) <= 1e-6).all()
     assert verify_gallery(gallery.folder) == []
     if rounding := {"flat": 1e-7, "half": 1e-3, "byte": 4e-3}.get(kind):
         stored = gallery.descriptors(encoder)[:1001:500]
-        np.testing.assert_allclose(stored, encoder.encode_aerial(chips), atol=rounding)
+        np.testing.assert_allclose(stored, encoder.describe_aerial(chips).cls, atol=rounding)
 
 
 def test_a_product_quantiser_needs_enough_places(imagery: Imagery, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="use --index flat"):
+    with pytest.raises(ConfigurationError, match="use a flat index"):
         build_gallery(imagery, tmp_path / "few", ColourEncoder(), spacing_m=10, index="ivfpq")
 
 
@@ -282,7 +285,8 @@ def test_blocks_travel_without_their_open_imagery_and_give_the_same_elsewhere(im
     here = BlockEncoder(imagery.source, ColourEncoder(), CHIP_M, imagery)
     elsewhere = pickle.loads(pickle.dumps(here))
     assert elsewhere.imagery is None
-    assert np.array_equal(elsewhere([CENTRE, at(10, 20)]), here([CENTRE, at(10, 20)]))
+    places = [CENTRE, at(10, 20)]
+    assert np.array_equal(elsewhere(places).cls, here(places).cls)
 
 
 def test_ray_builds_what_one_process_builds(built: Path, tmp_path: Path) -> None:

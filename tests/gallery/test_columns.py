@@ -18,7 +18,6 @@ from l2ltr_core.gallery.columns import (
     pool_looks,
     similarity,
     similarity_by_azimuth,
-    split,
 )
 from l2ltr_core.imagery import Imagery
 from tests.town import ColourEncoder, DirectionEncoder
@@ -218,14 +217,6 @@ def test_scores_that_are_all_the_same_say_north() -> None:
     assert peak_heading_deg(np.full(8, 0.5, np.float32)) == 0
 
 
-def test_rows_are_taken_apart_into_cls_and_columns() -> None:
-    rows = np.arange(2 * 10, dtype=np.float32).reshape(2, 10)
-    cls, columns = split(rows, (3, 2))
-    assert cls.tolist() == rows[:, :4].tolist()
-    assert columns is not None and columns[1].tolist() == [[14, 15], [16, 17], [18, 19]]
-    assert split(rows, None)[1] is None
-
-
 @pytest.mark.parametrize("looks", [1, 4])
 def test_a_gallery_compares_a_photo_with_every_place(imagery: Imagery, tmp_path: Path, looks: int) -> None:
     gallery = build_gallery(imagery, tmp_path / "gallery", ENCODER, spacing_m=50, looks=looks)
@@ -233,7 +224,7 @@ def test_a_gallery_compares_a_photo_with_every_place(imagery: Imagery, tmp_path:
     count = len(gallery.places)
     record = gallery.manifest.indexes[0]
     assert (record.dimensions, record.columns) == (ENCODER.columns[0], ENCODER.columns)  # type: ignore[index]
-    _, kept = split(ENCODER.encode_aerial(map(gallery.chip, range(count)), columns=True), ENCODER.columns)
+    kept = ENCODER.describe_aerial(map(gallery.chip, range(count))).columns
     assert kept is not None
     parts = ((kept.shape[2], 1.0),)
     for place in range(count):
@@ -250,7 +241,7 @@ def test_a_gallery_compares_a_photo_with_every_place(imagery: Imagery, tmp_path:
 
 def test_looks_at_a_place_are_pooled(imagery: Imagery, tmp_path: Path) -> None:
     gallery = build_gallery(imagery, tmp_path / "gallery", ENCODER, spacing_m=50, looks=4)
-    _, columns = split(ENCODER.encode_aerial([gallery.chip(3)], columns=True), ENCODER.columns)
+    columns = ENCODER.describe_aerial([gallery.chip(3)]).columns
     assert columns is not None
     photo = PhotoColumns(columns[0], np.ones(len(columns[0]), bool), ((columns.shape[2], 1.0),))
     every = gallery._columns(ENCODER).astype(np.float32)

@@ -17,7 +17,7 @@ INDEX = "descriptors/c0105e0000000001.faiss"
 
 def test_a_place_is_found_by_its_own_square_first(built: Path) -> None:
     gallery, encoder = open_gallery(built), ColourEncoder()
-    scores, place_ids = gallery.search(encoder.encode_aerial([gallery.chip(42)]), encoder, 5)
+    scores, place_ids = gallery.search(encoder.describe_aerial([gallery.chip(42)]).cls, encoder, 5)
     assert place_ids[0, 0] == 42
     assert scores[0, 0] == pytest.approx(1, abs=1e-5)
     assert (np.diff(scores[0]) <= 0).all()

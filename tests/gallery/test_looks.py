@@ -30,10 +30,10 @@ def test_a_place_is_found_from_any_quarter_of_its_cell(folder: Path, built: Path
     encoder, gallery, plain = ColourEncoder(), open_gallery(folder), open_gallery(built)
     for east_m, north_m in ((2.5, 2.5), (-2.5, 2.5), (2.5, -2.5), (-2.5, -2.5)):
         seen = imagery.chip(offset(gallery.location(120), east_m, north_m), CHIP_M, None)
-        scores, place_ids = gallery.search(encoder.encode_aerial([seen]), encoder, 5)
+        scores, place_ids = gallery.search(encoder.describe_aerial([seen]).cls, encoder, 5)
         assert place_ids[0, 0] == 120
         assert scores[0, 0] == pytest.approx(1, abs=2e-3)
-        assert scores[0, 0] > plain.search(encoder.encode_aerial([seen]), encoder, 1)[0][0, 0] + 0.01
+        assert scores[0, 0] > plain.search(encoder.describe_aerial([seen]).cls, encoder, 1)[0][0, 0] + 0.01
 
 
 def test_every_place_is_given_once_and_best_first(folder: Path) -> None:
@@ -81,7 +81,7 @@ def test_no_look_leaves_the_imagery(imagery: Imagery, tmp_path: Path) -> None:
     places = [middle, offset(middle, SPACING_M, 0)]
     gallery = build_gallery(imagery, tmp_path / "edge", encoder, places=places, looks=4)
     first = gallery.descriptors(encoder)[:4]
-    own = encoder.encode_aerial([imagery.chip(middle, CHIP_M, None)])[0]
+    own = encoder.describe_aerial([imagery.chip(middle, CHIP_M, None)]).cls[0]
     as_itself = np.isclose(first, own, atol=1e-5).all(axis=1)
     south_east = [False, False, False, True]  # only there the corner has more to see
     assert (~as_itself).tolist() == south_east

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2ltr_core.geometry.panorama import align, crop_field, ground_view, shown_columns
+from l2ltr_core.geometry.panorama import align, between_deg, crop_field, ground_view, shown_columns
 from l2ltr_core.types import RGB, Panorama
 
 
@@ -16,6 +16,15 @@ def compass(width: int = 360, height: int = 180, centre_heading_deg: float = 0.0
     pixels[..., 0] = np.floor(headings % 360 / 2)
     pixels[..., 1] = np.arange(height)[:, None] * 180 // height
     return pixels
+
+
+@pytest.mark.parametrize(
+    ("first_deg", "second_deg", "between"), [(350, 10, 20), (10, 350, 20), (90, -90, 180), (720, 0, 0)]
+)
+def test_directions_differ_by_the_shorter_way_round(
+    first_deg: float, second_deg: float, between: float
+) -> None:
+    assert between_deg(first_deg, second_deg) == between
 
 
 @given(st.integers(0, 359))

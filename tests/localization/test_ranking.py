@@ -16,7 +16,6 @@ from l2ltr_core.localization import (
     compare,
     encode_photos,
     kind_of,
-    rank_by_cls,
     rank_places,
     searched_headings,
 )
@@ -220,16 +219,6 @@ def test_a_checkpoint_without_columns_ranks_by_cls_and_knows_no_excess(gallery: 
     assert (found.excess, found.heading_scores) == (None, None)
     scores, place_ids = gallery.search(photo.cls[None], CLS_ONLY, 5)
     assert (found.place_ids.tolist(), found.scores.tolist()) == (place_ids[0].tolist(), scores[0].tolist())
-
-
-def test_cls_alone_ranks_as_in_the_paper(with_columns: Gallery) -> None:
-    photo = encoded(photo_of(with_columns, PLACE))
-    by_cls, expected = (
-        rank_by_cls(photo, ENCODER, with_columns, 5),
-        with_columns.search(photo.cls[None], ENCODER, 5)[1],
-    )
-    assert by_cls.place_ids.tolist() == expected[0].tolist()
-    assert by_cls.excess is None
 
 
 def test_what_an_approximate_index_does_not_find_is_left_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -101,13 +102,38 @@ def test_the_stem_alone_sees_what_it_sees_in_its_branch() -> None:
     torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_an_encoder_gives_descriptors_and_columns_side_by_side() -> None:
+def encoder_of(config: ModelConfig) -> Encoder:
     torch.manual_seed(0)
-    card = CheckpointCard("tiny", CONFIG, ViewConfig(chip_m=40.0))
-    encoder = Encoder.from_network(L2LTR(CONFIG).eval(), card, device="cpu")
-    view = torch.randint(0, 256, (*CONFIG.ground_size_px, 3), dtype=torch.uint8).numpy()
-    assert encoder.columns == (COLUMNS, 8)
-    assert encoder.encode_ground([view], prepared=True, columns=True).shape == (1, 32 + COLUMNS * 8)
+    card = CheckpointCard("tiny", config, ViewConfig(chip_m=40.0))
+    return Encoder.from_network(L2LTR(config).eval(), card, device="cpu")
+
+
+def views(count: int) -> list[np.ndarray]:
+    size = (count, *CONFIG.ground_size_px, 3)
+    return list(np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8))
+
+
+def test_an_encoder_takes_cls_and_columns_of_a_branch_s_rows_apart() -> None:
+    encoder = encoder_of(CONFIG)
+    cls, columns = encoder.describe_ground(views(3), prepared=True, batch_size=2)
+    assert columns is not None and encoder.columns == (COLUMNS, 8)
+    assert (cls.shape, columns.shape) == ((3, 32), (3, COLUMNS, 8))
+    with torch.inference_mode():
+        rows = encoder.branch("ground")(encoder._normalize(views(3))).numpy()
+    np.testing.assert_allclose(cls, rows[:, :32], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(columns[1, 2], rows[1, 32 + 2 * 8 : 32 + 3 * 8], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(encoder.encode_ground(views(3), prepared=True, batch_size=2), cls)
+
+
+def test_the_columns_of_no_photo_have_the_shape_of_some() -> None:
+    cls, columns = encoder_of(CONFIG).describe_aerial([])
+    assert columns is not None and (cls.shape, columns.shape) == ((0, 32), (0, COLUMNS, 8))
+
+
+def test_a_checkpoint_without_columns_gives_none() -> None:
+    plain = encoder_of(replace(CONFIG, column_width=0, stem_column_width=0))
+    cls, columns = plain.describe_ground(views(2), prepared=True)
+    assert cls.shape == (2, 32) and columns is None
 
 
 def test_columns_of_one_sum_stay_as_they_were() -> None:

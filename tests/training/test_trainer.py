@@ -74,8 +74,9 @@ def test_a_run_learns_a_small_world_and_leaves_everything_it_should(
     view = np.zeros((*config.model.ground_size_px, 3), np.uint8)
     columns, width = encoder.columns or (0, 0)
     assert (columns, width) == (8, 16)
-    described = encoder.encode_ground([view], prepared=True, columns=True)
-    assert described.shape == (1, config.model.width + columns * width)
+    cls, of_columns = encoder.describe_ground([view], prepared=True)
+    assert of_columns is not None
+    assert (cls.shape, of_columns.shape) == ((1, config.model.width), (1, columns, width))
 
 
 def test_a_run_of_layers_leaves_stems_and_their_columns_as_they_were_aligned(

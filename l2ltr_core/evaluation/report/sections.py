@@ -1,0 +1,71 @@
+"""The parts of a report: what each measures, and the data it cannot do without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from l2ltr_core.evaluation.real import calibrate_real, measure_real, weigh_layers_of_real
+from l2ltr_core.evaluation.report.certainty import calibration, layers_weight, not_in_gallery
+from l2ltr_core.evaluation.report.found import Found
+from l2ltr_core.evaluation.report.retrieval import (
+    corruptions,
+    elsewhere,
+    field_of_view,
+    layers,
+    paired,
+    places,
+    unknown_heading,
+    validation_photos,
+    walks,
+)
+from l2ltr_core.evaluation.report.subject import Subject
+from l2ltr_core.types import Progress
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report and the datasets it cannot do without."""
+
+    title: str
+    measure: Callable[[Subject, Progress | None], Found]
+    needs: tuple[str, ...] = ("held_out",)
+
+
+def real_layers_weight(subject: Subject, progress: Progress | None) -> Found:
+    """How much the layers' part of the columns counts on real imagery."""
+    weighed = weigh_layers_of_real(subject.measured_pairs(), subject.encoder, progress)
+    return Found(weighed.to_dict(), layers_weight={"real": weighed.best})
+
+
+def real_calibration(subject: Subject, progress: Progress | None) -> Found:
+    """What scores are worth on real imagery."""
+    chosen = calibrate_real(subject.measured_pairs(), subject.encoder, progress)
+    return Found({heading: each.to_dict() for heading, each in chosen.items()}, {"real": chosen})
+
+
+def real(subject: Subject, progress: Progress | None) -> Found:
+    """Real photos among the tiles of real pairs."""
+    return Found(measure_real(subject.measured_pairs(), subject.encoder, progress))
+
+
+SECTIONS = {
+    "layers_weight": Section("What the layers add", layers_weight, ("validation",)),
+    "real_layers_weight": Section("What the layers add on real photos", real_layers_weight, ("pairs",)),
+    "calibration": Section("Calibration", calibration, ("validation", "held_out")),
+    "places": Section("Held-out photos, the city's places", places),
+    "paired": Section("Held-out photos, own tiles", paired),
+    "walks": Section("Walks of held-out photos", walks),
+    "validation_photos": Section("Validation photos", validation_photos, ("validation",)),
+    "not_in_gallery": Section(
+        "Photos from elsewhere", not_in_gallery, ("validation", "held_out", "elsewhere")
+    ),
+    "layers": Section("Layers", layers),
+    "field_of_view": Section("Field of view", field_of_view),
+    "elsewhere": Section("Another city", elsewhere, ("elsewhere",)),
+    "unknown_heading": Section("Unknown heading", unknown_heading),
+    "corruptions": Section("Corruptions", corruptions),
+    "real_calibration": Section("Certainty of real photos", real_calibration, ("pairs",)),
+    "real": Section("Real photos", real, ("pairs",)),
+}
+"""In the order in which they are measured; the keys are those of the card's results."""

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import Run
+
+
+def test_the_twin_is_handed_what_was_typed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import l2ltr_core.twin as twin
+
+    calls = []
+    monkeypatch.setattr(twin, "build_city", lambda *args, **options: calls.append((args, options)))
+    run = Run(capsys, "twin", "build", "--city", "helsinki", "--out", tmp_path / "city", "--seed", "7")
+    assert run.code == 0, run.err
+    assert calls[0][0] == ("helsinki", tmp_path / "city")
+    assert calls[0][1]["seed"] == 7 and calls[0][1]["size_px"] == (64, 256)
