@@ -7,11 +7,11 @@ import time
 import numpy as np
 
 from benchmarks.table import Row, Target, report
-from l2ltr_core.twin.build import load_city
-from l2ltr_core.twin.cameras import camera_spots
-from l2ltr_core.twin.light import street_light
-from l2ltr_core.twin.render import panorama
-from l2ltr_core.twin.world import World
+from citysim.build import load_city
+from citysim.cameras import camera_spots
+from citysim.light import street_light
+from citysim.render import panorama
+from citysim.world import World
 
 SIZE_PX = (64, 256)
 TARGET = 20.0

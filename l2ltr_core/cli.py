@@ -664,16 +664,27 @@ def twin_build(
     jobs: Annotated[int, typer.Option(help="How many processes take the photos.", min=1)] = 1,
 ) -> None:
     """Render a simulated city: an orthophoto and geotagged panoramas."""
-    from l2ltr_core.twin import build_city
-
     height_px = width_px // 2 if full_sphere else width_px // 4
-    with _progress("Photos") as progress:
+    with _progress("Photos") as progress, _citysim_extra():
+        from citysim import build_city
+
         build_city(
             city, out, seed=seed, part=part, variant=variant, rebuilt=rebuilt, panoramas=panoramas,
             moments=moments, full_sphere=full_sphere, size_px=(height_px, width_px), samples=samples,
             varied=varied, jobs=jobs, progress=progress,
         )  # fmt: skip
     print(out)
+
+
+@contextmanager
+def _citysim_extra() -> Iterator[None]:
+    """Say what to install where the simulated city or a package that it needs is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"`l2ltr twin build` needs the package {error.name}; install it with pip install -e '.[citysim]'."
+        ) from error
 
 
 def _named(path: Path, read: Callable[[Path], Read]) -> Read:

@@ -33,7 +33,3 @@ class GalleryError(L2LTRError):
 
 class DatasetError(L2LTRError):
     """Paired data that is missing or not in the expected form."""
-
-
-class TwinError(L2LTRError):
-    """An OpenStreetMap extract that cannot become a city."""

@@ -33,6 +33,13 @@ from PIL import Image
 from shapely import LineString
 
 import l2ltr_core as l2
+from citysim.build import build_city, load_city
+from citysim.cameras import camera_spots
+from citysim.invented import invented
+from citysim.light import Light, dry_light, dusk, flight_light, fog, rain, snow
+from citysim.plan import CityPlan
+from citysim.render import orthophoto, panorama
+from citysim.world import FINE, World
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.checkpoints import find_card, load_card
 from l2ltr_core.datasets import open_dataset
@@ -44,13 +51,6 @@ from l2ltr_core.gallery import add_index, build_gallery, load_places, open_galle
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.photo import write_panorama
-from l2ltr_core.twin.build import build_city, load_city
-from l2ltr_core.twin.cameras import camera_spots
-from l2ltr_core.twin.invented import invented
-from l2ltr_core.twin.light import Light, dry_light, dusk, flight_light, fog, rain, snow
-from l2ltr_core.twin.plan import CityPlan
-from l2ltr_core.twin.render import orthophoto, panorama
-from l2ltr_core.twin.world import FINE, World
 from l2ltr_core.types import Location
 
 RUNS = Path("runs")

