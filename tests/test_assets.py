@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import l2ltr_core as l2
-from citysim.build import load_city
+from citysim.cities import load_city
 from l2ltr_core.assets import ASSETS, DEFAULT_CHECKPOINT
 from l2ltr_core.photo import load_panorama
 

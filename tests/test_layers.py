@@ -159,7 +159,7 @@ def test_the_app_holds_no_model_code() -> None:
 
 
 def test_the_simulated_city_uses_only_what_is_common_to_the_library() -> None:
-    common = {"assets", "errors", "types", "files", "geometry", "photo"}
+    common = {"errors", "types", "files", "geometry", "photo"}
     entered = {found.room for module in modules("citysim") for found in module.imports() if found.room}
     assert entered <= common
 

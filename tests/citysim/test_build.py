@@ -7,8 +7,9 @@ import pytest
 import rasterio
 
 from citysim import build
-from citysim.build import Part, build_city
+from citysim.build import build_city
 from citysim.cameras import camera_spots
+from citysim.cities import Part
 from citysim.errors import CitySimError
 from citysim.plan import CityPlan
 from citysim.shooting import POSITION_ERROR_M, Shooting, take_photos

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from citysim.build import load_city
+from citysim.cities import load_city
 from citysim.invented import SIDE_M, invented
 from citysim.surfaces import AREA_SURFACES, ROAD_WIDTH_M
 

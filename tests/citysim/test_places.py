@@ -1,8 +1,9 @@
 import pytest
 from shapely import points
 
-from citysim.build import EDGE_M, load_city
+from citysim.build import EDGE_M
 from citysim.cameras import camera_spots
+from citysim.cities import load_city
 from citysim.greenery import FORMS
 from citysim.places import PLACE_SIDES_M, place
 from citysim.surfaces import AREA_SURFACES, OPEN_ROADS, ROAD_SURFACES, ROAD_WIDTH_M

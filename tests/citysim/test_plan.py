@@ -4,7 +4,7 @@ import pyrosm
 import pytest
 from shapely.geometry import Point
 
-from citysim.build import CITIES, load_city
+from citysim.cities import bundled_cities, load_city
 from citysim.errors import CitySimError
 from citysim.plan import CityPlan, read_plan
 from citysim.surfaces import STREETS
@@ -102,7 +102,9 @@ def test_an_extract_that_does_not_fit_in_memory_is_refused_with_a_way_on(
 
 
 def test_validation_photos_are_taken_in_the_whole_city_as_held_out_ones_are_and_apart_from_both() -> None:
-    train, validation, test = (CITIES["helsinki"].parts[part] for part in ("train", "validation", "test"))
+    train, validation, test = (
+        bundled_cities()["helsinki"].parts[part] for part in ("train", "validation", "test")
+    )
     assert validation.world is None and test.world is None
     assert train.world
     (strip,), (held_out,) = validation.cameras, test.cameras
@@ -111,7 +113,7 @@ def test_validation_photos_are_taken_in_the_whole_city_as_held_out_ones_are_and_
 
 
 def test_calibration_photos_stand_in_the_strip_and_between_what_training_sees_and_the_held_out_ones() -> None:
-    parts = CITIES["helsinki"].parts
+    parts = bundled_cities()["helsinki"].parts
     train, (held_out,) = parts["train"], parts["test"].cameras
     strip, between = parts["calibration"].cameras
     assert parts["calibration"].world is None and train.world
@@ -125,10 +127,11 @@ def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
         load_city("helsinki", "north")
 
 
-@pytest.mark.parametrize("city", list(CITIES))
+@pytest.mark.parametrize("city", list(bundled_cities()))
 def test_every_part_of_a_bundled_city_lies_inside_it_and_has_streets_between_buildings(city: str) -> None:
-    whole = read_plan(CITIES[city].extract(), city)
-    for name, part in CITIES[city].parts.items():
+    extract = bundled_cities()[city]
+    whole = read_plan(extract.path(), city)
+    for name, part in extract.parts.items():
         west, south, east, north = part.world or (0, 0, whole.width_m, whole.height_m)
         assert 0 <= west < east <= whole.width_m and 0 <= south < north <= whole.height_m, name
         there = whole.clipped(west, south, east, north)
