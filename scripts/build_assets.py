@@ -19,13 +19,13 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +52,17 @@ from l2ltr_core.gallery import add_index, build_gallery, load_places, open_galle
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.photo import write_panorama
+from l2ltr_core.reading import build
 from l2ltr_core.types import Location
 
 RUNS = Path("runs")
+WORLDS = Path(__file__).with_name("worlds.toml")
+DEFAULT_SEED = 100
+"""Of cars, weather and cameras, together with the variant, where a world has none of its own."""
 
 
-class City(NamedTuple):
+@dataclass(frozen=True)
+class City:
     """A simulated city to learn from or to measure on; where fewer spots are free, fewer panoramas are taken."""
 
     city: str
@@ -65,51 +70,59 @@ class City(NamedTuple):
     variant: int
     panoramas: int
     orthophotos: int
-    varied: bool = False
-    """Photos and orthophotos share neither colours nor season."""
-    seed: int = 100
-    """Of cars, weather and cameras, together with the variant."""
+    varied: bool
+    seed: int
 
     @property
     def folder(self) -> Path:
         """Where it is rendered to."""
-        anew = "" if self.seed == 100 else f"-{self.seed}"
-        return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}{anew}"
+        seed = "" if self.seed == DEFAULT_SEED else f"-{self.seed}"
+        return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}{seed}"
 
 
-def _place_seed(kind: str, number: int) -> int:
-    """No two places share the light of their photos."""
-    return 1000 + 10 * number + PLACES.index(kind) - number  # the number is added where it is rendered
+@dataclass(frozen=True)
+class Listed:
+    """A table of `WORLDS`: worlds of one city that differ in their variant."""
+
+    city: str
+    part: str
+    panoramas: int
+    orthophotos: int
+    variants: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = ()
+    varied: bool = False
+
+    def worlds(self) -> list[City]:
+        """One of each variant."""
+        seeds = self.seeds or (DEFAULT_SEED,) * len(self.variants)
+        return [
+            City(self.city, self.part, variant, self.panoramas, self.orthophotos, self.varied, seed)
+            for variant, seed in zip(self.variants, seeds, strict=True)
+        ]
 
 
-VALIDATION = City("helsinki", "validation", 0, 1500, 2)
-CALIBRATION = City("helsinki", "calibration", 0, 1500, 1)
-"""What confidences and all else that must be chosen are chosen on: the strip that training is watched on, and what
-lies between the photos to learn from and the held-out ones, which is as varied as these."""
-PLACES = ("suburb", "country", "woods", "arterial", "grid", "village")
-"""Kinds of places that are no city centres, as most real photos are not taken in one."""
-WORLDS: list[City] = [
-    City("helsinki", "train", 0, 1200, 2),
-    *(City("helsinki", "train", variant, 600, 1) for variant in (1201, 1202)),
-    City("suburb", "all", 0, 300, 1),
-    City("monaco", "west", 0, 400, 1),
-    City("invented", "all", 201, 300, 1),
-    *(City("invented", "all", number, 250, 1) for number in (202, 203, 204)),
-    *(City("san-francisco", part, 0, 350, 1) for part in ("west", "northeast")),
-    *(City("astana", part, 0, 300, 1) for part in ("east", "south")),
-    City("invented", "uniform", 501, 200, 1),
-    *(
-        City("invented", kind, number, 170, 1, varied=True, seed=_place_seed(kind, number))
-        for kind in PLACES
-        for number in range(11, 17)
-    ),
-    *(
-        City("invented", kind, number, 120, 1, seed=_place_seed(kind, number))
-        for kind in PLACES
-        for number in (21, 22, 23)
-    ),
-]
-"""What every checkpoint learns from."""
+@dataclass(frozen=True)
+class Worlds:
+    """What `WORLDS` lists."""
+
+    validation: Listed
+    calibration: Listed
+    learned: tuple[Listed, ...]
+
+    def to_learn_from(self) -> list[City]:
+        """What every checkpoint learns from."""
+        return [world for listed in self.learned for world in listed.worlds()]
+
+    def to_measure_on(self) -> list[City]:
+        """What training is watched on, then what is chosen on."""
+        return [*self.validation.worlds(), *self.calibration.worlds()]
+
+
+def read_worlds() -> Worlds:
+    """Raises ConfigurationError where the file says anything unknown."""
+    return build(Worlds, tomllib.loads(WORLDS.read_text(encoding="utf-8")))
+
+
 CHECKPOINTS = ("world-l2ltr", "world-vit")
 SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
@@ -168,7 +181,8 @@ SAMPLE_QUALITY = 66
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on."""
-    _render([VALIDATION, CALIBRATION, *WORLDS])
+    listed = read_worlds()
+    _render([*listed.to_measure_on(), *listed.to_learn_from()])
 
 
 def _render(cities: list[City]) -> None:
@@ -191,10 +205,11 @@ def _render_one(each: City) -> Path:
 def train(name: str) -> None:
     """Train a checkpoint of `configs` on the worlds, or go on with it; worlds that are missing are rendered first."""
     worlds()
-    out = RUNS / name
+    listed, out = read_worlds(), RUNS / name
+    [validation] = listed.validation.worlds()
     command = [sys.executable, "-m", "l2ltr_core", "train", "--config", f"configs/{name}.toml", "--out", out]
-    command += ["--cache", RUNS / "cache", "--validation", VALIDATION.folder]
-    for each in WORLDS:
+    command += ["--cache", RUNS / "cache", "--validation", validation.folder]
+    for each in listed.to_learn_from():
         command += ["--dataset", each.folder]
     if (out / "state.pt").exists():
         command += ["--resume"]
@@ -502,9 +517,10 @@ def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Galle
 if __name__ == "__main__":
     steps = {"worlds": worlds, "queries": queries, "samples": samples, "picture": picture, "readme": readme}
     if sys.argv[1:2] == ["publish"]:
+        [calibration] = read_worlds().calibration.worlds()
         asked = argparse.ArgumentParser(prog="build_assets.py publish")
         asked.add_argument("names", nargs="+", help="checkpoints, found in runs/*/NAME.safetensors")
-        asked.add_argument("--validation", type=Path, default=CALIBRATION.folder)
+        asked.add_argument("--validation", type=Path, default=calibration.folder)
         asked.add_argument("--elsewhere", type=Path, default=ELSEWHERE)
         asked.add_argument("--pairs", type=Path, help="real pairs: a folder with pairs.csv")
         asked.add_argument("--distractors", type=Path, help="real tiles that no photo belongs to")
