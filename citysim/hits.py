@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citysim.light import Light
 from citysim.mesh import Floats, f32
-
-if TYPE_CHECKING:
-    from citysim.world import World
+from citysim.world import World
 
 LAMP = f32([1.0, 0.74, 0.42])
 """Linear colour of lamps and lit rooms."""
@@ -36,6 +34,10 @@ class Hits:
     glow: Floats | None  # (N, 3) light of its own, after sunset
     sunny: Floats  # share of the sun that what is too small for the mesh lets through
     mirrors: list[Rows]  # what shows its surroundings rather than the sky alone
+
+
+Paint = Callable[[Hits, Rows], None]
+"""Fills in the rows whose rays met one material."""
 
 
 def dot(a: Floats, b: Floats) -> Floats:

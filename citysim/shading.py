@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from citysim import noise
-from citysim.cars import paint_cars, paint_wheels
-from citysim.closeup import CloseUp
-from citysim.crowns import paint_bark, paint_leaves
+from citysim.closeup import materials as close_materials
+from citysim.closeup.paving import draw_closely
 from citysim.facades import cornice, facade, plaster, rooms_lit, street_level, windows
-from citysim.figures import paint_figures
-from citysim.hits import LAMP, Hits, Rows, dot
-from citysim.lawn import paint_blades
+from citysim.hits import LAMP, Hits, Paint, Rows, dot
 from citysim.light import Light
 from citysim.mesh import Floats, Material, f32
-from citysim.paving import paved, shown
-from citysim.relief import carved
 from citysim.surfaces import DRIVEABLE, Surface
-from citysim.trim import paint_awnings, paint_trim
 from citysim.world import World
 
 _FAR_M = 4000.0
@@ -69,7 +64,7 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
     hits.mirrors.append(_ground(hits, np.flatnonzero(ground)))
     material = np.full(count, 255, np.uint8)
     material[solid] = world.mesh.material[triangle[solid]]
-    for kind, paint in _MATERIALS.items():
+    for kind, paint in (_MATERIALS if world.close_up is None else _CLOSE_MATERIALS).items():
         rows = np.flatnonzero(material == kind)
         if len(rows):
             paint(hits, rows)
@@ -211,7 +206,7 @@ def _ground(hits: Hits, rows: Rows) -> Rows:
     if close is None:
         colour = _stony(x, y, surface, f32(colour * (1 + 0.28 * grain * near)[:, None]), near)
     else:
-        _drawn_closely(hits, rows, close, surface, colour)
+        draw_closely(hits, rows, close, surface, colour)
     hits.open_sky[rows] = ground.openness_at(x, y)
     water = surface == Surface.WATER
     if hits.light.snow > 0:
@@ -256,25 +251,6 @@ def _stony(x: Floats, y: Floats, surface: NDArray[np.uint8], colour: Floats, nea
     return colour * (1 + near * (np.where(stones, 0.14 * tint, 0) - 0.30 * joint))[:, None]
 
 
-def _drawn_closely(
-    hits: Hits, rows: Rows, close: CloseUp, surface: NDArray[np.uint8], colour: Floats
-) -> None:
-    """Change `surface` and `colour` of the ground near the camera to what is to be seen from there."""
-    aside = hits.point[rows, :2] - f32([close.x_m, close.y_m])
-    distance = np.maximum(
-        hits.distance[rows], np.hypot(aside[:, 0], aside[:, 1])
-    )  # mirrors look from elsewhere
-    close_by = shown(distance)
-    near = np.flatnonzero((close_by > 0) & hits.world.holds(hits.point[rows]))
-    seen, point = close_by[near, None], hits.point[rows[near]]
-    patch = paved(close, point[:, 0], point[:, 1], distance[near])
-    surface[near] = np.where(seen[:, 0] > 0.5, patch.surface, surface[near])
-    colour[near] = colour[near] * (1 - seen) + patch.albedo * seen
-    lean = patch.tilt * seen * np.float32(1 - hits.light.snow)
-    normal = np.c_[lean, np.ones(len(near), np.float32)]
-    hits.normal[rows[near]] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-
-
 def _drift(x: Floats, y: Floats, cover: Any) -> Floats:
     """(N, 1) how much snow lies at (N,) metres: patches at first, everything at `cover` 1."""
     patch = noise.sample(noise.fractal(7), x * 15, y * 15)
@@ -301,9 +277,6 @@ def _snowed_on(hits: Hits, rows: Rows) -> None:
 
 def _walls(hits: Hits, rows: Rows) -> None:
     """Facades: plaster and stone, floors of windows in bays, shop fronts, cornice."""
-    if hits.world.close_up is not None:
-        carved(hits, rows)
-        return
     face = facade(hits, rows)
     colour = plaster(face)
     glass = windows(face, colour)
@@ -351,9 +324,6 @@ def _copper(hits: Hits, rows: Rows) -> None:
 
 
 def _leaves(hits: Hits, rows: Rows) -> None:
-    if hits.world.close_up is not None:
-        paint_leaves(hits, rows)
-        return
     triangle = hits.triangle[rows]
     owner = hits.world.mesh.owner[triangle]
     colour = hits.world.tree_colour[owner]
@@ -390,7 +360,7 @@ def _metal(hits: Hits, rows: Rows) -> None:
         hits.glow[rows] = LAMP * (1.6 * lamp * hits.light.dusk)[:, None]
 
 
-_MATERIALS = {
+_MATERIALS: Mapping[Material, Paint] = {
     Material.WALL: _walls,
     Material.ROOF: _roofs,
     Material.PLAIN: _plain,
@@ -399,14 +369,8 @@ _MATERIALS = {
     Material.PAINT: _paint,
     Material.CLOTH: _cloth,
     Material.METAL: _metal,
-    Material.BARK: paint_bark,
-    Material.GRASS: paint_blades,
-    Material.TRIM: paint_trim,
-    Material.AWNING: paint_awnings,
-    Material.CAR: paint_cars,
-    Material.WHEEL: paint_wheels,
-    **dict.fromkeys((Material.COAT, Material.TROUSERS, Material.SKIN, Material.HAIR), paint_figures),
 }
+_CLOSE_MATERIALS = {**_MATERIALS, **close_materials.MATERIALS}
 
 _UNIFORM: dict[Material, tuple[tuple[float, float, float], float]] = {
     Material.WOOD: ((0.085, 0.065, 0.05), 0.0),

@@ -15,20 +15,20 @@ from shapely import prepare
 from shapely.geometry.base import BaseGeometry
 
 from citysim.buildings import Styles, building_meshes, styles_of
-from citysim.cars import Place, body_of, car_mesh
-from citysim.closeup import CloseUp, Drawings
-from citysim.crowns import grove, grown
-from citysim.figures import figure_mesh
+from citysim.closeup.cars import Place, body_of, car_mesh
+from citysim.closeup.crowns import grove, grown
+from citysim.closeup.figures import figure_mesh
+from citysim.closeup.ground_detail import CloseUp, Drawings
+from citysim.closeup.lawn import lawn
+from citysim.closeup.trim import lamp_meshes, trim_meshes
 from citysim.greenery import evergreens, planted, tree_colours, tree_mesh
 from citysim.ground import Ground, built_of, paint_ground, roads_of
-from citysim.lawn import lawn
 from citysim.mesh import Floats, Mesh, f32, flat_normals, joined, mirrored
 from citysim.noise import hashed
 from citysim.plan import CityPlan, Tree
 from citysim.repaint import repainted_ground, repainted_styles, repainted_trees
 from citysim.street import Crowd, crowd, lamp_posts, plain_lamps, plain_mesh, utility_poles, wires
 from citysim.surfaces import Surface
-from citysim.trim import lamp_meshes, trim_meshes
 
 _MIRROR_M = 280.0
 """How far beyond the plan its mirror image goes on, so that no street ends in an empty plain."""

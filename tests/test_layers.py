@@ -164,6 +164,18 @@ def test_the_simulated_city_uses_only_what_is_common_to_the_library() -> None:
     assert entered <= common
 
 
+def test_no_file_of_the_simulated_city_imports_itself_by_way_of_others() -> None:
+    files = {
+        m.path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): m for m in modules("citysim")
+    }
+    imported = {
+        name: {f for found in module.imports() for f in (found.name, found.name.rpartition(".")[0])}
+        for name, module in files.items()
+    }
+    known = files.keys() - {"citysim"}  # each file is imported with its package
+    graphlib.TopologicalSorter({name: imported[name] & known for name in known}).prepare()
+
+
 def test_the_simulated_city_is_known_to_the_command_alone_and_when_it_is_called() -> None:
     knowing = {
         (module.path, found.when_called)

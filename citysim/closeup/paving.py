@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citysim import noise
-from citysim.closeup import CLOSE_M, CloseUp, Drawn
+from citysim.closeup.ground_detail import CLOSE_M, CloseUp, Drawn
 from citysim.ground import PAINT, STEEL
+from citysim.hits import Hits, Rows
 from citysim.mesh import Floats, f32
 from citysim.surfaces import DRIVEABLE, Surface, look_table
 
@@ -29,7 +30,7 @@ _PIXEL = 0.0013
 _MANHOLE_M, _LID_M = 23.0, 0.33
 
 
-class Paved(NamedTuple):
+class _Paved(NamedTuple):
     """N places of the ground."""
 
     surface: NDArray[np.uint8]
@@ -55,7 +56,24 @@ _Texture = tuple[Floats, Floats]
 """(N,) or (N, 3) factor of the albedo, and (N, 2) lean along and across the way."""
 
 
-def paved(close: CloseUp, x: Floats, y: Floats, distance: Floats) -> Paved:
+def draw_closely(hits: Hits, rows: Rows, close: CloseUp, surface: NDArray[np.uint8], colour: Floats) -> None:
+    """Change `surface` and `colour` of the ground near the camera to what is to be seen from there."""
+    aside = hits.point[rows, :2] - f32([close.x_m, close.y_m])
+    distance = np.maximum(
+        hits.distance[rows], np.hypot(aside[:, 0], aside[:, 1])
+    )  # mirrors look from elsewhere
+    close_by = _shown(distance)
+    near = np.flatnonzero((close_by > 0) & hits.world.holds(hits.point[rows]))
+    seen, point = close_by[near, None], hits.point[rows[near]]
+    patch = _paved(close, point[:, 0], point[:, 1], distance[near])
+    surface[near] = np.where(seen[:, 0] > 0.5, patch.surface, surface[near])
+    colour[near] = colour[near] * (1 - seen) + patch.albedo * seen
+    lean = patch.tilt * seen * np.float32(1 - hits.light.snow)
+    normal = np.c_[lean, np.ones(len(near), np.float32)]
+    hits.normal[rows[near]] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+
+
+def _paved(close: CloseUp, x: Floats, y: Floats, distance: Floats) -> _Paved:
     """The ground at (N,) metres within `CLOSE_M` of the camera, seen from (N,) metres away."""
     drawn = close.at(x, y)
     surface = _frayed(close, x, y, drawn)
@@ -84,10 +102,10 @@ def paved(close: CloseUp, x: Floats, y: Floats, distance: Floats) -> Paved:
         ],
         1,
     )
-    return Paved(surface, np.clip(albedo, 0.01, 0.95), f32(tilt))
+    return _Paved(surface, np.clip(albedo, 0.01, 0.95), f32(tilt))
 
 
-def shown(distance: Floats) -> Floats:
+def _shown(distance: Floats) -> Floats:
     """How much of the close drawing is shown at (N,) metres: all, and nothing beyond `CLOSE_M`."""
     return np.clip((np.float32(CLOSE_M) - distance) / 6, 0, 1)
 

@@ -7,10 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from citysim import noise
-from citysim.hits import Hits, Rows
+from citysim.closeup.smooth import Skin, egg, quads, together
 from citysim.mesh import Floats, Material, Mesh, f32, mesh
-from citysim.smooth import Skin, egg, quads, together
 
 _Part = tuple[Skin, Material]
 """With x forwards, in heights of the figure."""
@@ -84,25 +82,3 @@ def _stack(rings: list[tuple[float, float, float]], material: Material, fine: in
 
 def _egg(middle: tuple[float, ...], half: tuple[float, ...], material: Material, fine: int) -> _Part:
     return egg(middle, half, 5 * fine, 1 + 3 * fine), material
-
-
-_TROUSERS = f32([(0.025, 0.03, 0.055), (0.02, 0.02, 0.022), (0.10, 0.085, 0.06), (0.05, 0.06, 0.10)])
-_HAIR = f32([(0.025, 0.018, 0.013), (0.09, 0.055, 0.03), (0.25, 0.18, 0.09), (0.12, 0.12, 0.12)])
-
-
-def paint_figures(hits: Hits, rows: Rows) -> None:
-    """Clothes, skin and hair, by owner."""
-    mesh, triangle = hits.world.mesh, hits.triangle[rows]
-    owner, material = mesh.owner[triangle], mesh.material[triangle]
-    coat = hits.world.paint_colour[owner]
-    grey = coat.mean(1, keepdims=True)
-    coat = grey + (coat - grey) * (0.25 + 0.7 * noise.hashed(owner, 70)[:, None])
-    trousers = _TROUSERS[(noise.hashed(owner, 71) * len(_TROUSERS)).astype(int)]
-    hair = _HAIR[(noise.hashed(owner, 72) * len(_HAIR)).astype(int)]
-    skin = f32([0.42, 0.26, 0.19]) * (1 - 0.55 * noise.hashed(owner, 73)[:, None] ** 3)
-    colour = coat
-    for kind, value in ((Material.TROUSERS, trousers), (Material.HAIR, hair), (Material.SKIN, skin)):
-        colour = np.where((material == kind)[:, None], value, colour)
-    fold = noise.blended(noise.fractal(9), hits.point[rows, 0] * 90, hits.point[rows, 2] * 90) - 0.5
-    hits.albedo[rows] = colour * (1 + 0.3 * fold)[:, None]
-    hits.open_sky[rows] = 0.55 + 0.3 * np.clip(hits.point[rows, 2] / 1.5, 0, 1)

@@ -10,8 +10,8 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from shapely.geometry import LineString
 
-from citysim.cars import BODIES, Place, car_mesh
-from citysim.closeup import CloseUp, Drawings
+from citysim.closeup.cars import BODIES, Place, car_mesh
+from citysim.closeup.ground_detail import CloseUp, Drawings
 from citysim.light import flight_light, snow
 from citysim.mesh import Floats, Material, Mesh
 from citysim.plan import CityPlan, Way

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from citysim import noise
-from citysim.facades import Facade, facade, shop_width
+from citysim.facades import Facade, facade
 from citysim.hits import LAMP, Hits, Rows, dot
 from citysim.mesh import Floats, f32
+from citysim.storeys import shop_width
 
 Mask = NDArray[np.bool_]
 _WINDOW, _SHOW, _DOOR, _SHOP_DOOR = 1, 2, 3, 4

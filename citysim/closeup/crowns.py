@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citysim import noise
+from citysim.closeup.smooth import tube
 from citysim.greenery import tree_sizes
-from citysim.hits import Hits, Rows
 from citysim.mesh import Floats, Material, Mesh, f32, mesh
 from citysim.plan import Tree
-from citysim.smooth import tube
 
 _SHAPES = 6
 """Different ones of each kind."""
@@ -35,7 +34,7 @@ LIME = Kind(42, (0.15, 0.36), 1.0, 0.10, 1.0, (0.95, 1.0, 0.9))
 MAPLE = Kind(34, (0.18, 0.40), 1.08, 0.0, 1.0, (1.05, 1.0, 0.85))
 BIRCH = Kind(46, (0.12, 0.26), 0.80, 0.55, 0.75, (1.2, 1.12, 1.0))
 KINDS = (LIME, MAPLE, BIRCH)
-_BIRCH = 2
+BIRCH_KIND = 2
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def grove(trees: tuple[Tree, ...]) -> Grove:
     ids = np.array([t.osm_id for t in trees], np.int64)
     radius, tall, middle = tree_sizes(trees)
     chance = noise.hashed(ids, 230)
-    kind = np.where(chance < 0.5, 0, np.where(chance < 0.8, 1, _BIRCH))
+    kind = np.where(chance < 0.5, 0, np.where(chance < 0.8, 1, BIRCH_KIND))
     shape = (noise.hashed(ids, 205) * _SHAPES).astype(int)
     turn = noise.hashed(ids, 206) * np.float32(2 * np.pi)
     place = f32([(t.x_m, t.y_m) for t in trees]).reshape(-1, 2)
@@ -170,44 +169,3 @@ def _leaves(
         -0.5 * along * size - 0.55 * aside * size,
     )
     return f32(place[:, None] + np.stack([tip, left, right], 1))
-
-
-def paint_leaves(hits: Hits, rows: Rows) -> None:
-    """Green by kind, tree, cluster and leaf; darker within the crown, yellower against the sun."""
-    world, triangle = hits.world, hits.triangle[rows]
-    owner = world.mesh.owner[triangle]
-    trees = world.grove
-    colour = world.tree_colour[owner] * f32([k.tint for k in KINDS])[trees.kind[owner]]
-    turned = (noise.hashed(owner, 5) < 0.85 * hits.light.autumn)[:, None] * np.float32(hits.light.autumn)
-    rust = f32([0.42, 0.24, 0.035]) * (0.6 + 0.7 * noise.hashed(owner, 6))[:, None]
-    rust = (
-        rust
-        + f32([0.12, -0.08, 0.0]) * (noise.hashed(owner, 7) + 0.5 * noise.hashed(triangle, 9) - 0.25)[:, None]
-    )
-    colour = colour * (1 - turned) + rust * turned
-    colour = colour * (0.62 + 0.76 * noise.hashed(triangle, 8))[:, None]
-    away = hits.point[rows] - np.c_[trees.place, trees.middle][owner]
-    away /= np.stack([trees.radius, trees.radius, trees.tall], 1)[owner]
-    deep = np.clip(np.linalg.norm(away, axis=1), 0.25, 1)
-    through = hits.normal[rows] @ hits.light.sun_direction < 0
-    if hits.light.sun.any():
-        colour = np.where(through[:, None], colour * f32([1.45, 1.30, 0.75]), colour)
-    hits.albedo[rows] = np.clip(colour, 0.01, 0.9)
-    hits.open_sky[rows] = (0.30 + 0.70 * deep**2) * (0.74 + 0.26 * np.clip(away[:, 2] + 0.4, 0, 1))
-    hits.shine[rows] = 0.025
-
-
-def paint_bark(hits: Hits, rows: Rows) -> None:
-    """Furrows up the trunk; birches white with dark scars."""
-    owner = hits.world.mesh.owner[hits.triangle[rows]]
-    point, normal = hits.point[rows], hits.normal[rows]
-    around = np.arctan2(normal[:, 1], normal[:, 0]) * 14 + owner
-    furrow = noise.blended(noise.white(3), around * 1.6, point[:, 2] * 7) - 0.5
-    broad = noise.blended(noise.fractal(9), around * 5, point[:, 2] * 40) - 0.5
-    colour = f32([0.115, 0.095, 0.078]) * (1 + 0.8 * furrow + 0.5 * broad)[:, None]
-    scar = noise.blended(noise.white(2), around * 0.5, point[:, 2] * 16) > 0.80
-    white = f32([0.56, 0.54, 0.51]) * (1 + 0.25 * broad - 0.75 * scar)[:, None]
-    birch = (hits.world.grove.kind[owner] == _BIRCH) & (point[:, 2] < hits.world.grove.middle[owner])
-    hits.albedo[rows] = np.clip(np.where(birch[:, None], white, colour), 0.01, 0.9)
-    high = point[:, 2] > hits.world.grove.middle[owner] - 0.5 * hits.world.grove.tall[owner]
-    hits.open_sky[rows] = np.where(high, 0.5, 0.8)

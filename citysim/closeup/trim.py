@@ -13,11 +13,10 @@ from shapely.geometry.base import BaseGeometry
 
 from citysim import noise
 from citysim.buildings import LOW_USES, SACRED, Styles
-from citysim.facades import shop_width, storeys
-from citysim.hits import Hits, Rows
+from citysim.closeup.smooth import tube
 from citysim.mesh import Material, Mesh, cap, f32, mesh, ring_walls, walls
 from citysim.plan import Building
-from citysim.smooth import tube
+from citysim.storeys import shop_width, storeys
 
 _GRAND = ((0.10, 0.85, 0.62), (0.24, 0.62, 0.30), (0.40, 0.30, 0.10))
 _SIMPLE = ((0.08, 0.50, 0.28), (0.20, 0.28, 0.09))
@@ -182,30 +181,3 @@ def lamp_meshes(lamps: NDArray[np.float64]) -> list[Mesh]:
     placed = np.einsum("tcj,njk->ntck", one, turn)
     placed[..., :2] += lamps[:, None, None, :2]
     return [mesh(placed.reshape(-1, 3, 3), Material.METAL, 0)]
-
-
-def paint_trim(hits: Hits, rows: Rows) -> None:
-    """Plaster as on the wall behind, a little paler, streaked by rain."""
-    point = hits.point[rows]
-    owner = hits.world.mesh.owner[hits.triangle[rows]]
-    streak = noise.blended(noise.fractal(9), (point[:, 0] + point[:, 1]) * 30, point[:, 2] * 3) - 0.5
-    own = hits.world.styles.facade[owner]
-    hits.albedo[rows] = np.clip((own * 0.92 + 0.05) * (1 + 0.22 * streak)[:, None], 0.02, 0.88)
-    hits.open_sky[rows] = 0.85
-
-
-_CLOTH = f32(
-    [(0.30, 0.03, 0.03), (0.03, 0.12, 0.07), (0.03, 0.06, 0.20), (0.36, 0.24, 0.06), (0.08, 0.08, 0.085)]
-)
-
-
-def paint_awnings(hits: Hits, rows: Rows) -> None:
-    """Stripes of a colour and of white; light comes through."""
-    world, triangle = hits.world, hits.triangle[rows]
-    across = ((hits.point[rows, :2] - world.mesh.start[triangle]) * world.mesh.along[triangle]).sum(1)
-    number = np.floor(across / world.mesh.length[triangle])
-    owner = world.mesh.owner[triangle]
-    colour = _CLOTH[(noise.hashed(owner, number, 6) * len(_CLOTH)).astype(int)]
-    striped = noise.hashed(owner, number, 12) < 0.6
-    white = striped & (np.mod(across, 0.34) < 0.17)
-    hits.albedo[rows] = np.where(white[:, None], f32([0.66, 0.64, 0.58]), colour)

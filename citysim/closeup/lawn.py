@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from citysim import noise
-from citysim.hits import Hits, Rows
-from citysim.mesh import Material, Mesh, f32, mesh
+from citysim.mesh import Material, Mesh, mesh
 
 Grassy = Callable[[Any, Any], NDArray[np.bool_]]
 """(N,), (N,) metres -> (N,) whether grass grows there."""
@@ -43,17 +41,3 @@ def lawn(cameras: NDArray[np.float64], grassy: Grassy) -> Mesh | None:
     normal = np.c_[0.45 * rng.normal(size=(count, 2)), np.ones(count)]
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     return mesh(np.stack([foot - aside, foot + aside, tip], 1), Material.GRASS, 0, normal)
-
-
-def paint_blades(hits: Hits, rows: Rows) -> None:
-    """Darker at the root, each blade its own green or straw."""
-    triangle = hits.triangle[rows]
-    chance = noise.hashed(triangle, 5)
-    green = f32([0.145, 0.215, 0.065]) * (0.75 + 0.7 * noise.hashed(triangle, 6))[:, None]
-    straw = f32([0.34, 0.30, 0.14])
-    colour = np.where(
-        (chance > 0.93)[:, None], straw, green * (1 + (chance - 0.5)[:, None] * f32([0.5, 0.1, 0]))
-    )
-    root = np.clip(hits.point[rows, 2] / 0.06 + hits.distance[rows] / 20, 0, 1)
-    hits.albedo[rows] = colour * (0.6 + 0.65 * root)[:, None]
-    hits.open_sky[rows] = 0.6 + 0.4 * root
