@@ -60,7 +60,7 @@ _RISE_MOST_M = 7.0
 LOW_USES = ("roof", "shed", "kiosk", "garage", "garages", "carport", "hut", "greenhouse")
 SACRED = ("church", "cathedral", "chapel")
 HOME = "home"
-"""The use of the houses of invented places."""
+"""The use of the houses of procedural places."""
 _HOUSES = ("house", "detached", "residential", "bungalow", "terrace", "farm")
 
 

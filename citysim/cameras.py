@@ -20,7 +20,7 @@ def camera_spots(
 ) -> NDArray[np.float64]:
     """Up to `count` spots (N, 2) in any window, no two within 3.5 m, in random order.
 
-    Three quarters of them are on streets; on the open roads of invented places, all.
+    Three quarters of them are on streets; on the open roads of procedural places, all.
     """
     rng = np.random.default_rng(seed)
     found: list[NDArray[np.float64]] = []

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from citysim.errors import CitySimError
-from citysim.invented import SIDE_M, invented
 from citysim.places import PLACE_SIDES_M, place
 from citysim.plan import CityPlan, read_plan
+from citysim.procedural import SIDE_M, procedural_city
 from citysim.variants import imagined
 
 T = TypeVar("T")
@@ -22,10 +22,11 @@ Window = tuple[float, float, float, float]
 LISTED = Path(__file__).with_name("cities.toml")
 EXTRACTS = Path(os.environ.get("L2LTR_ASSETS") or Path(__file__).resolve().parents[1] / "assets") / "osm"
 """The folder of extracts that ship with the product."""
-INVENTED = "invented"
+PROCEDURAL = "invented"
+"""The name by which procedural cities are asked for and stored."""
 UNIFORM = "uniform"
-INVENTED_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0, **PLACE_SIDES_M}
-"""The parts of the city "invented": city centres of three sizes, then places of other kinds."""
+PROCEDURAL_SIDES_M = {"all": SIDE_M, "quarter": SIDE_M / 2, UNIFORM: 600.0, **PLACE_SIDES_M}
+"""The parts of a procedural city: city centres of three sizes, then places of other kinds."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,13 @@ def load_city(
 ) -> tuple[CityPlan, Part]:
     """A bundled name or an .osm.pbf file -> its plan, clipped to `part`, as it is (0) or imagined anew.
 
-    The city "invented" has no original: each `variant` is a street plan of its own.
+    A procedural city ("invented") has no original: each `variant` is a street plan of its own.
     """
-    if str(city) == INVENTED:
-        side_m = _part_of(city, part, INVENTED_SIDES_M)
-        return place(part, variant) if part in PLACE_SIDES_M else invented(
-            variant, side_m, part == UNIFORM
-        ), Part()
+    if str(city) == PROCEDURAL:
+        side_m = _part_of(city, part, PROCEDURAL_SIDES_M)
+        if part in PLACE_SIDES_M:
+            return place(part, variant), Part()
+        return procedural_city(variant, side_m, part == UNIFORM), Part()
     plan, chosen = _mapped(city, part)
     return imagined(plan, variant, rebuilt), chosen
 
@@ -106,6 +107,6 @@ def _mapped(city: str | Path, part: str) -> tuple[CityPlan, Part]:
         chosen, plan = Part(), read_plan(Path(city), Path(city).name.split(".")[0])
     else:
         raise CitySimError(
-            f"No bundled city or file '{city}'; give a .osm.pbf file or one of {', '.join([*bundled, INVENTED])}."
+            f"No bundled city or file '{city}'; give a .osm.pbf file or one of {', '.join([*bundled, PROCEDURAL])}."
         )
     return (plan.clipped(*chosen.world) if chosen.world else plan), chosen

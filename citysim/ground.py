@@ -221,7 +221,7 @@ def paint_shapes(plan: CityPlan, roads: BaseGeometry) -> list[tuple[BaseGeometry
 
 
 def _lane_marks(way: Way) -> list[tuple[BaseGeometry, int]]:
-    """White dashes in the middle and between the lanes of an invented road, white lines along its edges."""
+    """White dashes in the middle and between the lanes of a road of a procedural place, white lines along its edges."""
     if not way.marking:
         return []
     edge = way.width_m / 2 - 0.35
@@ -334,7 +334,7 @@ def wear_shapes(plan: CityPlan, variant: int) -> list[tuple[BaseGeometry, int]]:
     carriageways: list[tuple[BaseGeometry, int]] = []
     repairs: list[tuple[BaseGeometry, int]] = []
     wide = PAVEMENT_M + 0.2  # kerb and all
-    tended = [area for area in plan.areas if area.kind.startswith("invented:")]
+    tended = [area for area in plan.areas if area.kind.startswith("procedural:")]
     random = np.random.default_rng([601, variant])
     pavements += [
         (area.polygon, _tone(random)) for area in sorted(tended, key=lambda area: -area.polygon.area)

@@ -1,4 +1,4 @@
-"""What invented places are put together from: roads with verges, houses on their lots, fields, woods, car parks."""
+"""What procedural places are put together from: roads with verges, houses on their lots, fields, woods, car parks."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ REGIONS = {
 
 @dataclass
 class Site(Draft):
-    """An invented place in the making, with the region it lies in."""
+    """A procedural place in the making, with the region it lies in."""
 
     region: Trait = field(init=False)
     solid: list[BaseGeometry] = field(default_factory=list)
@@ -162,10 +162,10 @@ def lay_road(
         )
         site.solid.append(part.buffer(width_m / 2))
         if walk:
-            site.cover(part.buffer(width_m / 2 + verge_m + 1.5), "invented:walk")
+            site.cover(part.buffer(width_m / 2 + verge_m + 1.5), "procedural:walk")
         if verge_m > 0.1:
             site.cover(
-                part.buffer(width_m / 2 + verge_m), f"invented:{verge or site.pick(site.region.verge)}"
+                part.buffer(width_m / 2 + verge_m), f"procedural:{verge or site.pick(site.region.verge)}"
             )
 
 
@@ -242,8 +242,8 @@ def _lot(
     if rng.random() < lots.pools:
         pool = _placed(Point(0, front + deep + 7).buffer(rng.uniform(2.2, 3.6)), frame)
         if site.free(pool, 2):
-            site.cover(pool.buffer(1.5), "invented:concrete")
-            site.cover(affinity.scale(pool, 1.0, rng.uniform(0.6, 1)), "invented:pool")
+            site.cover(pool.buffer(1.5), "procedural:concrete")
+            site.cover(affinity.scale(pool, 1.0, rng.uniform(0.6, 1)), "procedural:pool")
 
 
 def _build_house(site: Site, house: Polygon, two_storeys: float, use: str = HOME) -> None:
@@ -280,7 +280,7 @@ def farmstead(site: Site, spot: NDArray[np.float64], road: LineString, surface: 
     yard = Point(spot).buffer(rng.uniform(18, 32))
     if not site.free(yard, 2):
         return
-    site.cover(yard, f"invented:{site.pick(('dirt', 'lawn', 'gravel', 'dry_grass'))}")
+    site.cover(yard, f"procedural:{site.pick(('dirt', 'lawn', 'gravel', 'dry_grass'))}")
     turn = rng.uniform(0, 180)
     for k in range(int(rng.integers(2, 6))):
         angle, reach = rng.uniform(0, 2 * math.pi), rng.uniform(8, 26)
@@ -324,7 +324,7 @@ def fields(site: Site, area: BaseGeometry, m2_each: float, angle: float) -> None
         if kind == "wood":
             wood(site, piece, rng.uniform(22, 50))
             continue
-        site.cover(piece, f"invented:{kind}")
+        site.cover(piece, f"procedural:{kind}")
         if kind == "scrub":
             site.sow(piece, rng.uniform(45, 160), (region.bush, region.bush, "bush", "sage"))
         elif kind in ("pasture", "dry_grass"):
@@ -354,7 +354,7 @@ def wood(site: Site, area: BaseGeometry, m2_each: float, away_m: float = 2.5) ->
     )
     if site.region.trees[0] == "gum":
         forms = (("gum", "gum", "bush"), ("gum", "garden"), ("gum", "forest"), ("gum", "gum", "gum", "bush"))
-    site.cover(area, "invented:litter" if site.rng.random() < 0.8 else "invented:dry_grass")
+    site.cover(area, "procedural:litter" if site.rng.random() < 0.8 else "procedural:dry_grass")
     site.sow(area, m2_each, forms[int(site.rng.integers(4))], away_m)
 
 
@@ -378,7 +378,7 @@ def commercial_lot(site: Site, lot: Polygon) -> None:
     for part in polygons(car_park):
         if part.area > 150:
             site.areas.append(Area(part, "amenity:parking"))
-    site.cover(lot.difference(car_park), f"invented:{site.pick(site.region.lawn)}")
+    site.cover(lot.difference(car_park), f"procedural:{site.pick(site.region.lawn)}")
     site.sow(lot.difference(lot.buffer(-2.5)), 60 / site.region.wooded, site.region.trees, 0.8)
     site.sow(car_park, 420, ("garden", "broad"), 1.0)
 

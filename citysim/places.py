@@ -74,7 +74,7 @@ def _country(site: Site) -> None:
             verge=site.pick(site.region.verge), poles=bool(rng.random() < 0.45),
         )  # fmt: skip
         if not loose and rng.random() < 0.6:
-            site.cover(line.buffer(width / 2 + rng.uniform(0.5, 1.8)), "invented:verge_gravel")
+            site.cover(line.buffer(width / 2 + rng.uniform(0.5, 1.8)), "procedural:verge_gravel")
     for line in roads:
         for _ in range(int(rng.poisson(1.3))):
             spot = np.asarray(line.interpolate(rng.uniform(0.2, 0.8), normalized=True).coords)[0]
@@ -113,7 +113,7 @@ def _woods(site: Site) -> None:
     ]
     glades = unary_union(clearings).difference(unary_union([line.buffer(5) for line in roads]))
     for part in polygons(glades):
-        site.cover(part, f"invented:{site.pick(('pasture', 'dry_grass', 'lawn', 'scrub'))}")
+        site.cover(part, f"procedural:{site.pick(('pasture', 'dry_grass', 'lawn', 'scrub'))}")
         site.sow(part, 300, (site.region.bush, *site.region.trees))
     for _ in range(int(rng.poisson(1.0))):
         spot = np.asarray(roads[0].interpolate(rng.uniform(0.3, 0.7), normalized=True).coords)[0]
@@ -158,7 +158,7 @@ def _streets_of_houses(site: Site, bend_m: float, grid: bool) -> None:
     alleys = grid and rng.random() < 0.5
     spacing = float(rng.uniform(62, 84)) + 6 * alleys
     kind, lawn = "suburban" if site.kerbs else "rural", site.pick(site.region.lawn)
-    site.cover(site.whole, f"invented:{lawn}")
+    site.cover(site.whole, f"procedural:{lawn}")
     verge = f"verge_{lawn}" if rng.random() < 0.7 else "verge_mixed"
     rows = np.arange(-0.85 * site.side_m, 0.85 * site.side_m, spacing) + rng.uniform(0, spacing)
     streets, ends = _straight_streets(site, rows, grid)
@@ -261,7 +261,7 @@ def _arterial(site: Site) -> None:
         else [(main, 1.6 * wide)]
     )
     if median:
-        site.cover(main.buffer(median / 2 + 1), f"invented:{verge}")
+        site.cover(main.buffer(median / 2 + 1), f"procedural:{verge}")
     marking = "yellow" if site.marking == "yellow" and not median else "lines"
     for line, width in carriageways:
         for part in lines(line.difference(kept_free)) if ring_m else lines(line):
@@ -271,7 +271,7 @@ def _arterial(site: Site) -> None:
     if ring_m:
         ring = LineString(np.asarray(Point(centre).buffer(ring_m).exterior.coords))
         lay_road(site, ring, 8.5, kind=kind, marking="dashes", verge=verge, verge_m=0)
-        site.cover(Point(centre).buffer(ring_m - 4), f"invented:{verge}")
+        site.cover(Point(centre).buffer(ring_m - 4), f"procedural:{verge}")
         site.sow(Point(centre).buffer(ring_m - 7), 60, site.region.trees)
     if median > 5:
         _street_trees(site, main, float(rng.uniform(9, 20)), site.pick(site.region.trees))
@@ -294,7 +294,7 @@ def _fill_beside_arterial(site: Site, lot: Polygon) -> None:
     elif chance < 0.6:
         wood(site, inside, rng.uniform(40, 130))
     elif chance < 0.8:
-        site.cover(lot, f"invented:{site.pick(('pasture', 'dry_grass', 'dirt', 'lawn'))}")
+        site.cover(lot, f"procedural:{site.pick(('pasture', 'dry_grass', 'dirt', 'lawn'))}")
         site.sow(lot, rng.uniform(120, 700) / site.region.wooded, (*site.region.trees, site.region.bush))
     else:
         _houses_in(site, inside)
@@ -303,7 +303,7 @@ def _fill_beside_arterial(site: Site, lot: Polygon) -> None:
 def _houses_in(site: Site, lot: Polygon) -> None:
     """Houses about a lane in the middle of a lot."""
     rng = site.rng
-    site.cover(lot, f"invented:{site.pick(site.region.lawn)}")
+    site.cover(lot, f"procedural:{site.pick(site.region.lawn)}")
     corners = np.asarray(lot.minimum_rotated_rectangle.exterior.coords)[:4]
     ends = (corners[0] + corners[1]) / 2, (corners[2] + corners[3]) / 2
     for lane in lines(LineString(ends).intersection(lot.buffer(-4))):
@@ -323,7 +323,7 @@ def _village(site: Site) -> None:
         site, site.whole.buffer(40).difference(unary_union([main.buffer(38), lane.buffer(30)])), 14_000, angle
     )
     for line, reach in ((main, 40), (lane, 32)):
-        site.cover(line.buffer(reach), f"invented:{lawn}")
+        site.cover(line.buffer(reach), f"procedural:{lawn}")
     lay_road(
         site,
         main,

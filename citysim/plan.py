@@ -43,7 +43,7 @@ class Building:
 class Way:
     """A street or path above ground, with its full carriageway width.
 
-    `marking` is of roads that only invented places have: none, white "dashes", white "lines", or "yellow" ones;
+    `marking` is of roads that only procedural places have: none, white "dashes", white "lines", or "yellow" ones;
     `poles` that carry wires stand on its left.
     """
 

@@ -77,7 +77,7 @@ LOOKS: dict[Surface, Look] = {
 
 DRIVEABLE = (Surface.ASPHALT, Surface.COBBLE, Surface.PARKING, Surface.CONCRETE, Surface.TAR)
 LATER = Surface.CONCRETE
-"""First of the surfaces that only invented places have: whatever is drawn by chance for them is drawn apart."""
+"""First of the surfaces that only procedural places have: whatever is drawn by chance for them is drawn apart."""
 SOFT = Surface.LAWN
 """First of those that are no pavement."""
 TILLED = (Surface.SOIL, Surface.CROP, Surface.STUBBLE)
@@ -127,7 +127,7 @@ STREETS = (
     "tertiary_link",
 )
 OPEN_ROADS = ("suburban", "rural")
-"""Roads of invented places beside which lie verges, not pavements; only a "suburban" one has kerbs and lamps."""
+"""Roads of procedural places beside which lie verges, not pavements; only a "suburban" one has kerbs and lamps."""
 ROAD_SURFACES = {
     "asphalt": Surface.ASPHALT,
     "tar": Surface.TAR,
@@ -170,27 +170,27 @@ AREA_SURFACES: dict[str, Surface] = {
     "landuse:basin": Surface.WATER,
     "landuse:pond": Surface.WATER,
     "railway:platform": Surface.PLATFORM,
-    "invented:pasture": Surface.LAWN,
-    "invented:soil": Surface.SOIL,
-    "invented:crop": Surface.CROP,
-    "invented:stubble": Surface.STUBBLE,
-    "invented:scrub": Surface.SCRUB,
-    "invented:dry_grass": Surface.DRY_GRASS,
-    "invented:litter": Surface.LITTER,
-    "invented:dirt": Surface.DIRT,
-    "invented:lawn": Surface.LAWN,
-    "invented:gravel": Surface.GRAVEL,
-    "invented:walk": Surface.CONCRETE,
-    "invented:verge_lawn": Surface.LAWN,
-    "invented:verge_dry_grass": Surface.DRY_GRASS,
-    "invented:verge_mixed": Surface.VERGE,
-    "invented:verge_dirt": Surface.DIRT,
-    "invented:verge_gravel": Surface.GRAVEL,
-    "invented:concrete": Surface.CONCRETE,
-    "invented:tar": Surface.TAR,
-    "invented:pool": Surface.WATER,
+    "procedural:pasture": Surface.LAWN,
+    "procedural:soil": Surface.SOIL,
+    "procedural:crop": Surface.CROP,
+    "procedural:stubble": Surface.STUBBLE,
+    "procedural:scrub": Surface.SCRUB,
+    "procedural:dry_grass": Surface.DRY_GRASS,
+    "procedural:litter": Surface.LITTER,
+    "procedural:dirt": Surface.DIRT,
+    "procedural:lawn": Surface.LAWN,
+    "procedural:gravel": Surface.GRAVEL,
+    "procedural:walk": Surface.CONCRETE,
+    "procedural:verge_lawn": Surface.LAWN,
+    "procedural:verge_dry_grass": Surface.DRY_GRASS,
+    "procedural:verge_mixed": Surface.VERGE,
+    "procedural:verge_dirt": Surface.DIRT,
+    "procedural:verge_gravel": Surface.GRAVEL,
+    "procedural:concrete": Surface.CONCRETE,
+    "procedural:tar": Surface.TAR,
+    "procedural:pool": Surface.WATER,
 }
-"""OpenStreetMap `key:value` of an area, or `invented:` and its kind -> its surface.
+"""OpenStreetMap `key:value` of an area, or `procedural:` and its kind -> its surface.
 
 In the order of painting: later covers earlier.
 """

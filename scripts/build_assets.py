@@ -36,9 +36,9 @@ import l2ltr_core as l2
 from citysim.build import build_city
 from citysim.cameras import camera_spots
 from citysim.cities import load_city
-from citysim.invented import invented
 from citysim.light import Light, dry_light, dusk, flight_light, fog, rain, snow
 from citysim.plan import CityPlan
+from citysim.procedural import procedural_city
 from citysim.render import orthophoto, panorama
 from citysim.world import FINE, World
 from l2ltr_core.assets import ASSETS
@@ -362,7 +362,7 @@ def picture() -> None:
         sheet.paste(strip, (left.width + gap, row * (strip_height + gap)))
     sheet.save("docs/city.jpg", quality=85)
     _weather_sheet().save("docs/weather.jpg", quality=85)
-    _invented_sheet().save("docs/invented.jpg", quality=85)
+    _procedural_sheet().save("docs/invented.jpg", quality=85)
     _mapped_sheet().save("docs/mapped.jpg", quality=85)
 
 
@@ -383,11 +383,13 @@ def _weather_sheet() -> Image.Image:
     return _tiled([Image.fromarray(photo) for photo in photos], columns=2)
 
 
-def _invented_sheet() -> Image.Image:
-    """Six invented cities from above."""
+def _procedural_sheet() -> Image.Image:
+    """Six procedural cities from above."""
     maps = [
         orthophoto(
-            World(invented(number), variant=number), flight_light(np.random.default_rng(number)), pixel_m=1.8
+            World(procedural_city(number), variant=number),
+            flight_light(np.random.default_rng(number)),
+            pixel_m=1.8,
         )
         for number in range(1, 7)
     ]

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from citysim.cities import load_city
-from citysim.invented import SIDE_M, invented
+from citysim.procedural import SIDE_M, procedural_city
 from citysim.surfaces import AREA_SURFACES, ROAD_WIDTH_M
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-def test_an_invented_city_has_streets_houses_and_trees_on_its_square(number: int) -> None:
-    plan = invented(number)
+def test_a_procedural_city_has_streets_houses_and_trees_on_its_square(number: int) -> None:
+    plan = procedural_city(number)
     assert (plan.width_m, plan.height_m) == (SIDE_M, SIDE_M)
     assert len(plan.buildings) > 200
     assert len(plan.trees) > 500
@@ -21,20 +21,20 @@ def test_an_invented_city_has_streets_houses_and_trees_on_its_square(number: int
 
 
 def test_no_house_stands_in_the_middle_of_a_street() -> None:
-    plan = invented(2)
+    plan = procedural_city(2)
     middles = [way.line.interpolate(0.5, normalized=True) for way in plan.ways if way.kind != "footway"]
     struck = [any(b.footprint.contains(point) for b in plan.buildings) for point in middles]
     assert np.mean(struck) < 0.02
 
 
 def test_the_same_number_gives_the_same_city_and_another_another() -> None:
-    assert invented(3) == invented(3)
-    assert invented(3).buildings != invented(4).buildings
+    assert procedural_city(3) == procedural_city(3)
+    assert procedural_city(3).buildings != procedural_city(4).buildings
 
 
-def test_an_invented_city_is_loaded_by_its_name_and_number() -> None:
+def test_a_procedural_city_is_loaded_by_its_name_and_number() -> None:
     plan, part = load_city("invented", variant=3)
-    assert plan == invented(3)
+    assert plan == procedural_city(3)
     assert not part.cameras
 
 

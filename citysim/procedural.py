@@ -1,4 +1,4 @@
-"""Cities that never were: streets, blocks and houses drawn by chance, so that no street plan is learned by heart.
+"""Procedural cities: streets, blocks and houses drawn by chance, so that no street plan is learned by heart.
 
 A square is cut again and again; the cuts are the streets, the pieces the blocks. A smooth displacement then
 bends everything together, and each block is filled as its district asks.
@@ -30,7 +30,7 @@ _GREEN = ("leisure:park", "landuse:grass", "leisure:garden")
 _OPEN = ("place:square", "amenity:parking", "leisure:pitch", "leisure:playground")
 
 
-def invented(number: int, side_m: float = SIDE_M, uniform: bool = False) -> CityPlan:
+def procedural_city(number: int, side_m: float = SIDE_M, uniform: bool = False) -> CityPlan:
     """A plan of `side_m` x `side_m` metres, always the same for the same number, size and kind.
 
     A `uniform` city is even rows of blocks, houses of about one height wall to wall around each: what tells two
