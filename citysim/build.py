@@ -38,7 +38,7 @@ def build_city(
     seed: int = 0,
     part: str = "all",
     variant: int = 0,
-    rebuilt: bool = True,
+    augment: bool = True,
     panoramas: int = 400,
     size_px: tuple[int, int] = (64, 256),
     samples: int = 2,
@@ -51,9 +51,8 @@ def build_city(
 ) -> None:
     """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
 
-    `variant` > 0 builds an imagined city with the grain of the real one, or with the city "invented" a street
-    plan of its own; unless `rebuilt` it is only turned, stretched and painted anew. `size_px` is the (height,
-    width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays
+    `variant` > 0 builds a perturbed city with the grain of the real one (see `variants.perturbed` for `augment`), or
+    of the city "invented" a street plan of its own. `size_px` is the (height, width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays
     make one of its pixels.
     `moments` orthophotos are taken, each with other sun, season and traffic, `pixel_m` metres a pixel. `varied`
     pictures share no paint: orthophotos see other colours, seasons and resolutions (0.2 to 0.6 m), photos come
@@ -61,7 +60,7 @@ def build_city(
     `jobs` processes take the photos, which are the same for any number of them. Work that is already there is
     not done again; `dataset.json` is written last. Raises CitySimError for an unusable city or where a process died.
     """
-    plan, chosen = load_city(city, part, variant, rebuilt)
+    plan, chosen = load_city(city, part, variant, augment)
     detail = FINE if size_px[1] > 512 else STANDARD
     world = World(plan, variant=variant, detail=detail)
     everywhere = (EDGE_M, EDGE_M, plan.width_m - EDGE_M, plan.height_m - EDGE_M)
@@ -84,7 +83,7 @@ def build_city(
         "part": part,
         "seed": seed,
         "variant": variant,
-        "rebuilt": rebuilt,
+        "rebuilt": augment,
         **({"varied": True} if varied else {}),
         "panoramas": len(spots),
         "places": len(places),

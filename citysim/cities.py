@@ -14,7 +14,7 @@ from citysim.errors import CitySimError
 from citysim.places import PLACE_SIDES_M, place
 from citysim.plan import CityPlan, read_plan
 from citysim.procedural import SIDE_M, procedural_city
-from citysim.variants import imagined
+from citysim.variants import perturbed
 
 T = TypeVar("T")
 Window = tuple[float, float, float, float]
@@ -76,9 +76,9 @@ def _window(west: float, south: float, east: float, north: float) -> Window:
 
 
 def load_city(
-    city: str | Path, part: str = "all", variant: int = 0, rebuilt: bool = True
+    city: str | Path, part: str = "all", variant: int = 0, augment: bool = True
 ) -> tuple[CityPlan, Part]:
-    """A bundled name or an .osm.pbf file -> its plan, clipped to `part`, as it is (0) or imagined anew.
+    """A bundled name or an .osm.pbf file -> its plan, clipped to `part`, as it is (0) or perturbed.
 
     A procedural city ("invented") has no original: each `variant` is a street plan of its own.
     """
@@ -88,7 +88,7 @@ def load_city(
             return place(part, variant), Part()
         return procedural_city(variant, side_m, part == UNIFORM), Part()
     plan, chosen = _mapped(city, part)
-    return imagined(plan, variant, rebuilt), chosen
+    return perturbed(plan, variant, augment), chosen
 
 
 def _part_of(city: str | Path, part: str, parts: Mapping[str, T]) -> T:

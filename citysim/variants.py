@@ -1,4 +1,4 @@
-"""Cities that are not: a plan turned, sheared, rebuilt and replanted, so that a model meets many street plans."""
+"""Perturbed cities: a plan turned, sheared, with other heights, trees and areas, so that a model meets many plans."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _REPLACEMENTS = (
 )
 
 
-def imagined(plan: CityPlan, variant: int, rebuilt: bool = True) -> CityPlan:
-    """Another city with the grain of `plan`; `variant` 0 is the plan itself.
+def perturbed(plan: CityPlan, variant: int, augment: bool = True) -> CityPlan:
+    """The plan turned, sheared, stretched and repainted by chance; `variant` 0 is the plan itself.
 
-    Unless `rebuilt`, it is turned, sheared and stretched, and its buildings are painted anew, but each stands as
+    With `augment` some heights, trees and areas change as well and some houses go. Without it each house stands as
     high as mapped and nothing is added or taken away: as uniform as the real city, so harder to tell apart.
     """
     if variant == 0:
@@ -49,7 +49,7 @@ def imagined(plan: CityPlan, variant: int, rebuilt: bool = True) -> CityPlan:
     moved = with_mirrored_margin(plan, _MARGIN_M).transformed((float(a), float(b), float(d), float(e)))
     moved = moved.clipped(_MARGIN_M, _MARGIN_M, _MARGIN_M + plan.width_m, _MARGIN_M + plan.height_m)
     renumbered = tuple(replace(b, osm_id=b.osm_id + variant * 1_000_003) for b in moved.buildings)
-    if not rebuilt:
+    if not augment:
         return replace(moved, name=f"{plan.name}-{variant}", buildings=renumbered)
     buildings = tuple(
         replace(

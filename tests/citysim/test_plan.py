@@ -7,7 +7,7 @@ from shapely.geometry import Point
 from citysim.cities import load_city
 from citysim.errors import CitySimError
 from citysim.plan import CityPlan, read_plan
-from citysim.variants import imagined, with_mirrored_margin
+from citysim.variants import perturbed, with_mirrored_margin
 
 
 @pytest.fixture(scope="module", name="helsinki")
@@ -51,19 +51,19 @@ def test_monaco_is_land_where_its_coastline_is_missing() -> None:
     assert dry > 0.98 * len(monaco.buildings)
 
 
-def test_an_imagined_city_is_another_one_and_always_the_same(plan: CityPlan) -> None:
-    first, again = imagined(plan, 3), imagined(plan, 3)
+def test_a_perturbed_city_is_another_one_and_always_the_same(plan: CityPlan) -> None:
+    first, again = perturbed(plan, 3), perturbed(plan, 3)
     assert first == again
     assert first.buildings != plan.buildings
-    assert imagined(plan, 0) is plan
+    assert perturbed(plan, 0) is plan
 
 
-def test_a_city_that_is_not_rebuilt_keeps_its_heights_and_trees_and_looks_another(plan: CityPlan) -> None:
-    moved, rebuilt = imagined(plan, 3, rebuilt=False), imagined(plan, 3)
+def test_a_city_that_is_not_augmented_keeps_its_heights_and_trees_and_looks_another(plan: CityPlan) -> None:
+    moved, augmented = perturbed(plan, 3, augment=False), perturbed(plan, 3)
     assert {b.height_m for b in moved.buildings} <= {b.height_m for b in plan.buildings}
     assert {t.osm_id for t in moved.trees} <= {t.osm_id for t in plan.trees}
     assert not {b.osm_id for b in moved.buildings} & {b.osm_id for b in plan.buildings}
-    assert len(rebuilt.buildings) <= len(moved.buildings)
+    assert len(augmented.buildings) <= len(moved.buildings)
 
 
 def test_a_mirrored_margin_goes_on_with_the_street(plan: CityPlan) -> None:
