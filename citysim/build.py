@@ -43,7 +43,7 @@ def build_city(
     size_px: tuple[int, int] = (64, 256),
     samples: int = 2,
     full_sphere: bool = False,
-    moments: int = 1,
+    captures: int = 1,
     pixel_m: float = 0.4,
     varied: bool = False,
     jobs: int = 1,
@@ -52,9 +52,9 @@ def build_city(
     """Write `orthophoto*.tif`, `panoramas/*.jpg`, `places.csv` and `dataset.json` into `out_dir`.
 
     `variant` > 0 builds a perturbed city with the grain of the real one (see `variants.perturbed` for `augment`), or
-    of the city "invented" a street plan of its own. `size_px` is the (height, width) of a panorama, which spans +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays
-    make one of its pixels.
-    `moments` orthophotos are taken, each with other sun, season and traffic, `pixel_m` metres a pixel. `varied`
+    of the city "invented" a street plan of its own. `size_px` is the (height, width) of a panorama, which spans
+    +-45 degrees of elevation unless `full_sphere`; `samples` x `samples` rays make one of its pixels.
+    `captures` orthophotos are taken, each with other sun, season and traffic, `pixel_m` metres a pixel. `varied`
     pictures share no paint: orthophotos see other colours, seasons and resolutions (0.2 to 0.6 m), photos come
     from tilted cameras at 1.6 to 3 m with seams and tones of their own.
     `jobs` processes take the photos, which are the same for any number of them. Work that is already there is
@@ -66,17 +66,17 @@ def build_city(
     everywhere = (EDGE_M, EDGE_M, plan.width_m - EDGE_M, plan.height_m - EDGE_M)
     windows = chosen.cameras or (everywhere,)
     (out_dir / "panoramas").mkdir(parents=True, exist_ok=True)
-    for moment in range(moments):
-        name = "orthophoto.tif" if moments == 1 else f"orthophoto_{moment}.tif"
+    for capture in range(captures):
+        name = "orthophoto.tif" if captures == 1 else f"orthophoto_{capture}.tif"
         if not (out_dir / name).exists():
-            picture, resolution_m = _survey(world, seed, moment, pixel_m, varied)
+            picture, resolution_m = _survey(world, seed, capture, pixel_m, varied)
             write_orthophoto(out_dir / name, picture, plan, resolution_m, BORDER_M)
     spots = camera_spots(world, windows, panoramas, (seed, 3, variant))
     shooting = Shooting(spots, out_dir / "panoramas", seed, size_px, samples, full_sphere, varied)
     take_photos(world, shooting, jobs, progress)
     places = [plan.frame.to_location(*spot) for spot in grid_places(world, everywhere, 10.0)]
     write_places(out_dir / "places.csv", places)
-    imagery = [f"orthophoto_{k}.tif" for k in range(moments)] if moments > 1 else "orthophoto.tif"
+    imagery = [f"orthophoto_{k}.tif" for k in range(captures)] if captures > 1 else "orthophoto.tif"
     about = {"simulated": True, "attribution": ATTRIBUTION, "imagery": imagery}
     made = {
         "city": plan.name,
@@ -93,18 +93,18 @@ def build_city(
             path.write_text(json.dumps(values, indent=2) + "\n")
 
 
-def _survey(world: World, seed: int, moment: int, pixel_m: float, varied: bool) -> tuple[RGB, float]:
-    """The orthophoto of a moment and its resolution in metres a pixel."""
-    rng = np.random.default_rng([seed, 2, moment])
+def _survey(world: World, seed: int, capture: int, pixel_m: float, varied: bool) -> tuple[RGB, float]:
+    """The orthophoto of a capture and its resolution in metres a pixel."""
+    rng = np.random.default_rng([seed, 2, capture])
     light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
     samples = 2
     if varied:
-        odd = np.random.default_rng([seed, 9, world.variant, moment])
+        odd = np.random.default_rng([seed, 9, world.variant, capture])
         light, lean = any_flight_light(odd), odd.uniform(-_VARIED_LEAN, _VARIED_LEAN, 2)
         pixel_m = float(odd.uniform(*_VARIED_PIXEL_M))
         samples = 2 if pixel_m > 0.3 else 1
         world.repaint(odd, 1.0)
-    world.set_moment((seed, 1, moment))
+    world.set_capture((seed, 1, capture))
     picture = orthophoto(
         world, light, pixel_m=pixel_m, border_m=BORDER_M, samples=samples, lean=(float(lean[0]), float(lean[1]))
     )  # fmt: skip

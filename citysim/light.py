@@ -1,4 +1,4 @@
-"""One moment: where the sun stands, what the sky does, which season and which weather it is."""
+"""The light of a capture: where the sun stands, what the sky does, which season and which weather it is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Light:
 
 
 def street_light(rng: np.random.Generator) -> Light:
-    """A moment as a street camera meets it: dry, or in one case of three with weather."""
+    """The light as a street camera meets it: dry, or in one case of three with weather."""
     light = dry_light(rng)
     chance = rng.random()
     for likely, weather in _WEATHERS:
@@ -112,13 +112,13 @@ _WEATHERS = ((0.10, rain), (0.06, fog), (0.09, snow), (0.09, dusk))
 
 
 def _under(sky: Light, light: Light) -> Light:
-    """The sky of one moment over the season and the camera of another."""
+    """The sky of one capture over the season and the camera of another."""
     kept = {name: getattr(light, name) for name in ("haze", "haze_m", "autumn", "exposure")}
     return replace(sky, **kept)
 
 
 def flight_light(rng: np.random.Generator) -> Light:
-    """A moment as a survey flight chooses it: clear, the sun in the south and high."""
+    """The light as a survey flight chooses it: clear, the sun in the south and high."""
     bearing = math.radians(rng.uniform(120, 240))
     light = _daylight(math.pi / 2 - bearing, math.radians(rng.uniform(34, 54)), rng, False)
     autumn = 0.0 if rng.random() < 0.75 else float(rng.uniform(0.1, 0.6))
@@ -126,7 +126,7 @@ def flight_light(rng: np.random.Generator) -> Light:
 
 
 def any_flight_light(rng: np.random.Generator) -> Light:
-    """A moment of any survey flight: a lower sun on either side of noon, any leaf season, some haze."""
+    """The light of any survey flight: a lower sun on either side of noon, any leaf season, some haze."""
     bearing = math.radians(rng.uniform(60, 300))
     light = _daylight(math.pi / 2 - bearing, math.radians(rng.uniform(20, 62)), rng, rng.random() < 0.12)
     return replace(

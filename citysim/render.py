@@ -1,4 +1,4 @@
-"""A world and a moment -> pictures: 360-degree panoramas and the orthophoto."""
+"""A world and the light of a capture -> pictures: 360-degree panoramas and the orthophoto."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rays -> linear colours: what was hit, what it is made of, how the moment's light falls on it."""
+"""Rays -> linear colours: what was hit, what it is made of, how the capture's light falls on it."""
 
 from __future__ import annotations
 

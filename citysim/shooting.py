@@ -24,13 +24,13 @@ from l2ltr_core.types import RGB, Progress
 POSITION_ERROR_M = 1.5
 """Standard deviation of a photo's recorded position, east and north; never more than twice that."""
 _HEADING_ERROR_DEG = 2.0
-_MOMENT_EVERY, _CLOSE_MOMENT_EVERY = 120, 6
-"""Photos of one moment; in a close world each has fine trees, cars and grass of its own around it."""
+_CAPTURE_PHOTOS, _CLOSE_CAPTURE_PHOTOS = 120, 6
+"""Photos of one capture; in a close world each has fine trees, cars and grass of its own around it."""
 _TILT_DEG = 5.0
 _DRY = 0.85
 """Share of varied photos without rain, fog, snow or dusk."""
 _REPAINTED = 0.4
-"""How far photos of one moment stray from the world's own paint, orthophotos: 1."""
+"""How far photos of one capture stray from the world's own paint, orthophotos: 1."""
 
 
 @dataclass(frozen=True)
@@ -106,24 +106,24 @@ def _work(
 
 
 def _taken(world: World, shooting: Shooting, which: list[int]) -> Iterator[int]:
-    """Take some of the photos, moment by moment, each known by its spot's index."""
-    every = _CLOSE_MOMENT_EVERY if world.detail.close else _MOMENT_EVERY
-    moment = -1
+    """Take some of the photos, capture by capture, each known by its spot's index."""
+    every = _CLOSE_CAPTURE_PHOTOS if world.detail.close else _CAPTURE_PHOTOS
+    capture = -1
     for index in which:
         start = index // every * every
-        if start != moment:
-            moment = start
-            _begin_moment(world, shooting, start, every)
+        if start != capture:
+            capture = start
+            _begin_capture(world, shooting, start, every)
         _take(world, shooting, index)
         yield index
 
 
-def _begin_moment(world: World, shooting: Shooting, start: int, every: int) -> None:
+def _begin_capture(world: World, shooting: Shooting, start: int, every: int) -> None:
     seed = shooting.seed
     density = float(np.random.default_rng([seed, 5, start]).uniform(0.2, 0.75))
     if shooting.varied:
         world.repaint(np.random.default_rng([seed, 7, world.variant, start]), _REPAINTED)
-    world.set_moment((seed, 4, start), clear=shooting.spots[start : start + every], density=density)
+    world.set_capture((seed, 4, start), clear=shooting.spots[start : start + every], density=density)
 
 
 def _take(world: World, shooting: Shooting, index: int) -> None:

@@ -135,7 +135,7 @@ class Person(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """Who is in the streets at one moment; (K, 3) colours of cars, then of people."""
+    """Who is in the streets in one capture; (K, 3) colours of cars, then of people."""
 
     cars: list[Car]
     people: list[Person]
@@ -159,7 +159,7 @@ def crowd(
     clear: NDArray[np.float64],
     density: float = 0.5,
 ) -> Crowd:
-    """Cars and people of one moment, none within 3.2 m of a point of `clear` (N, 2)."""
+    """Cars and people of one capture, none within 3.2 m of a point of `clear` (N, 2)."""
     rng = np.random.default_rng(seed)
     cars: list[NDArray[np.float64]] = []
     people: list[NDArray[np.float64]] = []

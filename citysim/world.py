@@ -59,7 +59,7 @@ _FROM_ABOVE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2)
 
 
 class World:
-    """Everything that stays (buildings, trees, lamps), plus the traffic of the present moment."""
+    """Everything that stays (buildings, trees, lamps), plus the traffic of the present capture."""
 
     def __init__(self, plan: CityPlan, *, variant: int = 0, detail: Detail = STANDARD) -> None:
         self.plan = plan
@@ -77,7 +77,7 @@ class World:
         self._drawings = Drawings(plan, variant) if detail.close else None
         self.close_up: CloseUp | None = None
         self._still = self._still_parts()
-        self.set_moment((variant, 0))
+        self.set_capture((variant, 0))
 
     def repaint(self, rng: np.random.Generator, strength: float) -> None:
         """Other colours of ground, houses and crowns, 0: the first ones; what stands where remains."""
@@ -117,14 +117,14 @@ class World:
             *finest,
         ]
 
-    def set_moment(
+    def set_capture(
         self, seed: tuple[int, ...], clear: NDArray[np.float64] | None = None, density: float = 0.5
     ) -> None:
         """Put other cars and people into the streets, keeping (N, 2) points `clear`."""
         cameras = np.zeros((0, 2)) if clear is None else clear
-        self._moment = seed, clear, density
+        self._capture = seed, clear, density
         for name in ("mesh", "_plane", "_scene", "_embree_mesh"):
-            self.__dict__.pop(name, None)  # the last moment's and this one's together are too much
+            self.__dict__.pop(name, None)  # the last capture's and this one's together are too much
         self.round_from = np.iinfo(np.int32).max
         moving = crowd(self.plan, self.built, (9000, *seed), cameras, density)
         self.paint_colour = moving.colours
@@ -189,14 +189,14 @@ class World:
             self.close_up = CloseUp(self._drawings, x_m, y_m)
 
     def from_above(self) -> World:
-        """The same city at the same moment without what only a photo from the street shows."""
+        """The same city in the same capture without what only a photo from the street shows."""
         if not self.detail.close:
             return self
         plain = copy(self)
         plain.detail = _FROM_ABOVE if self.detail == FINE else replace(self.detail, close=False)
         plain._drawings = plain.close_up = None
         plain._still = plain._still_parts()
-        plain.set_moment(*self._moment)
+        plain.set_capture(*self._capture)
         return plain
 
     def holds(self, point: NDArray[Any]) -> NDArray[np.bool_]:

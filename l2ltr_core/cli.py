@@ -670,7 +670,7 @@ def twin_build(
 
         build_city(
             city, out, seed=seed, part=part, variant=variant, augment=rebuilt, panoramas=panoramas,
-            moments=moments, full_sphere=full_sphere, size_px=(height_px, width_px), samples=samples,
+            captures=moments, full_sphere=full_sphere, size_px=(height_px, width_px), samples=samples,
             varied=varied, jobs=jobs, progress=progress,
         )  # fmt: skip
     print(out)

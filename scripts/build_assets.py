@@ -197,7 +197,7 @@ def _render(cities: list[City]) -> None:
 def _render_one(each: City) -> Path:
     build_city(
         each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
-        panoramas=each.panoramas, moments=each.orthophotos, varied=each.varied, size_px=SIZE_PX, samples=RAYS,
+        panoramas=each.panoramas, captures=each.orthophotos, varied=each.varied, size_px=SIZE_PX, samples=RAYS,
     )  # fmt: skip
     return each.folder
 
@@ -243,7 +243,7 @@ def samples() -> None:
         if path.exists():
             continue
         spot = spots[np.hypot(*(spots - (x, y)).T).argmin()]
-        world.set_moment((11, number), clear=spot[None])
+        world.set_capture((11, number), clear=spot[None])
         rng = np.random.default_rng([11, number])
         heading_deg = float(rng.uniform(0, 360))
         _take(path, world, plan.frame.to_location(*spot), spot, _light(weather, rng), heading_deg)
@@ -271,7 +271,7 @@ def _walks(target: Path, plan: CityPlan, world: World, spots: NDArray[np.float64
             heading_deg = float(rng.uniform(0, 360))
             if path.exists():
                 continue
-            world.set_moment((12, seed, photo), clear=np.array(stops))
+            world.set_capture((12, seed, photo), clear=np.array(stops))
             _take(path, world, plan.frame.to_location(*spot), spot, light, heading_deg)
     (target / "walks.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
 
@@ -372,7 +372,7 @@ def _weather_sheet() -> Image.Image:
     world = World(plan, detail=FINE)
     spots = camera_spots(world, part.cameras, 3000, (11,))
     spot = spots[np.hypot(*(spots - (713, 1330)).T).argmin()]
-    world.set_moment((11, 0), clear=spot[None])
+    world.set_capture((11, 0), clear=spot[None])
     fair = replace(flight_light(np.random.default_rng(2)), haze=0.3, haze_m=900.0)
     autumn = replace(fair, autumn=0.9)
     lights = [fair, autumn, *(weather(fair, np.random.default_rng(4)) for weather in (rain, fog, snow, dusk))]
@@ -406,7 +406,7 @@ def _mapped_sheet() -> Image.Image:
         middle = World(plan.clipped(west, south, west + 840, south + 280))
         above = orthophoto(middle, flight_light(np.random.default_rng(seed)), pixel_m=1.0)
         spots = camera_spots(world, [(west, south, west + 840, south + 280)], 40, (seed,))
-        world.set_moment((seed, 0), clear=spots[:1])
+        world.set_capture((seed, 0), clear=spots[:1])
         light = _light(None, np.random.default_rng(seed))
         seen = panorama(world, *spots[0], light, size_px=(280, 840), top_deg=60, bottom_deg=-60)
         tiles += [Image.fromarray(above), Image.fromarray(seen)]

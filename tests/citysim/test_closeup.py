@@ -35,16 +35,16 @@ CLOSE = Detail(cell_m=0.25, leaf_cards=150, close=True)
 
 @pytest.fixture(scope="module")
 def small(plan: CityPlan) -> World:
-    return _of_one_moment(World(plan, detail=SMALL))
+    return _of_one_capture(World(plan, detail=SMALL))
 
 
 @pytest.fixture(scope="module")
 def close(plan: CityPlan) -> World:
-    return _of_one_moment(World(plan, detail=CLOSE))
+    return _of_one_capture(World(plan, detail=CLOSE))
 
 
-def _of_one_moment(world: World) -> World:
-    world.set_moment((4,), clear=CAMERA, density=0.9)
+def _of_one_capture(world: World) -> World:
+    world.set_capture((4,), clear=CAMERA, density=0.9)
     return world
 
 
@@ -96,7 +96,7 @@ def _middle(mesh: Mesh, owner: int, kinds: tuple[Material, ...]) -> np.ndarray:
 
 
 def test_trees_stand_where_they_stand_in_small_photos(close: World, plan: CityPlan) -> None:
-    assert close.trees == _of_one_moment(World(plan, detail=SMALL)).trees
+    assert close.trees == _of_one_capture(World(plan, detail=SMALL)).trees
     for owner, tree in enumerate(close.trees):
         bark = (close.mesh.owner == owner) & (close.mesh.material == Material.BARK)
         corners = close.mesh.triangles[bark].reshape(-1, 3)
@@ -155,9 +155,9 @@ def test_trees_are_bare_in_the_snow(close: World) -> None:
         return photo.astype(float).mean(-1)[8:24, 60:68]
 
     def take(covered: float) -> np.ndarray:
-        moment = replace(light, snow=covered)
+        snowy = replace(light, snow=covered)
         size = {"size_px": (32, 128), "top_deg": 20, "bottom_deg": -5, "heading_deg": toward}
-        return panorama(close, *CAMERA[0], moment, samples=2, **size)
+        return panorama(close, *CAMERA[0], snowy, samples=2, **size)
 
     assert crown_of(take(1.0)).mean() > crown_of(take(0.0)).mean() + 10
 
@@ -165,7 +165,7 @@ def test_trees_are_bare_in_the_snow(close: World) -> None:
 def test_no_leaf_hangs_right_before_the_camera(plan: CityPlan) -> None:
     under_a_tree = np.array([[plan.trees[0].x_m + 1.5, plan.trees[0].y_m]])
     world = World(plan, detail=CLOSE)
-    world.set_moment((4,), clear=under_a_tree)
+    world.set_capture((4,), clear=under_a_tree)
     leaves = world.mesh.triangles[world.mesh.material == Material.LEAF].mean(axis=1)
     away = np.linalg.norm(leaves - [*under_a_tree[0], 2.4], axis=1)
     assert len(leaves) and away.min() > 2.4

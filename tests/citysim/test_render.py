@@ -98,7 +98,7 @@ def test_the_orthophoto_file_puts_every_place_where_the_frame_does(
 
 def test_the_same_seed_takes_the_same_picture_and_another_another(plan: CityPlan, world: World) -> None:
     def take(seed: int) -> np.ndarray:
-        world.set_moment((seed,))
+        world.set_capture((seed,))
         light = street_light(np.random.default_rng(seed))
         return panorama(world, 100, 100, light, size_px=(16, 64), samples=1)
 
