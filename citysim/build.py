@@ -26,9 +26,9 @@ EDGE_M = 40.0
 """Every camera and place stays so far inside the city."""
 BORDER_M = 40.0
 """So much of the city's mirror image surrounds it in an orthophoto: a tile of 160 m around any place is whole."""
-_LEAN = 0.2
-"""Largest displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
-_VARIED_LEAN, _VARIED_PIXEL_M = 0.42, (0.2, 0.6)
+_OFF_NADIR = 0.2
+"""Largest off-nadir displacement in the orthophoto, in each direction, of what stands a metre high, in metres."""
+_VARIED_OFF_NADIR, _VARIED_PIXEL_M = 0.42, (0.2, 0.6)
 
 
 def build_city(
@@ -96,17 +96,20 @@ def build_city(
 def _survey(world: World, seed: int, capture: int, pixel_m: float, varied: bool) -> tuple[RGB, float]:
     """The orthophoto of a capture and its resolution in metres a pixel."""
     rng = np.random.default_rng([seed, 2, capture])
-    light, lean = flight_light(rng), rng.uniform(-_LEAN, _LEAN, 2)
+    light, (east, north) = flight_light(rng), rng.uniform(-_OFF_NADIR, _OFF_NADIR, 2)
     samples = 2
     if varied:
         odd = np.random.default_rng([seed, 9, world.variant, capture])
-        light, lean = any_flight_light(odd), odd.uniform(-_VARIED_LEAN, _VARIED_LEAN, 2)
+        light, (east, north) = (
+            any_flight_light(odd),
+            odd.uniform(-_VARIED_OFF_NADIR, _VARIED_OFF_NADIR, 2),
+        )
         pixel_m = float(odd.uniform(*_VARIED_PIXEL_M))
         samples = 2 if pixel_m > 0.3 else 1
         world.repaint(odd, 1.0)
     world.set_capture((seed, 1, capture))
     picture = orthophoto(
-        world, light, pixel_m=pixel_m, border_m=BORDER_M, samples=samples, lean=(float(lean[0]), float(lean[1]))
+        world, light, pixel_m=pixel_m, border_m=BORDER_M, samples=samples, off_nadir=(float(east), float(north)),
     )  # fmt: skip
     return (as_survey(picture, odd) if varied else picture), pixel_m
 

@@ -113,15 +113,16 @@ def orthophoto(
     pixel_m: float,
     border_m: float = 0.0,
     samples: int = 2,
-    lean: tuple[float, float] = (0.0, 0.0),
+    off_nadir: tuple[float, float] = (0.0, 0.0),
     progress: Progress | None = None,
 ) -> RGB:
     """The whole plan from above and `border_m` of its mirror image around it, row 0 = north, (H, W, 3).
 
-    `lean` moves what stands `h` metres high by `h * lean` to the east and north, as in a mosaic of flight
+    `off_nadir` moves what stands `h` metres high by `h * off_nadir` to the east and north, as in a mosaic of flight
     pictures that were corrected for the terrain only; the ground stays in its place.
     """
     world, plan = world.from_above(), world.plan
+    east, north = off_nadir
     rows, columns = (round((side + 2 * border_m) / pixel_m) for side in (plan.height_m, plan.width_m))
     step = pixel_m / samples
     x = (np.arange(columns * samples) + 0.5) * step - border_m
@@ -131,9 +132,9 @@ def orthophoto(
         some = min(band, rows - row)
         y = plan.height_m + border_m - (np.arange(row * samples, (row + some) * samples) + 0.5) * step
         xs, ys = np.meshgrid(x, y)
-        spots = np.stack([xs - lean[0] * _ABOVE_M, ys - lean[1] * _ABOVE_M, np.full_like(xs, _ABOVE_M)], -1)
+        spots = np.stack([xs - east * _ABOVE_M, ys - north * _ABOVE_M, np.full_like(xs, _ABOVE_M)], -1)
         origin = spots.reshape(-1, 3).astype(np.float32)
-        down = f32([lean[0], lean[1], -1]) / np.float32(math.hypot(*lean, 1))
+        down = f32([east, north, -1]) / np.float32(math.hypot(east, north, 1))
         seen = shade(world, origin, np.tile(down, (len(origin), 1)), light)
         colour = tone_mapped(seen, light.exposure)
         fine = colour.reshape(some * samples, columns * samples, 3)

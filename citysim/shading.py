@@ -20,7 +20,7 @@ from citysim.world import World
 
 _FAR_M = 4000.0
 _SNOW = f32([0.66, 0.68, 0.72])
-_NOOK_M, _NOOK_SEEN_M = 2.5, 120.0
+_OCCLUDER_M, _OCCLUSION_SEEN_M = 2.5, 120.0
 _SUN = np.float32(0.004)
 """Radians from the middle of the sun to its edge: shadows are sharp near what throws them only."""
 _WET_SEEN_M = 50.0
@@ -72,7 +72,7 @@ def shade(world: World, origin: Floats, direction: Floats, light: Light, *, mirr
         hits.albedo[material == kind], hits.shine[material == kind] = albedo, shine
     if light.snow > 0:
         _snowed_on(hits, np.flatnonzero(solid))
-    colour = _lit(hits, ~sky, nooks=mirror)
+    colour = _lit(hits, ~sky, occlusion=mirror)
     shiny = np.flatnonzero((hits.shine > 0) & ~sky)
     seen, facing = direction[shiny], hits.normal[shiny]
     mirrored = seen - 2 * dot(seen, facing)[:, None] * facing
@@ -135,7 +135,7 @@ def sky_colour(direction: Floats, light: Light) -> Floats:
     return f32(colour)
 
 
-def _lit(hits: Hits, seen: NDArray[np.bool_], nooks: bool) -> Floats:
+def _lit(hits: Hits, seen: NDArray[np.bool_], occlusion: bool) -> Floats:
     """Sun with shadows, light of the sky and of the ground."""
     world, light = hits.world, hits.light
     facing = hits.normal @ light.sun_direction
@@ -155,8 +155,8 @@ def _lit(hits: Hits, seen: NDArray[np.bool_], nooks: bool) -> Floats:
         free = ~world.blocked(start.astype(np.float32), f32(toward))
         lit[rows] = facing[rows] * free
     lit *= hits.sunny
-    if world.detail.nook_rays and nooks:
-        _dim_nooks(hits, np.flatnonzero(seen & ~leaf & (hits.distance < _NOOK_SEEN_M)))
+    if world.detail.occlusion_rays and occlusion:
+        _occlude(hits, np.flatnonzero(seen & ~leaf & (hits.distance < _OCCLUSION_SEEN_M)))
     up = (0.5 + 0.5 * hits.normal[:, 2])[:, None]
     diffuse = light.ambient * up * hits.open_sky[:, None] + light.bounce * (1 - 0.75 * up) * (
         0.4 + 0.6 * hits.open_sky[:, None]
@@ -164,13 +164,13 @@ def _lit(hits: Hits, seen: NDArray[np.bool_], nooks: bool) -> Floats:
     return hits.albedo * (light.sun * lit[:, None] * 0.55 + diffuse)
 
 
-def _dim_nooks(hits: Hits, rows: Rows) -> None:
-    """Less light of the sky where something stands close: below cars, along walls, under eaves."""
+def _occlude(hits: Hits, rows: Rows) -> None:
+    """Ambient occlusion: less light of the sky where something stands close, as below cars and under eaves."""
     point, normal = hits.point[rows], hits.normal[rows]
     start = f32(point + normal * 0.03)
     spot = (point * 977).astype(np.int64).T
     hidden = np.zeros(len(rows), np.float32)
-    for ray in range(hits.world.detail.nook_rays):
+    for ray in range(hits.world.detail.occlusion_rays):
         if hits.world.close_up is None:
             turn, height = 2 * np.pi * noise.hashed(*spot, ray, 1), 2 * noise.hashed(*spot, ray, 2) - 1
         else:
@@ -178,8 +178,8 @@ def _dim_nooks(hits: Hits, rows: Rows) -> None:
         flat = np.sqrt(1 - height**2)
         toward = f32(np.stack([flat * np.cos(turn), flat * np.sin(turn), height], 1) + normal)  # cosine lobe
         toward /= np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-3)
-        hidden += hits.world.blocked(start, f32(toward), _NOOK_M)
-    hits.open_sky[rows] *= 1 - 0.75 * hidden / hits.world.detail.nook_rays
+        hidden += hits.world.blocked(start, f32(toward), _OCCLUDER_M)
+    hits.open_sky[rows] *= 1 - 0.75 * hidden / hits.world.detail.occlusion_rays
 
 
 def _spread(rows: Rows, ray: int) -> tuple[Floats, Floats]:

@@ -329,7 +329,7 @@ def _wheels(centres: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 
 def _person(centre: tuple[float, float], tall: float, owner: int) -> Mesh:
-    """A figure of four tapered cylinders: legs, coat, shoulders, head."""
+    """A pedestrian of four tapered cylinders: legs, coat, shoulders, head."""
     bands = [
         (0.0, 0.46, 0.10, 0.13),
         (0.44, 0.80, 0.19, 0.21),

@@ -17,9 +17,9 @@ from shapely.geometry.base import BaseGeometry
 from citysim.buildings import Styles, building_meshes, styles_of
 from citysim.closeup.cars import Place, body_of, car_mesh
 from citysim.closeup.crowns import grove, grown
-from citysim.closeup.figures import figure_mesh
 from citysim.closeup.ground_detail import CloseUp, Drawings
 from citysim.closeup.lawn import lawn
+from citysim.closeup.pedestrians import pedestrian_mesh
 from citysim.closeup.trim import lamp_meshes, trim_meshes
 from citysim.greenery import evergreens, planted, tree_colours, tree_mesh
 from citysim.ground import Ground, built_of, paint_ground, roads_of
@@ -40,21 +40,21 @@ _EYE_M, _LEAFLESS_M = 2.4, 2.5
 
 @dataclass(frozen=True)
 class Detail:
-    """How fine the world is: ground cells in metres, leaf clusters a tree, rays a point to find dark nooks.
+    """How fine the world is: ground cells in metres, leaf clusters a tree, rays a point for ambient occlusion.
 
     With `close` everything has what only a large photo shows. Nothing stands elsewhere for that.
     """
 
     cell_m: float
     leaf_cards: int
-    nook_rays: int = 0
+    occlusion_rays: int = 0
     close: bool = False
 
 
 STANDARD = Detail(cell_m=0.25, leaf_cards=150)
-FINE = Detail(cell_m=0.125, leaf_cards=9000, nook_rays=3, close=True)
+FINE = Detail(cell_m=0.125, leaf_cards=9000, occlusion_rays=3, close=True)
 
-_FROM_ABOVE = Detail(cell_m=0.125, leaf_cards=2200, nook_rays=2)
+_FROM_ABOVE = Detail(cell_m=0.125, leaf_cards=2200, occlusion_rays=2)
 """What orthophotos show of a FINE world: as they were before there was anything closer."""
 
 
@@ -162,7 +162,8 @@ class World:
             for owner, (car, body) in enumerate(zip(cars, bodies, strict=True))
         ]
         parts += [
-            figure_mesh(*person, owner, bool(near[owner])) for owner, person in enumerate(people, len(cars))
+            pedestrian_mesh(*person, owner, bool(near[owner]))
+            for owner, person in enumerate(people, len(cars))
         ]
         if not parts:
             return None

@@ -9,7 +9,7 @@ import numpy as np
 from citysim import noise
 from citysim.closeup.car_paint import paint_cars, paint_wheels
 from citysim.closeup.crowns import BIRCH_KIND, KINDS
-from citysim.closeup.relief import carved
+from citysim.closeup.facade_relief import shade_facade_relief
 from citysim.hits import Hits, Paint, Rows
 from citysim.mesh import Material, f32
 
@@ -100,7 +100,7 @@ _TROUSERS = f32([(0.025, 0.03, 0.055), (0.02, 0.02, 0.022), (0.10, 0.085, 0.06),
 _HAIR = f32([(0.025, 0.018, 0.013), (0.09, 0.055, 0.03), (0.25, 0.18, 0.09), (0.12, 0.12, 0.12)])
 
 
-def paint_figures(hits: Hits, rows: Rows) -> None:
+def paint_pedestrians(hits: Hits, rows: Rows) -> None:
     """Clothes, skin and hair, by owner."""
     mesh, triangle = hits.world.mesh, hits.triangle[rows]
     owner, material = mesh.owner[triangle], mesh.material[triangle]
@@ -119,7 +119,7 @@ def paint_figures(hits: Hits, rows: Rows) -> None:
 
 
 MATERIALS: Mapping[Material, Paint] = {
-    Material.WALL: carved,
+    Material.WALL: shade_facade_relief,
     Material.LEAF: paint_leaves,
     Material.BARK: paint_bark,
     Material.GRASS: paint_blades,
@@ -127,6 +127,6 @@ MATERIALS: Mapping[Material, Paint] = {
     Material.AWNING: paint_awnings,
     Material.CAR: paint_cars,
     Material.WHEEL: paint_wheels,
-    **dict.fromkeys((Material.COAT, Material.TROUSERS, Material.SKIN, Material.HAIR), paint_figures),
+    **dict.fromkeys((Material.COAT, Material.TROUSERS, Material.SKIN, Material.HAIR), paint_pedestrians),
 }
 """In place of what small photos show of these materials, and beside it."""

@@ -67,7 +67,7 @@ def _cornice(footprint: Polygon, top: float, owner: int, ornament: float) -> lis
 
 
 class _Wall:
-    """One side of a building with its bays, as `relief` draws them."""
+    """One side of a building with its bays, as `facade_relief` draws them."""
 
     def __init__(
         self, owner: int, a: NDArray[np.float64], b: NDArray[np.float64], footprint: Polygon, styles: Styles

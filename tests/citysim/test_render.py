@@ -166,8 +166,8 @@ def test_fog_hides_the_houses_and_rain_and_snow_fall_in_front_of_them(world: Wor
 
 def test_what_stands_high_leans_in_the_orthophoto_and_the_ground_stays(world: World) -> None:
     straight, leaning = (
-        orthophoto(world, NOON, pixel_m=1.0, samples=1, lean=lean).astype(int)
-        for lean in ((0.0, 0.0), (0.25, 0.0))
+        orthophoto(world, NOON, pixel_m=1.0, samples=1, off_nadir=off_nadir).astype(int)
+        for off_nadir in ((0.0, 0.0), (0.25, 0.0))
     )
     house = slice(200 - 158, 200 - 122)  # the red one, 18 m high: its roof moves 4.5 m to the east
     east_wall = slice(71, 74)

@@ -11,15 +11,15 @@ from citysim.closeup.smooth import Skin, egg, quads, together
 from citysim.mesh import Floats, Material, Mesh, f32, mesh
 
 _Part = tuple[Skin, Material]
-"""With x forwards, in heights of the figure."""
+"""With x forwards, in heights of the walker."""
 _POSES = 6
 
 
-def figure_mesh(
+def pedestrian_mesh(
     x_m: float, y_m: float, angle: float, tall_m: float, owner: int, close: bool
 ) -> tuple[Mesh, Floats]:
     """A walker, in fine steps if `close`, and (N, 3, 3) normals at the corners; every other one comes the other way."""
-    triangles, normals, materials = _figure(owner % _POSES, 2 if close else 1)
+    triangles, normals, materials = _pedestrian(owner % _POSES, 2 if close else 1)
     angle += np.pi * (owner % 2)
     cos, sin = np.cos(angle), np.sin(angle)
     turn = f32([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
@@ -30,7 +30,7 @@ def figure_mesh(
 
 
 @lru_cache(maxsize=2 * _POSES)
-def _figure(pose: int, fine: int) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+def _pedestrian(pose: int, fine: int) -> tuple[Floats, Floats, NDArray[np.uint8]]:
     swing = (0.42, 0.30, 0.16, 0.36, 0.05, 0.22)[pose]
     long_coat, pack = pose in (1, 4), pose in (0, 3)
     parts: list[_Part] = []

@@ -66,7 +66,7 @@ class _Sight:
     ahead: Floats  # 1 where the wall runs to the viewer's right, -1 where to the left
 
 
-def carved(hits: Hits, rows: Rows) -> None:
+def shade_facade_relief(hits: Hits, rows: Rows) -> None:
     """Shade the walls that `rows` met."""
     face = facade(hits, rows)
     along = hits.world.mesh.along[hits.triangle[rows]]
