@@ -16,7 +16,7 @@ from citysim.light import any_flight_light, flight_light
 from citysim.optics import as_survey
 from citysim.plan import CityPlan
 from citysim.render import orthophoto
-from citysim.shooting import Shooting, take_photos
+from citysim.shooting import SOFTWARE, Shooting, take_photos
 from citysim.world import FINE, STANDARD, World
 from l2ltr_core.files import whole
 from l2ltr_core.types import RGB, Location, Progress
@@ -127,7 +127,7 @@ def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, b
     with rasterio.MemoryFile() as memory, whole(path) as partial:
         with memory.open(crs="EPSG:3857", transform=transform, photometric="rgb", **profile) as raster:
             raster.write(picture.transpose(2, 0, 1))
-            raster.update_tags(TIFFTAG_COPYRIGHT=ATTRIBUTION, TIFFTAG_SOFTWARE="l2ltr twin (simulated)")
+            raster.update_tags(TIFFTAG_COPYRIGHT=ATTRIBUTION, TIFFTAG_SOFTWARE=SOFTWARE)
         with memory.open() as raster:
             raster_copy(
                 raster,

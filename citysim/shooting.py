@@ -21,6 +21,8 @@ from l2ltr_core.files import whole
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import RGB, Progress
 
+SOFTWARE = "l2ltr twin (simulated)"
+"""Software tag of every picture; the library takes a photo that says "(simulated)" for a rendered one."""
 POSITION_ERROR_M = 1.5
 """Standard deviation of a photo's recorded position, east and north; never more than twice that."""
 _HEADING_ERROR_DEG = 2.0
@@ -163,7 +165,7 @@ def _take(world: World, shooting: Shooting, index: int) -> None:
             top_deg=reach,
             bottom_deg=-reach,
             quality=int(rng.integers(70, 93)),
-            software="l2ltr twin (simulated)",
+            software=SOFTWARE,
         )
 
 

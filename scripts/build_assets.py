@@ -40,6 +40,7 @@ from citysim.light import Light, dry_light, dusk, flight_light, fog, rain, snow
 from citysim.plan import CityPlan
 from citysim.procedural import procedural_city
 from citysim.render import orthophoto, panorama
+from citysim.shooting import SOFTWARE
 from citysim.world import FINE, World
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.checkpoints import find_card, load_card
@@ -283,7 +284,7 @@ def _take(
     pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
     write_panorama(
         path, pixels, location=place, heading_deg=heading_deg, quality=SAMPLE_QUALITY,
-        software="l2ltr twin (simulated)",
+        software=SOFTWARE,
     )  # fmt: skip
     print(path, spot.round(), flush=True)
 

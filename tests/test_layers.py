@@ -178,12 +178,12 @@ def test_no_file_of_the_simulated_city_imports_itself_by_way_of_others() -> None
 
 def test_the_simulated_city_is_known_to_the_command_alone_and_when_it_is_called() -> None:
     knowing = {
-        (module.path, found.when_called)
+        (module.room, found.when_called)
         for module in modules("l2ltr_core") + modules("app")
         for found in module.imports()
         if found.package == "citysim"
     }
-    assert knowing == {("l2ltr_core/cli.py", True)}
+    assert knowing == {("cli", True)}
 
 
 def test_the_app_keeps_its_caches_in_one_file() -> None:

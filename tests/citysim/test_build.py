@@ -16,6 +16,7 @@ from citysim.shooting import POSITION_ERROR_M, Shooting, take_photos
 from citysim.world import World
 from l2ltr_core.datasets.geotagged import open_geotagged
 from l2ltr_core.geometry.geodesy import distance_between_m
+from l2ltr_core.photo import load_panorama
 
 PHOTOS = 4
 
@@ -62,6 +63,11 @@ def test_recorded_positions_err_as_those_of_a_common_camera_do(plan: CityPlan, t
     errors_m = _errors_m(_built(tmp_path), plan)
     assert min(errors_m) > 0.02
     assert max(errors_m) <= 2 * np.sqrt(2) * POSITION_ERROR_M + 0.02
+
+
+def test_the_library_takes_a_photo_for_a_rendered_one(tmp_path: Path) -> None:
+    photos = list((_built(tmp_path) / "panoramas").glob("*.jpg"))
+    assert photos and all(load_panorama(photo).rendered for photo in photos)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_second_build_only_what_is_missing(tmp_path: Path) -> None:
