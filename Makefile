@@ -27,7 +27,7 @@ test: $(VENV)/dev.stamp  ## run every test, offline
 check: $(VENV)/dev.stamp  ## lint, formatting and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy l2ltr_core
+	$(PY) -m mypy l2ltr_core citysim
 
 format: $(VENV)/dev.stamp  ## put every file in form
 	$(PY) -m ruff check --fix .
@@ -53,5 +53,5 @@ $(VENV)/app.stamp: requirements.txt pyproject.toml | $(PY)
 # The tests' environment holds the app's too.
 $(VENV)/dev.stamp: requirements.txt pyproject.toml | $(PY)
 	@echo "Installing what the app and its tests need into $(VENV) (the first time takes some minutes) ..."
-	$(PIP) --editable '.[dev,fast,report,train,twin]'
+	$(PIP) --editable '.[dev,fast,report,train,citysim]'
 	@touch $(VENV)/app.stamp $@

@@ -7,22 +7,22 @@ import time
 import numpy as np
 
 from benchmarks.table import Row, Target, report
-from l2ltr_core.twin.build import load_city
-from l2ltr_core.twin.cameras import camera_spots
-from l2ltr_core.twin.light import street_light
-from l2ltr_core.twin.render import panorama
-from l2ltr_core.twin.world import World
+from citysim.cameras import camera_spots
+from citysim.cities import load_city
+from citysim.light import street_light
+from citysim.render import panorama
+from citysim.world import World
 
 SIZE_PX = (64, 256)
 TARGET = 20.0
 
 
 def rows(rounds: int = 5, photos: int = 20) -> list[Row]:
-    """Central Helsinki, 2 x 2 rays a pixel, any weather, the traffic of one moment."""
+    """Central Helsinki, 2 x 2 rays a pixel, any weather, the traffic of one capture."""
     plan, _ = load_city("helsinki")
     world = World(plan)
     spots = camera_spots(world, [(40, 40, plan.width_m - 40, plan.height_m - 40)], rounds * photos, (1,))
-    world.set_moment((1,), clear=spots)
+    world.set_capture((1,), clear=spots)
     rates = [
         photos / _seconds(world, spots[start : start + photos], start)
         for start in range(0, rounds * photos, photos)

@@ -44,7 +44,3 @@ class MissingIndexError(GalleryError):
 
 class DatasetError(L2LTRError):
     """Paired data that is missing or not in the expected form."""
-
-
-class TwinError(L2LTRError):
-    """An OpenStreetMap extract that cannot become a city."""

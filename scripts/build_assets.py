@@ -19,13 +19,13 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,15 @@ from PIL import Image
 from shapely import LineString
 
 import l2ltr_core as l2
+from citysim.build import build_city
+from citysim.cameras import camera_spots
+from citysim.cities import load_city
+from citysim.light import Light, dry_light, dusk, flight_light, fog, rain, snow
+from citysim.plan import CityPlan
+from citysim.procedural import procedural_city
+from citysim.render import orthophoto, panorama
+from citysim.shooting import SOFTWARE
+from citysim.world import FINE, World
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.checkpoints import find_card, load_card
 from l2ltr_core.datasets import open_dataset
@@ -44,19 +53,17 @@ from l2ltr_core.gallery import add_index, build_gallery, load_places, open_galle
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.photo import write_panorama
-from l2ltr_core.twin.build import build_city, load_city
-from l2ltr_core.twin.cameras import camera_spots
-from l2ltr_core.twin.invented import invented
-from l2ltr_core.twin.light import Light, dry_light, dusk, flight_light, fog, rain, snow
-from l2ltr_core.twin.plan import CityPlan
-from l2ltr_core.twin.render import orthophoto, panorama
-from l2ltr_core.twin.world import FINE, World
+from l2ltr_core.reading import build
 from l2ltr_core.types import Location
 
 RUNS = Path("runs")
+WORLDS = Path(__file__).with_name("worlds.toml")
+DEFAULT_SEED = 100
+"""Of cars, weather and cameras, together with the variant, where a world has none of its own."""
 
 
-class City(NamedTuple):
+@dataclass(frozen=True)
+class City:
     """A simulated city to learn from or to measure on; where fewer spots are free, fewer panoramas are taken."""
 
     city: str
@@ -64,51 +71,59 @@ class City(NamedTuple):
     variant: int
     panoramas: int
     orthophotos: int
-    varied: bool = False
-    """Photos and orthophotos share neither colours nor season."""
-    seed: int = 100
-    """Of cars, weather and cameras, together with the variant."""
+    varied: bool
+    seed: int
 
     @property
     def folder(self) -> Path:
         """Where it is rendered to."""
-        anew = "" if self.seed == 100 else f"-{self.seed}"
-        return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}{anew}"
+        seed = "" if self.seed == DEFAULT_SEED else f"-{self.seed}"
+        return RUNS / "worlds" / f"{self.city}-{self.part}-{self.variant}{seed}"
 
 
-def _place_seed(kind: str, number: int) -> int:
-    """No two places share the light of their photos."""
-    return 1000 + 10 * number + PLACES.index(kind) - number  # the number is added where it is rendered
+@dataclass(frozen=True)
+class Listed:
+    """A table of `WORLDS`: worlds of one city that differ in their variant."""
+
+    city: str
+    part: str
+    panoramas: int
+    orthophotos: int
+    variants: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = ()
+    varied: bool = False
+
+    def worlds(self) -> list[City]:
+        """One of each variant."""
+        seeds = self.seeds or (DEFAULT_SEED,) * len(self.variants)
+        return [
+            City(self.city, self.part, variant, self.panoramas, self.orthophotos, self.varied, seed)
+            for variant, seed in zip(self.variants, seeds, strict=True)
+        ]
 
 
-VALIDATION = City("helsinki", "validation", 0, 1500, 2)
-CALIBRATION = City("helsinki", "calibration", 0, 1500, 1)
-"""What confidences and all else that must be chosen are chosen on: the strip that training is watched on, and what
-lies between the photos to learn from and the held-out ones, which is as varied as these."""
-PLACES = ("suburb", "country", "woods", "arterial", "grid", "village")
-"""Kinds of places that are no city centres, as most real photos are not taken in one."""
-WORLDS: list[City] = [
-    City("helsinki", "train", 0, 1200, 2),
-    *(City("helsinki", "train", variant, 600, 1) for variant in (1201, 1202)),
-    City("suburb", "all", 0, 300, 1),
-    City("monaco", "west", 0, 400, 1),
-    City("invented", "all", 201, 300, 1),
-    *(City("invented", "all", number, 250, 1) for number in (202, 203, 204)),
-    *(City("san-francisco", part, 0, 350, 1) for part in ("west", "northeast")),
-    *(City("astana", part, 0, 300, 1) for part in ("east", "south")),
-    City("invented", "uniform", 501, 200, 1),
-    *(
-        City("invented", kind, number, 170, 1, varied=True, seed=_place_seed(kind, number))
-        for kind in PLACES
-        for number in range(11, 17)
-    ),
-    *(
-        City("invented", kind, number, 120, 1, seed=_place_seed(kind, number))
-        for kind in PLACES
-        for number in (21, 22, 23)
-    ),
-]
-"""What every checkpoint learns from."""
+@dataclass(frozen=True)
+class Worlds:
+    """What `WORLDS` lists."""
+
+    validation: Listed
+    calibration: Listed
+    learned: tuple[Listed, ...]
+
+    def to_learn_from(self) -> list[City]:
+        """What every checkpoint learns from."""
+        return [world for listed in self.learned for world in listed.worlds()]
+
+    def to_measure_on(self) -> list[City]:
+        """What training is watched on, then what is chosen on."""
+        return [*self.validation.worlds(), *self.calibration.worlds()]
+
+
+def read_worlds() -> Worlds:
+    """Raises ConfigurationError where the file says anything unknown."""
+    return build(Worlds, tomllib.loads(WORLDS.read_text(encoding="utf-8")))
+
+
 CHECKPOINTS = ("world-l2ltr", "world-vit")
 SIZE_PX, RAYS = (128, 512), 1
 """Of the photos that are learned from and measured on: one ray for each pixel is a cheap camera's picture."""
@@ -167,7 +182,8 @@ SAMPLE_QUALITY = 66
 
 def worlds() -> None:
     """Render every city to learn from and to be watched on."""
-    _render([VALIDATION, CALIBRATION, *WORLDS])
+    listed = read_worlds()
+    _render([*listed.to_measure_on(), *listed.to_learn_from()])
 
 
 def _render(cities: list[City]) -> None:
@@ -182,7 +198,7 @@ def _render(cities: list[City]) -> None:
 def _render_one(each: City) -> Path:
     build_city(
         each.city, each.folder, seed=each.seed + each.variant, part=each.part, variant=each.variant,
-        panoramas=each.panoramas, moments=each.orthophotos, varied=each.varied, size_px=SIZE_PX, samples=RAYS,
+        panoramas=each.panoramas, captures=each.orthophotos, varied=each.varied, size_px=SIZE_PX, samples=RAYS,
     )  # fmt: skip
     return each.folder
 
@@ -190,10 +206,11 @@ def _render_one(each: City) -> Path:
 def train(name: str) -> None:
     """Train a checkpoint of `configs` on the worlds, or go on with it; worlds that are missing are rendered first."""
     worlds()
-    out = RUNS / name
+    listed, out = read_worlds(), RUNS / name
+    [validation] = listed.validation.worlds()
     command = [sys.executable, "-m", "l2ltr_core", "train", "--config", f"configs/{name}.toml", "--out", out]
-    command += ["--cache", RUNS / "cache", "--validation", VALIDATION.folder]
-    for each in WORLDS:
+    command += ["--cache", RUNS / "cache", "--validation", validation.folder]
+    for each in listed.to_learn_from():
         command += ["--dataset", each.folder]
     if (out / "state.pt").exists():
         command += ["--resume"]
@@ -227,7 +244,7 @@ def samples() -> None:
         if path.exists():
             continue
         spot = spots[np.hypot(*(spots - (x, y)).T).argmin()]
-        world.set_moment((11, number), clear=spot[None])
+        world.set_capture((11, number), clear=spot[None])
         rng = np.random.default_rng([11, number])
         heading_deg = float(rng.uniform(0, 360))
         _take(path, world, plan.frame.to_location(*spot), spot, _light(weather, rng), heading_deg)
@@ -255,7 +272,7 @@ def _walks(target: Path, plan: CityPlan, world: World, spots: NDArray[np.float64
             heading_deg = float(rng.uniform(0, 360))
             if path.exists():
                 continue
-            world.set_moment((12, seed, photo), clear=np.array(stops))
+            world.set_capture((12, seed, photo), clear=np.array(stops))
             _take(path, world, plan.frame.to_location(*spot), spot, light, heading_deg)
     (target / "walks.json").write_text(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
 
@@ -267,7 +284,7 @@ def _take(
     pixels = panorama(world, *spot, light, size_px=(1024, 2048), heading_deg=heading_deg)
     write_panorama(
         path, pixels, location=place, heading_deg=heading_deg, quality=SAMPLE_QUALITY,
-        software="l2ltr twin (simulated)",
+        software=SOFTWARE,
     )  # fmt: skip
     print(path, spot.round(), flush=True)
 
@@ -346,7 +363,7 @@ def picture() -> None:
         sheet.paste(strip, (left.width + gap, row * (strip_height + gap)))
     sheet.save("docs/city.jpg", quality=85)
     _weather_sheet().save("docs/weather.jpg", quality=85)
-    _invented_sheet().save("docs/invented.jpg", quality=85)
+    _procedural_sheet().save("docs/invented.jpg", quality=85)
     _mapped_sheet().save("docs/mapped.jpg", quality=85)
 
 
@@ -356,7 +373,7 @@ def _weather_sheet() -> Image.Image:
     world = World(plan, detail=FINE)
     spots = camera_spots(world, part.cameras, 3000, (11,))
     spot = spots[np.hypot(*(spots - (713, 1330)).T).argmin()]
-    world.set_moment((11, 0), clear=spot[None])
+    world.set_capture((11, 0), clear=spot[None])
     fair = replace(flight_light(np.random.default_rng(2)), haze=0.3, haze_m=900.0)
     autumn = replace(fair, autumn=0.9)
     lights = [fair, autumn, *(weather(fair, np.random.default_rng(4)) for weather in (rain, fog, snow, dusk))]
@@ -367,11 +384,13 @@ def _weather_sheet() -> Image.Image:
     return _tiled([Image.fromarray(photo) for photo in photos], columns=2)
 
 
-def _invented_sheet() -> Image.Image:
-    """Six invented cities from above."""
+def _procedural_sheet() -> Image.Image:
+    """Six procedural cities from above."""
     maps = [
         orthophoto(
-            World(invented(number), variant=number), flight_light(np.random.default_rng(number)), pixel_m=1.8
+            World(procedural_city(number), variant=number),
+            flight_light(np.random.default_rng(number)),
+            pixel_m=1.8,
         )
         for number in range(1, 7)
     ]
@@ -388,7 +407,7 @@ def _mapped_sheet() -> Image.Image:
         middle = World(plan.clipped(west, south, west + 840, south + 280))
         above = orthophoto(middle, flight_light(np.random.default_rng(seed)), pixel_m=1.0)
         spots = camera_spots(world, [(west, south, west + 840, south + 280)], 40, (seed,))
-        world.set_moment((seed, 0), clear=spots[:1])
+        world.set_capture((seed, 0), clear=spots[:1])
         light = _light(None, np.random.default_rng(seed))
         seen = panorama(world, *spots[0], light, size_px=(280, 840), top_deg=60, bottom_deg=-60)
         tiles += [Image.fromarray(above), Image.fromarray(seen)]
@@ -501,9 +520,10 @@ def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Galle
 if __name__ == "__main__":
     steps = {"worlds": worlds, "queries": queries, "samples": samples, "picture": picture, "readme": readme}
     if sys.argv[1:2] == ["publish"]:
+        [calibration] = read_worlds().calibration.worlds()
         asked = argparse.ArgumentParser(prog="build_assets.py publish")
         asked.add_argument("names", nargs="+", help="checkpoints, found in runs/*/NAME.safetensors")
-        asked.add_argument("--validation", type=Path, default=CALIBRATION.folder)
+        asked.add_argument("--validation", type=Path, default=calibration.folder)
         asked.add_argument("--elsewhere", type=Path, default=ELSEWHERE)
         asked.add_argument("--pairs", type=Path, help="real pairs: a folder with pairs.csv")
         asked.add_argument("--distractors", type=Path, help="real tiles that no photo belongs to")

@@ -30,7 +30,7 @@ KEYS = (
     "surface", "tunnel", "bridge", "footway", "railway", "leisure", "natural", "landuse", "man_made", "amenity",
     "place", "location",
 )  # fmt: skip
-"""What `l2ltr_core.twin.plan` reads."""
+"""What `citysim.plan` reads."""
 ASTANA = (71.402, 51.157, 71.440, 51.188)
 """West, south, east, north in degrees: the old town on the right bank of the Ishim."""
 AREAS = {

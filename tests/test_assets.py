@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import l2ltr_core as l2
+from citysim.cities import load_city
 from l2ltr_core.assets import ASSETS, DEFAULT_CHECKPOINT
 from l2ltr_core.photo import load_panorama
-from l2ltr_core.twin.build import load_city
 
 CARDS = l2.list_checkpoints()
 MOST_BYTES = 60e6

@@ -33,7 +33,7 @@ ORDER = (
     ("gallery",),
     ("localization",),
     ("walks",),
-    ("datasets", "evaluation", "training", "twin"),
+    ("datasets", "evaluation", "training"),
     ("__init__", "__main__", "cli"),
 )
 LAYER = {room: layer for layer, rooms in enumerate(ORDER) for room in rooms}
@@ -146,7 +146,11 @@ def test_rooms_side_by_side_never_import_in_a_circle() -> None:
 
 def test_the_core_knows_no_screen() -> None:
     screen = {"streamlit", "streamlit_folium", "folium", "branca", "app"}
-    assert [m.path for m in modules("l2ltr_core") if screen & {i.package for i in m.imports()}] == []
+    assert [
+        m.path
+        for m in modules("l2ltr_core") + modules("citysim")
+        if screen & {i.package for i in m.imports()}
+    ] == []
 
 
 def test_the_app_holds_no_model_code() -> None:
@@ -154,9 +158,32 @@ def test_the_app_holds_no_model_code() -> None:
     assert [m.path for m in modules("app") if engine & {i.package for i in m.imports()}] == []
 
 
-def test_the_twin_is_imported_only_when_it_is_called() -> None:
-    outside = [m for m in modules("l2ltr_core") + modules("app") if m.room != "twin"]
-    assert [m.path for m in outside if any(i.room == "twin" and not i.when_called for i in m.imports())] == []
+def test_the_simulated_city_uses_only_what_is_common_to_the_library() -> None:
+    common = {"errors", "types", "files", "geometry", "photo"}
+    entered = {found.room for module in modules("citysim") for found in module.imports() if found.room}
+    assert entered <= common
+
+
+def test_no_file_of_the_simulated_city_imports_itself_by_way_of_others() -> None:
+    files = {
+        m.path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): m for m in modules("citysim")
+    }
+    imported = {
+        name: {f for found in module.imports() for f in (found.name, found.name.rpartition(".")[0])}
+        for name, module in files.items()
+    }
+    known = files.keys() - {"citysim"}  # each file is imported with its package
+    graphlib.TopologicalSorter({name: imported[name] & known for name in known}).prepare()
+
+
+def test_the_simulated_city_is_known_to_the_command_alone_and_when_it_is_called() -> None:
+    knowing = {
+        (module.room, found.when_called)
+        for module in modules("l2ltr_core") + modules("app")
+        for found in module.imports()
+        if found.package == "citysim"
+    }
+    assert knowing == {("cli", True)}
 
 
 def test_the_app_keeps_its_caches_in_one_file() -> None:
@@ -165,15 +192,17 @@ def test_the_app_keeps_its_caches_in_one_file() -> None:
 
 
 def test_figures_are_drawn_without_pyplot() -> None:
-    everywhere = modules("l2ltr_core") + modules("app")
+    everywhere = modules("l2ltr_core") + modules("citysim") + modules("app")
     assert [
         m.path for m in everywhere if any(i.name.startswith("matplotlib.pyplot") for i in m.imports())
     ] == []
 
 
 def test_the_core_prints_only_from_the_command_line() -> None:
-    quiet = [m for m in modules("l2ltr_core") if m.room not in {"cli", "__main__"}]
-    assert [m.path for m in quiet if any(name == "print" for name, _ in m.calls())] == []
+    core = [m for m in modules("l2ltr_core") if m.room not in {"cli", "__main__"}]
+    assert [
+        m.path for m in (*core, *modules("citysim")) if any(name == "print" for name, _ in m.calls())
+    ] == []
 
 
 def test_every_torch_load_reads_weights_only() -> None:
@@ -188,7 +217,7 @@ def test_every_torch_load_reads_weights_only() -> None:
 
 
 def test_nothing_unpickles_or_evaluates_text() -> None:
-    everywhere = modules("l2ltr_core") + modules("app")
+    everywhere = modules("l2ltr_core") + modules("citysim") + modules("app")
     running = {"eval", "exec", "pickle.load", "pickle.loads", "pickle.Unpickler"}
     called = [m.path for m in everywhere if running & {name for name, _ in m.calls()}]
     imported = [m.path for m in everywhere if running & {i.name for i in m.imports()}]
@@ -197,13 +226,13 @@ def test_nothing_unpickles_or_evaluates_text() -> None:
 
 
 EXTRAS = {
-    "twin": ("twin",),
+    "citysim": ("citysim",),
     "gallery": ("ray",),
     "evaluation": ("report",),
     "model": ("fast",),
     "pages": ("dev",),  # the benchmark that opens a browser
 }
-"""Rooms that need packages which the app does without -> the extras that bring them."""
+"""Rooms and packages that need more than the app does -> the extras that bring it."""
 
 
 def test_every_package_that_is_imported_is_declared() -> None:
@@ -212,10 +241,15 @@ def test_every_package_that_is_imported_is_declared() -> None:
         **importlib.metadata.packages_distributions(),
     }
     undeclared = set()
-    for module in modules("l2ltr_core") + modules("app") + modules("benchmarks"):
-        allowed = declared(*EXTRAS.get(module.room, ()))
+    for module in modules("l2ltr_core") + modules("app") + modules("benchmarks") + modules("citysim"):
+        allowed = declared(*EXTRAS.get(module.room, EXTRAS.get(module.path.partition("/")[0], ())))
         for package in {found.package for found in module.imports()}:
-            if package in sys.stdlib_module_names or package in {"l2ltr_core", "app", "benchmarks"}:
+            if package in sys.stdlib_module_names or package in {
+                "l2ltr_core",
+                "citysim",
+                "app",
+                "benchmarks",
+            }:
                 continue
             if not allowed & {canonicalize_name(name) for name in installed.get(package, [package])}:
                 undeclared.add(f"{module.path} imports {package}")

@@ -1,5 +1,0 @@
-"""A simulated city from OpenStreetMap: rendered from above and from the street."""
-
-from l2ltr_core.twin.build import CITIES, build_city
-
-__all__ = ["CITIES", "build_city"]
