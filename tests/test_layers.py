@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = (
     ("errors", "types"),
-    ("assets", "files", "images", "metadata", "geometry", "reading"),
+    ("assets", "files", "images", "tags", "metadata", "geometry", "reading"),
     ("photo",),
     ("model",),
     ("checkpoints", "inspection"),
