@@ -24,10 +24,11 @@ test: $(VENV)/dev.stamp  ## run every test, offline
 	@# OpenVINO on its own: training after it in one process has crashed. 5: none of these apply to this machine.
 	$(PY) -m pytest -m openvino tests/model/test_runtime.py tests/benchmarks/test_encoder.py || [ $$? -eq 5 ]
 
-check: $(VENV)/dev.stamp  ## lint, formatting and types
+check: $(VENV)/dev.stamp  ## lint, formatting, types and the licences of what is needed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy l2ltr_core
+	$(PY) scripts/check_licences.py
 
 format: $(VENV)/dev.stamp  ## put every file in form
 	$(PY) -m ruff check --fix .
@@ -45,13 +46,13 @@ clean:  ## remove the environment and every cache
 $(PY):
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/app.stamp: requirements.txt pyproject.toml | $(PY)
+$(VENV)/app.stamp: pyproject.toml | $(PY)
 	@echo "Installing what the app needs into $(VENV) (the first time takes some minutes) ..."
-	$(PIP) --editable .
+	$(PIP) --editable '.[app]'
 	@touch $@
 
 # The tests' environment holds the app's too.
-$(VENV)/dev.stamp: requirements.txt pyproject.toml | $(PY)
+$(VENV)/dev.stamp: pyproject.toml | $(PY)
 	@echo "Installing what the app and its tests need into $(VENV) (the first time takes some minutes) ..."
-	$(PIP) --editable '.[dev,fast,report,train,twin]'
+	$(PIP) --editable '.[app,dev,fast,report,train,twin]'
 	@touch $(VENV)/app.stamp $@
