@@ -46,13 +46,17 @@ clean:  ## remove the environment and every cache
 $(PY):
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/app.stamp: pyproject.toml | $(PY)
+$(VENV)/torch.stamp: | $(PY)
+	@$(PY) scripts/install_torch.py
+	@touch $@
+
+$(VENV)/app.stamp: pyproject.toml | $(VENV)/torch.stamp
 	@echo "Installing what the app needs into $(VENV) (the first time takes some minutes) ..."
 	$(PIP) --editable '.[app]'
 	@touch $@
 
 # The tests' environment holds the app's too.
-$(VENV)/dev.stamp: pyproject.toml | $(PY)
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/torch.stamp
 	@echo "Installing what the app and its tests need into $(VENV) (the first time takes some minutes) ..."
 	$(PIP) --editable '.[app,dev,fast,report,train,twin]'
 	@touch $(VENV)/app.stamp $@
