@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from l2ltr_core.errors import ImageError
 from l2ltr_core.types import RGB
@@ -32,6 +32,17 @@ DECODING_ERRORS = (
     struct.error,
 )
 """What Pillow's readers raise on damaged data."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF's orientation -> what puts the pixels upright."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ def decode_opened(image: Image.Image, *, enough_px: int | None = None) -> Decode
             image.draft(None, (enough_px, max(1, enough_px * image.height // image.width)))
         _refuse_frames(image)
         image.load()
-        pixels, notes = _to_rgb(ImageOps.exif_transpose(image))
+        pixels, notes = _to_rgb(_upright(image))
     except DECODING_ERRORS as error:
         raise ImageError(
             "The photo is damaged or cut short and cannot be decoded; copy or download the original again."
@@ -136,6 +147,15 @@ def _refuse_frames(image: Image.Image) -> None:
         raise ImageError(
             f"The file holds {frames} frames or pages; save the one that is meant as JPEG or PNG."
         )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says. Not by Pillow's `exif_transpose`: it writes EXIF anew and fails where that is broken."""
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except DECODING_ERRORS:
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> tuple[RGB, list[str]]:
