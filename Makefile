@@ -13,7 +13,7 @@ HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY"
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/app.stamp  ## create .venv and install what the app needs (at once when up to date)
+setup: $(VENV)/app.stamp  ## create .venv and install what the app needs: minutes, and 2 GB (7 GB with CUDA, for an NVIDIA driver)
 
 run: setup  ## start the app and print its address (another port: make run PORT=8600)
 	$(PY) -m streamlit run app/main.py --server.address=localhost --server.headless=$(HEADLESS) \
@@ -24,10 +24,11 @@ test: $(VENV)/dev.stamp  ## run every test, offline
 	@# OpenVINO on its own: training after it in one process has crashed. 5: none of these apply to this machine.
 	$(PY) -m pytest -m openvino tests/model/test_runtime.py tests/benchmarks/test_encoder.py || [ $$? -eq 5 ]
 
-check: $(VENV)/dev.stamp  ## lint, formatting and types
+check: $(VENV)/dev.stamp  ## lint, formatting, types and the licences of what is needed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy l2ltr_core citysim
+	$(PY) scripts/check_licences.py
 
 format: $(VENV)/dev.stamp  ## put every file in form
 	$(PY) -m ruff check --fix .
@@ -45,13 +46,17 @@ clean:  ## remove the environment and every cache
 $(PY):
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/app.stamp: requirements.txt pyproject.toml | $(PY)
+$(VENV)/torch.stamp: | $(PY)
+	@$(PY) scripts/install_torch.py
+	@touch $@
+
+$(VENV)/app.stamp: pyproject.toml | $(VENV)/torch.stamp
 	@echo "Installing what the app needs into $(VENV) (the first time takes some minutes) ..."
-	$(PIP) --editable .
+	$(PIP) --editable '.[app]'
 	@touch $@
 
 # The tests' environment holds the app's too.
-$(VENV)/dev.stamp: requirements.txt pyproject.toml | $(PY)
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/torch.stamp
 	@echo "Installing what the app and its tests need into $(VENV) (the first time takes some minutes) ..."
-	$(PIP) --editable '.[dev,fast,report,train,citysim]'
+	$(PIP) --editable '.[app,dev,fast,report,train,citysim]'
 	@touch $(VENV)/app.stamp $@

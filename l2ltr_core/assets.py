@@ -8,6 +8,11 @@ from pathlib import Path
 ASSETS = Path(os.environ.get("L2LTR_ASSETS") or Path(__file__).resolve().parent.parent / "assets")
 """The folder of shipped files; the environment variable L2LTR_ASSETS points elsewhere."""
 
+NONE_INSTALLED = (
+    "an installed package holds the code alone: set L2LTR_ASSETS to the folder `assets` of a checkout of the "
+    "project, or give a path or hf://owner/name"
+)
+"""What to do where no checkpoint is found at all."""
 
 DEFAULT_CHECKPOINT = "world-l2ltr"
 """Used where nobody names another."""

@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from l2ltr_core.errors import ImageError
 from l2ltr_core.notes import Note
@@ -22,7 +22,7 @@ MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 """Pillow's own guard, about 89 megapixels: above every current 360 degree camera (72)."""
 MAX_BYTES = 256 * 2**20
 
-_DECODING_ERRORS = (
+DECODING_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -33,6 +33,17 @@ _DECODING_ERRORS = (
     struct.error,
 )
 """What Pillow's readers raise on damaged data."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF's orientation -> what puts the pixels upright."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +89,27 @@ def decode(source: str | Path | bytes, *, enough_px: int | None = None) -> Decod
     A JPEG more than twice as wide as `enough_px` is decoded at a half, a quarter or an eighth of its size,
     which is much faster and never below `enough_px`.
     """
-    data = read_bytes(source)
-    image = _open(data)
+    return decode_opened(open_image(source), enough_px=enough_px)
+
+
+def decode_opened(image: Image.Image, *, enough_px: int | None = None) -> DecodedImage:
+    """`decode` of what `open_image` returned."""
     try:
         if enough_px is not None:
             image.draft(None, (enough_px, max(1, enough_px * image.height // image.width)))
         _refuse_frames(image)
         image.load()
-        pixels, notes = _to_rgb(ImageOps.exif_transpose(image))
-    except _DECODING_ERRORS as error:
+        pixels, notes = _to_rgb(_upright(image))
+    except DECODING_ERRORS as error:
         raise ImageError(
             "The photo is damaged or cut short and cannot be decoded; copy or download the original again."
         ) from error
     return DecodedImage(pixels, tuple(notes))
 
 
-def _open(data: bytes) -> Image.Image:
-    """The image with its header read and its size accepted, nothing decoded."""
+def open_image(source: str | Path | bytes) -> Image.Image:
+    """The image with its header read and its size accepted, nothing decoded; raises ImageError."""
+    data = read_bytes(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -109,7 +124,7 @@ def _open(data: bytes) -> Image.Image:
             "The file is not an image that can be read here; a JPEG or PNG photo was expected "
             "(WebP, TIFF, GIF and BMP work too)."
         ) from error
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise ImageError(
             "The photo's header is damaged or cut short; copy or download the original again."
         ) from error
@@ -133,6 +148,15 @@ def _refuse_frames(image: Image.Image) -> None:
         raise ImageError(
             f"The file holds {frames} frames or pages; save the one that is meant as JPEG or PNG."
         )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says. Not by Pillow's `exif_transpose`: it writes EXIF anew and fails where that is broken."""
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except DECODING_ERRORS:
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> tuple[RGB, list[Note]]:

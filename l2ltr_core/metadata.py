@@ -1,28 +1,29 @@
 """What a photo says about itself: position, heading and the part of the sphere it shows (EXIF, XMP GPano).
 
-Tags are read by exiv2, so GPano written as attributes or as elements comes out alike, and interpreted by
-geopic-tag-reader, the reader of the Panoramax project. Its reader refuses a photo for a single impossible
-tag; here such a tag is dropped and noted instead, because a photo with broken GPS is a good query.
+An impossible tag is dropped and noted: a photo with broken GPS is a good query.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import threading
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
-from l2ltr_core.errors import MetadataError
+from PIL import Image
+from PIL.ExifTags import GPS, Base
+
+from l2ltr_core.errors import ImageError, MetadataError
+from l2ltr_core.images import open_image
 from l2ltr_core.notes import Note
+from l2ltr_core.tags import Tags, read_tags, to_numbers, to_text
 from l2ltr_core.types import Location
 
-_EXIV2 = threading.Lock()  # exiv2's XMP parser is not safe to enter twice at once
 RENDERED_MARK = "(simulated)"
 """What the simulated city writes into the software tag of its photos."""
-_GPANO = "Xmp.GPano."
-_LATITUDE_TAGS = ("Exif.GPSInfo.GPSLatitude", "Xmp.exif.GPSLatitude")
-_LENS_TAGS = ("Make", "Model", "FocalLength", "FocalLengthIn35mmFilm")
+_XMP_ANGLE = re.compile(r"(\d+),(\d+(?:\.\d*)?)(?:,(\d+(?:\.\d*)?))?([NSEW])", re.ASCII)
+"""XMP's own form: "60,10.5N", "24,57,30E"."""
+_FILM_WIDTH_MM = 36.0
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,32 @@ class PhotoMetadata:
 
 
 def read_metadata(data: bytes) -> PhotoMetadata:
-    """Position, heading and field of a photo's bytes.
+    """`metadata_of` a photo's bytes; nothing of a file that cannot be read as an image."""
+    try:
+        image = open_image(data)
+    except ImageError:
+        return PhotoMetadata()
+    return metadata_of(image)
+
+
+def metadata_of(image: Image.Image) -> PhotoMetadata:
+    """Position, heading and field of an opened photo.
 
     Impossible positions and headings are ignored with a note; GPano tags that contradict each other raise
     MetadataError, since nothing sensible can be done without knowing what the photo shows.
     """
-    tags, size_px = _read_tags(data)
+    tags = read_tags(image)
     notes: list[Note] = []
     location = _location(tags, notes)
-    crop = _Crop.read(tags)
+    crop = _Crop.read(tags.xmp)
     heading = _heading(tags, crop, notes)
-    lens_field = _lens_field(tags, size_px)
-    rendered = RENDERED_MARK in tags.get("Exif.Image.Software", "")
+    rendered = RENDERED_MARK in to_text(tags.exif.get(Base.Software))
     if crop is None:
         return PhotoMetadata(
             location,
             heading,
-            equirectangular=tags.get(_GPANO + "ProjectionType", "") == "equirectangular",
-            lens_field_deg=lens_field,
+            equirectangular=tags.xmp.get("GPano:ProjectionType", "") == "equirectangular",
+            lens_field_deg=_lens_field(tags),
             notes=tuple(notes),
             rendered=rendered,
         )
@@ -81,65 +90,55 @@ def read_metadata(data: bytes) -> PhotoMetadata:
     )
 
 
-def _read_tags(data: bytes) -> tuple[dict[str, str], tuple[int, int]]:
-    """All EXIF and XMP tags by their exiv2 names, and the size (width, height) in pixels."""
-    import pyexiv2
-
-    tags: dict[str, str] = {}
-    size_px = (0, 0)
-    with _EXIV2:
-        pyexiv2.set_log_level(4)
-        try:
-            with pyexiv2.ImageData(data) as image:
-                size_px = (image.get_pixel_width(), image.get_pixel_height())
-                for read in (image.read_exif, image.read_xmp):
-                    for encoding in ("utf-8", "iso-8859-1"):
-                        try:
-                            tags.update(read(encoding))
-                            break
-                        except (RuntimeError, UnicodeError) as error:
-                            logging.getLogger(__name__).debug("unreadable tags: %s", error)
-        except RuntimeError as error:  # a kind of file that carries no tags
-            logging.getLogger(__name__).debug("no tags: %s", error)
-    return {name: value for name, value in tags.items() if isinstance(value, str)}, size_px
-
-
-def _location(tags: dict[str, str], notes: list[Note]) -> Location | None:
-    from geopic_tag_reader import reader
-
-    if not any(name in tags for name in _LATITUDE_TAGS):
+def _location(tags: Tags, notes: list[Note]) -> Location | None:
+    """EXIF's position, else XMP's; a note where there is one that cannot be."""
+    exif = [
+        tags.gps.get(n) for n in (GPS.GPSLatitude, GPS.GPSLatitudeRef, GPS.GPSLongitude, GPS.GPSLongitudeRef)
+    ]
+    names = ("GPSLatitude", "GPSLatitudeRef", "GPSLongitude", "GPSLongitudeRef")
+    xmp = [tags.xmp.get(f"exif:{name}") for name in names]
+    if exif[0] is None and xmp[0] is None:
         return None
-    latitude = longitude = None
-    for group in ("Exif.GPSInfo", "Xmp.exif"):
-        try:
-            latitude, longitude, _ = reader.decodeLatLon(tags, group, lambda text: text)
-        except (reader.InvalidExifException, reader.InvalidFractionException, ValueError, ZeroDivisionError):
-            continue
-        if latitude is not None:
-            break
-    if latitude is None or longitude is None:
-        notes.append(Note("position_unreadable"))
-        return None
-    if not (math.isfinite(latitude) and math.isfinite(longitude)):
-        notes.append(Note("position_not_a_number"))
-        return None
+    for latitude_tag, south, longitude_tag, west in (exif, xmp):
+        latitude, longitude = _angle(latitude_tag, south), _angle(longitude_tag, west)
+        if math.isfinite(latitude) and math.isfinite(longitude):
+            return _on_earth(latitude, longitude, notes)
+    notes.append(Note("position_unreadable"))
+    return None
+
+
+def _angle(value: object, reference: object) -> float:
+    """Degrees, positive to the north and east, where no reference is taken for these; NaN if unreadable."""
+    written = _XMP_ANGLE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if written:
+        *parts, reference = written.groups()
+        numbers = tuple(float(part or 0) for part in parts)
+    else:
+        numbers = to_numbers(value)
+    if len(numbers) not in (1, 3):
+        return math.nan
+    angle = sum(number / 60**power for power, number in enumerate(numbers))
+    return -angle if to_text(reference).startswith(("S", "W")) else angle
+
+
+def _on_earth(latitude: float, longitude: float, notes: list[Note]) -> Location | None:
     if abs(latitude) > 90 or abs(longitude) > 180:
         notes.append(Note("position_not_on_earth", (latitude, longitude)))
         return None
     if latitude == 0 and longitude == 0:
         notes.append(Note("position_without_a_fix"))
         return None
-    return Location(float(latitude), float(longitude))
+    return Location(latitude, longitude)
 
 
-def _heading(tags: dict[str, str], crop: _Crop | None, notes: list[Note]) -> float | None:
+def _heading(tags: Tags, crop: _Crop | None, notes: list[Note]) -> float | None:
     """GPano's pose first, then the GPS direction; never the initial view, which is a matter of taste."""
-    pose = _degrees(tags, _GPANO + "PoseHeadingDegrees", notes)
+    pose = _degrees("PoseHeadingDegrees", tags.xmp.get("GPano:PoseHeadingDegrees"), notes)
     if pose is not None and crop is not None:
         pose += crop.centre_offset_deg  # the pose is that of the whole sphere's centre
-    direction = _degrees(tags, "Exif.GPSInfo.GPSImgDirection", notes)
+    direction = _degrees("GPSImgDirection", tags.gps.get(GPS.GPSImgDirection), notes)
     if pose is None:
-        if direction is not None and tags.get("Exif.GPSInfo.GPSImgDirectionRef", "T").startswith("M"):
+        if direction is not None and to_text(tags.gps.get(GPS.GPSImgDirectionRef)).startswith("M"):
             notes.append(Note("heading_magnetic"))
         return None if direction is None else direction % 360
     if direction is not None and abs((pose - direction + 180) % 360 - 180) > 10:
@@ -147,39 +146,26 @@ def _heading(tags: dict[str, str], crop: _Crop | None, notes: list[Note]) -> flo
     return pose % 360
 
 
-def _degrees(tags: dict[str, str], name: str, notes: list[Note]) -> float | None:
-    value = tags.get(name)
-    if value is None or not value.strip():
+def _degrees(name: str, value: object, notes: list[Note]) -> float | None:
+    if not to_text(value):
         return None
-    short = name.rsplit(".", 1)[1]
-    try:
-        number = float(Fraction(value.strip())) if "/" in value else float(value)
-    except (ValueError, ZeroDivisionError):
-        number = math.nan
-    if not math.isfinite(number):
-        notes.append(Note("heading_not_a_number", (short, value.strip()[:40])))
+    numbers = to_numbers(value)
+    if len(numbers) != 1 or not math.isfinite(numbers[0]):
+        notes.append(Note("heading_not_a_number", (name, to_text(value)[:40])))
         return None
-    if not -360 <= number <= 720:
-        notes.append(Note("heading_out_of_range", (short, number)))
+    if not -360 <= numbers[0] <= 720:
+        notes.append(Note("heading_out_of_range", (name, numbers[0])))
         return None
-    return number
+    return numbers[0]
 
 
-def _lens_field(tags: dict[str, str], size_px: tuple[int, int]) -> float | None:
-    """Field across the longer side, from the focal length or the camera's model."""
-    from geopic_tag_reader import reader
-
-    # Only what it needs: on other tags (a date cut short) the reader can fail altogether.
-    clean = {name: value for name, value in tags.items() if name.rsplit(".", 1)[-1] in _LENS_TAGS}
-    clean[_GPANO + "ProjectionType"] = "flat"
-    try:
-        reader.getPictureMetadata(clean, *size_px)
-    except reader.PartialExifException as partial:
-        field = partial.tags.field_of_view
-        return float(field) if field and 1 < field < 180 else None
-    except (reader.InvalidExifException, ValueError, ZeroDivisionError, OverflowError):
+def _lens_field(tags: Tags) -> float | None:
+    """Field across the longer side in whole degrees, from the focal length as on 35 mm film."""
+    numbers = to_numbers(tags.exif.get(Base.FocalLengthIn35mmFilm))
+    if len(numbers) != 1 or not numbers[0] > 0:
         return None
-    return None
+    field_deg = float(round(math.degrees(2 * math.atan(_FILM_WIDTH_MM / (2 * numbers[0])))))
+    return field_deg if 1 < field_deg < 180 else None
 
 
 @dataclass(frozen=True)
@@ -194,8 +180,8 @@ class _Crop:
     top: int
 
     @classmethod
-    def read(cls, tags: dict[str, str]) -> _Crop | None:
-        """From the tags, with what GPano lets a file leave out; raises MetadataError where they cannot be."""
+    def read(cls, xmp: Mapping[str, str]) -> _Crop | None:
+        """From XMP, with what GPano lets a file leave out; raises MetadataError where they cannot be."""
         names = {
             "full_width": "FullPanoWidthPixels",
             "full_height": "FullPanoHeightPixels",
@@ -206,7 +192,7 @@ class _Crop:
         }
         found: dict[str, int] = {}
         for field, name in names.items():
-            value = tags.get(_GPANO + name, "").strip()
+            value = xmp.get(f"GPano:{name}", "")
             if not value:
                 continue
             try:

@@ -10,7 +10,6 @@ NoteKind = Literal[
     "printing_colours",
     "transparent_parts",
     "position_unreadable",
-    "position_not_a_number",
     "position_not_on_earth",
     "position_without_a_fix",
     "heading_magnetic",
@@ -29,7 +28,6 @@ SENTENCES: dict[NoteKind, str] = {
     "printing_colours": "The photo is in printing colours (CMYK); it was converted to RGB, so colours may differ.",
     "transparent_parts": "The photo has transparent parts; they were filled with the mean colour of the rest.",
     "position_unreadable": "The GPS position in the photo is not readable and was ignored.",
-    "position_not_a_number": "The GPS position in the photo is not a number and was ignored.",
     "position_not_on_earth": "The GPS position in the photo ({:g}, {:g}) is not on the Earth (latitude -90 to 90, "
     "longitude -180 to 180) and was ignored.",
     "position_without_a_fix": "The GPS position in the photo is (0, 0), what devices write without a fix; it was "

@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from l2ltr_core.errors import ImageError
-from l2ltr_core.images import decode, read_bytes
-from l2ltr_core.metadata import PhotoMetadata, read_metadata
+from l2ltr_core.images import decode_opened, open_image
+from l2ltr_core.metadata import PhotoMetadata, metadata_of
 from l2ltr_core.notes import Note
 from l2ltr_core.types import RGB, Location, Panorama
 
@@ -32,9 +32,9 @@ def load_panorama(source: str | Path | bytes) -> Panorama:
     Raises ImageError or MetadataError. A photo without GPano tags is a full panorama if it is twice as wide
     as high, a strip around the circle if it is much wider, else an ordinary photo of a part of the circle.
     """
-    data = read_bytes(source)
-    image = decode(data, enough_px=ENOUGH_PX)
-    metadata = read_metadata(data)
+    opened = open_image(source)
+    image = decode_opened(opened, enough_px=ENOUGH_PX)
+    metadata = metadata_of(opened)
     height, width = image.pixels.shape[:2]
     horizontal, top, bottom, note = _place_on_sphere(metadata, width, height)
     return Panorama(

@@ -11,6 +11,7 @@ from PIL import Image
 from l2ltr_core.types import RGB
 
 GPANO = "http://ns.google.com/photos/1.0/panorama/"
+XMP_EXIF = "http://ns.adobe.com/exif/1.0/"
 
 
 def pixels(height: int = 64, width: int = 128, seed: int = 0) -> RGB:
@@ -31,10 +32,11 @@ def jpeg(
     *,
     gps: dict[int, object] | None = None,
     gpano: dict[str, object] | None = None,
+    xmp: dict[str, object] | None = None,
     as_elements: bool = False,
     orientation: int | None = None,
 ) -> bytes:
-    """A JPEG with the EXIF GPS entries and GPano properties given."""
+    """A JPEG with the EXIF GPS entries and the properties of GPano and of XMP's EXIF namespace given."""
     options: dict[str, object] = {"quality": 95}
     exif = Image.Exif()
     if gps is not None:
@@ -43,8 +45,10 @@ def jpeg(
         exif[0x0112] = orientation
     if len(exif):
         options["exif"] = exif
-    if gpano is not None:
-        options["xmp"] = _packet(gpano, as_elements)
+    if gpano is not None or xmp is not None:
+        properties = {f"GPano:{name}": value for name, value in (gpano or {}).items()}
+        properties |= {f"exif:{name}": value for name, value in (xmp or {}).items()}
+        options["xmp"] = _packet(properties, as_elements)
     return encoded(Image.fromarray(pixels() if image is None else image), "JPEG", **options)
 
 
@@ -64,13 +68,14 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-def _packet(gpano: dict[str, object], as_elements: bool) -> bytes:
+def _packet(properties: dict[str, object], as_elements: bool) -> bytes:
+    namespaces = f'xmlns:GPano="{GPANO}" xmlns:exif="{XMP_EXIF}"'
     if as_elements:
-        inside = "".join(f"<GPano:{name}>{value}</GPano:{name}>" for name, value in gpano.items())
-        description = f'<rdf:Description rdf:about="" xmlns:GPano="{GPANO}">{inside}</rdf:Description>'
+        inside = "".join(f"<{name}>{value}</{name}>" for name, value in properties.items())
+        description = f'<rdf:Description rdf:about="" {namespaces}>{inside}</rdf:Description>'
     else:
-        inside = " ".join(f'GPano:{name}="{value}"' for name, value in gpano.items())
-        description = f'<rdf:Description rdf:about="" xmlns:GPano="{GPANO}" {inside}/>'
+        inside = " ".join(f'{name}="{value}"' for name, value in properties.items())
+        description = f'<rdf:Description rdf:about="" {namespaces} {inside}/>'
     return (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
 from l2ltr_core.errors import ImageError
 from l2ltr_core.images import decode, decode_rgb
@@ -26,6 +29,26 @@ def test_a_path_and_its_bytes_give_the_same_pixels(tmp_path: Path) -> None:
 
 def test_a_photo_held_upright_is_turned_upright() -> None:
     assert decode_rgb(jpeg(pixels(64, 128), orientation=6)).shape == (128, 64, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_turns_it(orientation: int) -> None:
+    data = jpeg(orientation=orientation)
+    turned = ImageOps.exif_transpose(Image.open(BytesIO(data)))
+    assert np.array_equal(decode_rgb(data), np.asarray(turned))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(8, 10**4), st.integers(0, 255)), max_size=20))
+def test_a_photo_with_broken_exif_is_still_decoded(changes: list[tuple[int, int]]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    exif[0x8825] = {17: 90.0}
+    broken = bytearray(exif.tobytes())
+    for place, value in changes:
+        broken[6 + place % (len(broken) - 6)] = value
+    assert decode_rgb(encoded(Image.fromarray(RGB_64), "JPEG", exif=bytes(broken))).size == RGB_64.size
 
 
 def test_the_pixels_may_be_written_to() -> None:

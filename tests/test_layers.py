@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = (
     ("errors", "notes", "types"),
-    ("assets", "files", "images", "metadata", "geometry", "reading"),
+    ("assets", "files", "images", "tags", "metadata", "geometry", "reading"),
     ("photo",),
     ("model",),
     ("checkpoints", "inspection"),
@@ -105,13 +105,10 @@ def rooms_entered() -> dict[str, set[str]]:
 
 @cache
 def declared(*extras: str) -> frozenset[str]:
-    """The packages of requirements.txt and of pyproject.toml's extras."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    wanted = [line.partition("#")[0].strip() for line in lines] + [
-        line for extra in extras for line in optional[extra]
-    ]
-    return frozenset(canonicalize_name(Requirement(line).name) for line in wanted if line)
+    """The packages of pyproject.toml: the library's and those of the extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    return frozenset(canonicalize_name(Requirement(line).name) for lines in wanted for line in lines)
 
 
 def tracked_texts() -> Iterator[tuple[str, str]]:
@@ -232,7 +229,7 @@ EXTRAS = {
     "model": ("fast",),
     "pages": ("dev",),  # the benchmark that opens a browser
 }
-"""Rooms and packages that need more than the app does -> the extras that bring it."""
+"""Rooms and packages that need more than the library does -> the extras that bring it."""
 
 
 def test_every_package_that_is_imported_is_declared() -> None:
@@ -242,7 +239,9 @@ def test_every_package_that_is_imported_is_declared() -> None:
     }
     undeclared = set()
     for module in modules("l2ltr_core") + modules("app") + modules("benchmarks") + modules("citysim"):
-        allowed = declared(*EXTRAS.get(module.room, EXTRAS.get(module.path.partition("/")[0], ())))
+        library = module.path.startswith(("l2ltr_core/", "citysim/"))
+        extras = EXTRAS.get(module.room, EXTRAS.get(module.path.partition("/")[0], ()))
+        allowed = declared(*extras, *(() if library else ("app",)))
         for package in {found.package for found in module.imports()}:
             if package in sys.stdlib_module_names or package in {
                 "l2ltr_core",

@@ -7,6 +7,7 @@ from PIL.TiffImagePlugin import IFDRational
 from l2ltr_core.errors import MetadataError
 from l2ltr_core.metadata import read_metadata
 from l2ltr_core.notes import Note
+from l2ltr_core.types import Location
 from tests.photos import encoded, jpeg, pixels, position
 
 FULL = {"ProjectionType": "equirectangular"}
@@ -105,6 +106,73 @@ def test_a_position_that_cannot_be_read_is_ignored_with_a_note() -> None:
     found = read_metadata(jpeg(gps={1: "N", 2: (60.0, 10.0), 3: "E", 4: (24.0, 9.0)}))
     assert found.location is None
     assert found.notes == (Note("position_unreadable"),)
+
+
+@pytest.mark.parametrize("nothing", [IFDRational(0, 0), IFDRational(1, 0)])
+def test_a_position_over_nothing_is_ignored_with_a_note(nothing: IFDRational) -> None:
+    found = read_metadata(jpeg(gps={1: "N", 2: (nothing, 10.0, 0.0), 3: "E", 4: (24.0, 9.0, 0.0)}))
+    assert found.location is None
+    assert found.notes == (Note("position_unreadable"),)
+
+
+def test_a_position_without_its_longitude_is_ignored_with_a_note() -> None:
+    found = read_metadata(jpeg(gps={1: "N", 2: (60.0, 10.0, 0.0)}))
+    assert found.location is None
+    assert found.notes == (Note("position_unreadable"),)
+
+
+def test_a_position_without_references_is_north_and_east() -> None:
+    found = read_metadata(jpeg(gps={2: (60.0, 30.0, 0.0), 4: (24.0, 15.0, 36.0)}))
+    assert found.location == Location(60.5, 24.26)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        ("60,10.5N", "24,57,30W"),
+        ("60/1 10/1 30/1", "-24/1 -57/1 -30/1"),
+        ("60.175", "-24.95833333333333"),
+        ("24070/400", "-2396/96"),
+    ],
+)
+def test_a_position_in_xmp_is_read_in_every_form(latitude: str, longitude: str) -> None:
+    found = read_metadata(jpeg(xmp={"GPSLatitude": latitude, "GPSLongitude": longitude})).location
+    assert found is not None
+    assert (found.latitude, found.longitude) == pytest.approx((60.175, -24.958333), abs=1e-6)
+
+
+def test_the_references_of_a_position_in_xmp_count() -> None:
+    south_west = {"GPSLatitudeRef": "S", "GPSLongitudeRef": "W"}
+    found = read_metadata(jpeg(xmp={"GPSLatitude": "33.5", "GPSLongitude": "70.25", **south_west}))
+    assert found.location == Location(-33.5, -70.25)
+
+
+def test_a_position_in_exif_wins_over_one_in_xmp_unless_it_is_unreadable() -> None:
+    xmp = {"GPSLatitude": "10", "GPSLongitude": "20"}
+    assert read_metadata(jpeg(gps=position(60, 25), xmp=xmp)).location == Location(60, 25)
+    assert read_metadata(jpeg(gps={2: (60.0, 10.0)}, xmp=xmp)).location == Location(10, 20)
+
+
+@pytest.mark.parametrize("latitude", ["north", "60,10.5", "60,10,5,7N", "nan", "1e999999999", "1/0"])
+def test_a_position_in_xmp_that_cannot_be_read_is_ignored_with_a_note(latitude: str) -> None:
+    found = read_metadata(jpeg(xmp={"GPSLatitude": latitude, "GPSLongitude": "24"}))
+    assert found.location is None
+    assert found.notes == (Note("position_unreadable"),)
+
+
+def test_a_photo_names_software_beyond_ascii() -> None:
+    exif = Image.Exif()
+    exif[0x0131] = "Kamera Ä (simulated)"
+    assert read_metadata(encoded(Image.fromarray(pixels()), "JPEG", exif=exif)).rendered
+
+
+@pytest.mark.parametrize(("focal_mm", "field_deg"), [(18, 90), (27, 67), (0, None), (-5, None)])
+def test_the_field_of_a_lens_is_that_of_its_focal_length_on_film(
+    focal_mm: int, field_deg: float | None
+) -> None:
+    exif = Image.Exif()
+    exif[0xA405] = focal_mm
+    assert read_metadata(encoded(Image.fromarray(pixels()), "JPEG", exif=exif)).lens_field_deg == field_deg
 
 
 def test_a_heading_of_nothing_over_nothing_is_ignored_with_a_note() -> None:

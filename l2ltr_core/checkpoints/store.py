@@ -241,8 +241,9 @@ def find_card(name_or_path: str | Path) -> Path:
         )
     card = assets.find_checkpoint_dir() / f"{text}.json"
     if not NAME.fullmatch(text) or not card.is_file():
-        known = ", ".join(sorted(file.stem for file in assets.find_checkpoint_dir().glob("*.json"))) or "none"
-        raise CheckpointError(f"There is no checkpoint {text!r}; there is {known}, or give a path.")
+        known = ", ".join(sorted(file.stem for file in assets.find_checkpoint_dir().glob("*.json")))
+        hint = f"there is {known}, or give a path" if known else assets.NONE_INSTALLED
+        raise CheckpointError(f"There is no checkpoint {text!r}; {hint}.")
     return card
 
 
