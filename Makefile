@@ -27,7 +27,7 @@ test: $(VENV)/dev.stamp  ## run every test, offline
 check: $(VENV)/dev.stamp  ## lint, formatting and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy l2ltr_core
+	$(PY) -m mypy l2ltr_core app benchmarks
 
 format: $(VENV)/dev.stamp  ## put every file in form
 	$(PY) -m ruff check --fix .
