@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -24,21 +24,15 @@ from l2ltr_core.inspection import (
     score_falls,
     without_sectors,
 )
-from l2ltr_core.localization import (
-    ESTIMATE_RADIUS_M,
-    EncodedPhoto,
-    Kind,
-    Localization,
-    encode_photos,
-    kind_of,
-    localize,
-)
+from l2ltr_core.localization import ESTIMATE_RADIUS_M, Localization, localize
 from l2ltr_core.model.position_init import positions_before_and_after
 from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import Location, Match, Progress
 from l2ltr_core.walks import Walk, localize_walk
 
 SAMPLES_COMPARED = 12
+TOP = 10
+"""Places that a checkpoint's answer lists."""
 RANKED = 1000
 """Places whose ranks checkpoints are compared by."""
 
@@ -50,30 +44,34 @@ def inference() -> threading.Lock:
 
 
 @results.keeps
-def localized(
-    photo: Photo, gallery_name: str, checkpoint: str, heading: Heading, neighbours: bool = False
-) -> Localization:
-    """The ten best places for a photo, computed once; without `neighbours` ten different answers, 25 m apart.
-
-    Raises what `localize` raises.
-    """
+def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading) -> Localization:
+    """Ten different answers, 25 m apart, for a photo. Raises what `localize` raises."""
     with inference():
         found = localize(
             panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading,
-            apart_m=0.0 if neighbours else ESTIMATE_RADIUS_M,
+            apart_m=ESTIMATE_RADIUS_M,
         )  # fmt: skip
     return replace(found, photo_name=photo.name)
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """A photo's ten best places, neighbours among them, and place -> rank from 1 of the best `RANKED`."""
+
+    found: Localization
+    ranks: dict[int, int]
+
+
 @results.keeps
-def ranks(photo: Photo, gallery_name: str, checkpoint: str, heading_deg: float) -> dict[int, int]:
-    """Place -> rank from 1, of the best `RANKED` places."""
+def ranked(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading) -> Ranking:
+    """How a checkpoint ranks the places for a photo. Raises what `localize` raises."""
     with inference():
         found = localize(
-            panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading_deg,
+            panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading,
             top_k=RANKED,
         )  # fmt: skip
-    return {match.place_id: match.rank for match in found.matches}
+    ranks = {match.place_id: match.rank for match in found.matches}
+    return Ranking(replace(found, matches=found.matches[:TOP], photo_name=photo.name), ranks)
 
 
 @results.keeps
@@ -117,22 +115,13 @@ def _compared(
 
 
 def similarity_by_azimuth(
-    photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place_id: int
+    found: Localization, gallery_name: str, place_id: int
 ) -> NDArray[np.float32] | None:
     """(w,): what each azimuth adds to the similarity of photo and place, south first, by west; None without columns."""
-    chosen = gallery(gallery_name)
-    columns = _encoded(photo, heading_deg, checkpoint, kind_of(chosen.simulated)).columns
-    if columns is None:
+    if found.columns is None:
         return None
-    return chosen.similarity_by_azimuth(columns, place_id, encoder(checkpoint), turn=0)
-
-
-@results.keeps
-def _encoded(photo: Photo, heading_deg: float, checkpoint: str, kind: Kind) -> EncodedPhoto:
-    """A photo under the heading of its centre, to be compared with imagery of a kind."""
-    with inference():
-        [encoded] = encode_photos([panorama(photo)], [heading_deg], encoder(checkpoint), kind)
-    return encoded
+    chosen = gallery(gallery_name)
+    return chosen.similarity_by_azimuth(found.columns, place_id, encoder(found.checkpoint), turn=0)
 
 
 @results.keeps

@@ -12,7 +12,7 @@ from folium.raster_layers import ImageOverlay
 
 from app.figures import ACCENT, Fan, ink_on, rank_colour
 from app.offline import BaseImage, leaflet_assets
-from app.viewport import AROUND_M, MapView, square_bounds
+from app.viewport import AROUND_M, MAX_ZOOM, MapView, square_bounds
 from app.words import radii
 from l2ltr_core.figures.style import TURQUOISE
 from l2ltr_core.geometry.geodesy import offset
@@ -24,7 +24,6 @@ OPENSTREETMAP_CREDIT = (
 )
 SATELLITE = "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}"
 SATELLITE_CREDIT = "Imagery &copy; Esri, Maxar, Earthstar Geographics"
-MAX_ZOOM = 20
 SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
 """Of the pins of checkpoints side by side, as CSS corners."""
 WIDEST_M = 1_500.0

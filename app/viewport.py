@@ -20,6 +20,8 @@ from l2ltr_core.geometry.geodesy import (
 )
 from l2ltr_core.types import Bounds, Location, LocationEstimate
 
+MAX_ZOOM = 20
+"""The closest that a map can be seen from."""
 SIZE_PX = (580, 520)
 """About the width and height of a map beside other columns."""
 NARROW_PX = (340, 520)
@@ -72,6 +74,13 @@ def bounds_view(bounds: Bounds) -> MapView:
     """The view that shows all of `bounds`, on a telephone, too."""
     corners = [Location(bounds.south, bounds.west), Location(bounds.north, bounds.east)]
     return view_of(corners, NARROW_PX, filled=1)
+
+
+def square_view(place: Location, side_m: float, size_px: int) -> MapView:
+    """The view that shows a north-up square of `side_m` metres around `place` on a map as high as wide."""
+    box = square_bounds(place, side_m)
+    corners = [Location(box.south, box.west), Location(box.north, box.east)]
+    return view_of(corners, (size_px, size_px), MAX_ZOOM)
 
 
 def pan_to_include(places: Sequence[Location], view: MapView, size_px: tuple[int, int]) -> MapView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,6 @@ from app.words import metres
 from l2ltr_core import figures, inspection
 from l2ltr_core.figures.style import TURQUOISE
 from l2ltr_core.geometry.geodesy import distance_between_m
-from l2ltr_core.geometry.panorama import ground_view
-from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.inspection import AttentionChoice
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
@@ -61,13 +59,13 @@ class Shown:
     label: str
     choice: AttentionChoice
 
-    @property
+    @cached_property
     def ground(self) -> NDArray[np.float32]:
         """Heat on the photo, (rows, columns) in times the average."""
         maps = compute.ground_attention(self.photo, self.found.heading_deg, self.card.name)
         return inspection.heat(maps, self.choice, self.card.model.ground_grid)
 
-    @property
+    @cached_property
     def aerial(self) -> NDArray[np.float32]:
         """Heat on the tile as the model sees it, (rows, columns) in times the average."""
         maps = compute.aerial_attention(self.gallery, self.place, self.card.name)
@@ -217,10 +215,8 @@ def _map(shown: Shown, on_tile: NDArray, over_tile: str) -> None:
         )
         st.html(_legend(truth is not None))
         _picture_downloads(shown, on_tile)
-    box = viewport.square_bounds(shown.where, 1.6 * card.view.chip_m)
-    around = [Location(box.south, box.west), Location(box.north, box.east)]
     image = loading.base_image(shown.gallery)
-    close = viewport.view_of(around, (MAP_HEIGHT_PX, MAP_HEIGHT_PX), 20)
+    close = viewport.square_view(shown.where, 1.6 * card.view.chip_m, MAP_HEIGHT_PX)
     close = viewport.clamp_to_bounds(close, image.bounds, (MAP_WIDTH_PX, MAP_HEIGHT_PX))
     view = state.map_view((shown.gallery, card.name, shown.where), close)
     layer = map_layers.attention_layer(
@@ -243,21 +239,18 @@ def _legend(known: bool) -> str:
 def _picture_downloads(shown: Shown, on_tile: NDArray) -> None:
     card, choice, look = shown.card, shown.choice, widgets.look()
     ground, aerial = shown.ground, shown.aerial
-    panorama = photo_store.panorama(shown.photo)
-    chip = partial(loading.chip, shown.gallery, shown.place, card.name)
 
     def photo() -> Figure:
-        view = ground_view(
-            panorama, shown.found.heading_deg, card.view.ground_vertical_field_deg, figures.STRIP_PX
-        )
+        view = pictures.view_pixels(shown.photo, shown.found.heading_deg, card.name)
         return figures.heat_strip(view, ground, choice.azimuth_deg, look)
 
     def unrolled() -> Figure:
-        polar = np.rint(to_polar(chip(), figures.STRIP_PX)).astype(np.uint8)
+        polar = pictures.polar_pixels(shown.gallery, shown.place, card.name, figures.STRIP_PX)
         return figures.heat_strip(polar, aerial, choice.azimuth_deg, look)
 
     def tile() -> Figure:
-        return figures.heat_tile(chip(), on_tile, card.view.chip_m, choice.azimuth_deg, look)
+        chip = loading.chip(shown.gallery, shown.place, card.name)
+        return figures.heat_tile(chip, on_tile, card.view.chip_m, choice.azimuth_deg, look)
 
     stem = shown.photo.stem
     with st.container(horizontal=True, gap="small"):

@@ -34,7 +34,6 @@ from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 
 MAP_HEIGHT_PX = 460
-TOP = 10
 MOST_APART = 6
 THUMBNAIL_PX = 88
 Answers = dict[str, Localization]
@@ -74,10 +73,8 @@ def _on_this_photo(cards: list[CheckpointCard], gallery_name: str) -> None:
     photo = photo_input.photo_at_hand()
     if photo is None:
         return
-    found = {
-        card.name: compute.localized(photo, gallery_name, card.name, state.heading(), neighbours=True)
-        for card in cards
-    }
+    rankings = {card.name: compute.ranked(photo, gallery_name, card.name, state.heading()) for card in cards}
+    found = {name: ranking.found for name, ranking in rankings.items()}
     _answers(found)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -86,7 +83,7 @@ def _on_this_photo(cards: list[CheckpointCard], gallery_name: str) -> None:
         _ranks(photo, found)
     if len(found) > 1:
         _agreement(found)
-        _apart(photo, found, gallery_name)
+        _apart(found, {name: ranking.ranks for name, ranking in rankings.items()}, gallery_name)
 
 
 def _answers(found: Answers) -> None:
@@ -137,7 +134,7 @@ def _agreement(found: Answers) -> None:
     for (a, first), (b, second) in itertools.combinations(found.items(), 2):
         ids = (_places(first), _places(second))
         apart_m = distance_between_m(first.estimate.location, second.estimate.location)
-        shared = {f"overlap@{k}": overlap_at(*ids, k) for k in (1, 5, TOP) if k <= min(map(len, ids))}
+        shared = {f"overlap@{k}": overlap_at(*ids, k) for k in (1, 5, compute.TOP) if k <= min(map(len, ids))}
         rows.append(
             {
                 "checkpoints": f"{a} and {b}",
@@ -154,13 +151,12 @@ def _agreement(found: Answers) -> None:
     )
 
 
-def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
+def _apart(found: Answers, ranks: Mapping[str, Mapping[int, int]], gallery_name: str) -> None:
     """The places that one checkpoint puts high and another low."""
-    ranks = {name: compute.ranks(photo, gallery_name, name, each.heading_deg) for name, each in found.items()}
     truth = next(iter(found.values())).truth
     gallery = loading.gallery(gallery_name)
     rows = []
-    for place in most_apart(list(ranks.values()), compute.RANKED + 1, TOP)[:MOST_APART]:
+    for place in most_apart(list(ranks.values()), compute.RANKED + 1, compute.TOP)[:MOST_APART]:
         where = gallery.location(place)
         row = {
             "tile": data_uri(pictures.tile_jpeg(gallery_name, place, THUMBNAIL_PX)),
@@ -175,7 +171,9 @@ def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
         pd.DataFrame(rows), hide_index=True, width="stretch", row_height=48,
         column_config={"tile": st.column_config.ImageColumn(width="small")},
     )  # fmt: skip
-    told = f"The rank that each checkpoint gives to a place that one of them has among its first {TOP}."
+    told = (
+        f"The rank that each checkpoint gives to a place that one of them has among its first {compute.TOP}."
+    )
     if _share_the_answer(found):
         told += f" All answer within {CORRECT_WITHIN_M:g} m of each other: these are runners-up."
     st.caption(told)

@@ -187,10 +187,11 @@ def _legend(found: Localization, estimate: LocationEstimate) -> str:
         f"<i style='background:{best}'></i>1 best match",
         f"<i style='background:{last}'></i>10 tenth; the list says {listed}, and each place adds what those before it "
         "leave out",
-        f"<i style='border:2px dashed #0b7285'></i>{'holds 68 of 100 such answers' if measured else 'the best guess'}",
+        f"<i style='border:2px dashed {map_layers.MODEL}'></i>"
+        + ("holds 68 of 100 such answers" if measured else "the best guess"),
     ]
     if map_layers.drawn_95_m(estimate) is not None:
-        marks.append("<i style='border:2px dotted #0b728599'></i>holds 95 of 100")
+        marks.append(f"<i style='border:2px dotted {map_layers.MODEL}99'></i>holds 95 of 100")
     if figures.fan(found) is not None:
         marks.append(f"<i style='background:{figures.ACCENT}'></i>where the photo's centre looks{sharp}")
     if found.truth:
@@ -252,12 +253,7 @@ def _selected_place(found: Localization, gallery_name: str) -> None:
     if polar is None:
         return
     st.image(polar, width="stretch", alt="The tile unrolled around its centre, north in the middle")
-    photo = state.photo()
-    parts = None
-    if photo is not None:
-        parts = compute.similarity_by_azimuth(
-            photo, found.heading_deg, found.checkpoint, gallery_name, match.place_id
-        )
+    parts = compute.similarity_by_azimuth(found, gallery_name, match.place_id)
     if parts is not None:
         components.directions(parts)
     st.caption(

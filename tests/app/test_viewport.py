@@ -116,6 +116,14 @@ def test_a_refreshed_view_differs_by_less_than_anybody_sees() -> None:
     assert round(4 * again.zoom) / 4 == view.zoom
 
 
+def test_a_square_fills_a_map_that_is_as_high_as_wide() -> None:
+    box = viewport.square_bounds(PLACE, 100.0)
+    corners = [Location(box.south, box.west), Location(box.north, box.east)]
+    view = viewport.square_view(PLACE, 100.0, 440)
+    assert viewport.fits_viewport(corners, view, (440, 440))
+    assert not viewport.fits_viewport(corners, viewport.MapView(view.center, view.zoom + 0.5), (440, 440))
+
+
 def test_a_square_is_as_wide_on_the_ground_as_asked() -> None:
     box = viewport.square_bounds(PLACE, 80.0)
     assert distance_m(box.south, 24.94, box.north, 24.94) == pytest.approx(80, rel=2e-3)
