@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import streamlit as st
 
@@ -16,35 +15,27 @@ from app import (
     figures,
     loading,
     map_layers,
-    photo_input,
     photo_store,
     pictures,
-    samples,
     state,
     viewport,
     walk_map,
     widgets,
 )
 from app.building import offer_to_build
-from app.words import RIGHT, UNSURE, WRONG, Answer, alone, in_order, numbers, together
-from l2ltr_core.errors import L2LTRError
+from app.walk_input import Walked, how_to_begin, walk_input
+from app.words import RIGHT, UNSURE, WRONG, Answer, alone, numbers, together
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.localization import PROBABLE
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.walks import MOST_PHOTOS, STEP_M, Walk
+from l2ltr_core.walks import Walk
 
 MAP = "walk_map"
 MAP_HEIGHT_PX = 560
 ROWS_AT_ONCE = 8
 """As many as stand beside the map; a longer list scrolls."""
 TILE_PX = 420
-STEPS_M = (10, 200)
-HEADING_WAYS: list[Literal["exif", "search"]] = ["exif", "search"]
-OWN = "own"
-"""The walk of the visitor's photos, beside the sample walks' folders."""
-_OWN_PHOTOS = "own_walk"
-_FAULTS = "walk_faults"
 _STOP = "walk_stop"
 
 
@@ -57,105 +48,30 @@ def show() -> None:
         "<p class='lead'>A street can look like a hundred others. Photos taken one after the other help each other: "
         "only places a few steps apart can all be right.</p>"
     )
-    photos, note, heading, step_m = _inputs()
+    asked = walk_input()
+    photos = asked.photos
     if len(photos) < 2:
-        _how_to_begin(photos)
+        how_to_begin(photos)
         return
     card = loading.card(state.setting(state.CHECKPOINT) or "")
     if not gallery.has_index(card):
         offer_to_build(gallery, card)
         return
-    walk = _compared(photos, name, card.name, heading, step_m)
-    _headline(walk, note, _measured(card, name))
+    walk = _compared(asked, name, card.name)
+    _headline(walk, asked.note, _measured(card, name))
     _doubts(photos, walk, name)
     _explore(photos, walk, name)
 
 
-def _inputs() -> tuple[tuple[state.Photo, ...], str, state.Heading, float]:
-    """Which photos and what they are, how they are turned, and how far one is from the next."""
-    chosen, upload = st.columns([11, 6], gap="medium")
-    with upload:
-        st.file_uploader(
-            "Your own walk: 2 to 50 panoramas, in the order of their file names",
-            key="walk_files",
-            accept_multiple_files=True,
-            type=["jpg", "jpeg", "png", "webp", "tif", "tiff"],
-            on_change=_take_files,
-        )
-    with chosen:
-        photos, note = _chosen_photos()
-        step, turned = st.columns([4, 5], gap="medium")
-        step_m = step.slider(
-            "From one photo to the next, at most", *STEPS_M, round(STEP_M), 5, format="%d m", key="step",
-            bind="query-params",
-            help="The longer the step, the more ways are possible; too short a one tears the walk apart.",
-        )  # fmt: skip
-        heading = turned.radio(
-            "Heading", HEADING_WAYS, format_func=photo_input.HEADING_WAYS.__getitem__, key="turn", horizontal=True,
-            bind="query-params",
-            help="Most 360° cameras write into the file which way the photo looks. A search tries a "
-            "whole turn of each photo, which may take a few seconds for each.",
-        )  # fmt: skip
-    for fault in st.session_state.get(_FAULTS, ()):
-        st.error(fault, icon=":material/broken_image:")
-    return photos, note, heading, step_m
-
-
-def _chosen_photos() -> tuple[tuple[state.Photo, ...], str]:
-    """Of the visitor's own walk, which comes first once there is one, or of a sample walk."""
-    walks = {walk.folder: (walk.title, walk.note, walk.photos) for walk in samples.walks()}
-    own = st.session_state.get(_OWN_PHOTOS, ())
-    if own:
-        walks = {OWN: ("Your own photos", "", own), **walks}
-    if not walks:
-        return (), ""
-    folder = st.radio(
-        "Walk", list(walks), format_func=lambda each: walks[each][0], key="walk", horizontal=True,
-        bind="query-params",
-    )  # fmt: skip
-    _, note, photos = walks[folder]
-    return photos, note
-
-
-def _take_files() -> None:
-    """What was dropped becomes the visitor's walk; what is no photo is named and left out."""
-    given = sorted(st.session_state["walk_files"], key=lambda file: in_order(file.name))
-    photos, faults = [], []
-    for file in given:
-        try:
-            photos.append(photo_store.read_walk_upload(file.getvalue(), file.name))
-        except L2LTRError as error:
-            faults.append(f"{file.name}: {error}")
-    if len(photos) > MOST_PHOTOS:
-        faults.append(f"There are {len(photos)} photos; the first {MOST_PHOTOS} are used.")
-    st.session_state[_OWN_PHOTOS], st.session_state[_FAULTS] = tuple(photos[:MOST_PHOTOS]), faults
-    if photos:
-        st.session_state["walk"] = OWN
-
-
-def _how_to_begin(photos: Sequence[state.Photo]) -> None:
-    if photos:
-        st.info(
-            f"{photos[0].title} is one photo; a walk needs a second. Drop both together, or add one.",
-            icon=":material/add_photo_alternate:",
-        )
-        return
-    st.info(
-        "Drop two or more 360° panoramas of one walk above to begin; their file names say in which order they were "
-        "taken.",
-        icon=":material/add_photo_alternate:",
-    )
-
-
-def _compared(
-    photos: tuple[state.Photo, ...], gallery_name: str, checkpoint: str, heading: state.Heading, step_m: float
-) -> Walk:
+def _compared(asked: Walked, gallery_name: str, checkpoint: str) -> Walk:
     shown = st.empty()
 
     def progress(done: int, total: int) -> None:
         shown.progress(done / total, f"{done} of {total} photos compared with every place")
 
-    walk = compute.walked(photos, gallery_name, checkpoint, heading, step_m, progress=progress)
+    walk = compute.walked(
+        asked.photos, gallery_name, checkpoint, asked.heading, asked.step_m, progress=progress
+    )
     shown.empty()
     return walk
 
