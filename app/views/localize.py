@@ -34,8 +34,8 @@ MAP = "map"
 MAP_HEIGHT_PX = 520
 TILE_PX = 420
 THUMBNAIL_PX = 88
-IN_SIGHT_FROM = 0.02
-"""Answers less likely than this need not be in sight when the map opens."""
+LEAST_FITTED = 0.02
+"""Least probability of a match that the map's first view fits."""
 IN_WORDS = {
     "photo": {"rendered": "the photo is rendered", "real": "the photo is a real photograph"},
     "gallery": {"rendered": "simulated imagery", "real": "real imagery"},
@@ -159,7 +159,7 @@ def _explore(found: Localization, gallery_name: str) -> None:
 
 def _map(found: Localization, gallery_name: str) -> None:
     truth, estimate = found.truth, _claimed(found)
-    likely = [each for each in found.matches if each.probability is None or each.probability >= IN_SIGHT_FROM]
+    likely = [each for each in found.matches if each.probability is None or each.probability >= LEAST_FITTED]
     pins = [estimate.location, *(match.location for match in likely or found.matches[:1])]
     image = loading.base_image(gallery_name)
     overview = viewport.overview(pins, truth, estimate if found.verdict in FOUND else None)

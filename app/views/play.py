@@ -212,10 +212,8 @@ def _map(game: _Game) -> None:
     legend = "Drag to move, scroll or pinch to zoom, click to set your pin"
     if play.answered:
         shown = game.rounds[play.shown : play.shown + 1]
-        view, layer = (
-            viewport.refreshed(game_map.rounds_overview(shown, image.bounds)),
-            game_map.rounds_layer(shown),
-        )
+        view = viewport.refreshed(game_map.rounds_overview(shown, image.bounds))
+        layer = game_map.rounds_layer(shown)
         legend = TRUE
     widgets.gallery_map(
         image, view, layer, key=key, height_px=MAP_HEIGHT_PX, on_click=partial(_take_click, key, game), anywhere=True
