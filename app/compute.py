@@ -31,10 +31,11 @@ from l2ltr_core.types import Location, Match, Progress
 from l2ltr_core.walks import Walk, localize_walk
 
 SAMPLES_COMPARED = 12
+"""Number of samples whose layers are compared together."""
 TOP = 10
-"""Places that a checkpoint's answer lists."""
+"""Number of matches listed."""
 RANKED = 1000
-"""Places whose ranks checkpoints are compared by."""
+"""Number of best places whose ranks are compared across checkpoints."""
 
 
 @st.cache_resource

@@ -38,7 +38,7 @@ FULL_VIEWS = {
 def show(cards: list[CheckpointCard], gallery_name: str) -> None:
     """Everything that the records beside the cards allow. Raises L2LTRError for records that do not fit."""
     st.subheader("On held-out photos, one by one")
-    found = {card.name: loading.held_out(card.name, gallery_name) for card in cards}
+    found = {card.name: loading.held_out_record(card.name, gallery_name) for card in cards}
     if lacking := [name for name, record in found.items() if record is None]:
         st.caption(
             f"Not measured photo by photo with these weights in this gallery: {', '.join(lacking)}. "

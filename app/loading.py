@@ -82,7 +82,7 @@ def base_image(gallery_name: str) -> offline.BaseImage:
     return offline.base_image(gallery(gallery_name))
 
 
-def held_out(checkpoint: str, gallery_name: str) -> HeldOut | None:
+def held_out_record(checkpoint: str, gallery_name: str) -> HeldOut | None:
     """What became of each held-out photo, None unless it was measured with these weights in this gallery."""
     chosen, found = card(checkpoint), read_held_out(assets.find_checkpoint_dir() / f"{checkpoint}.json")
     if found is None or found.checkpoint != chosen.fingerprint:

@@ -25,11 +25,11 @@ OPENSTREETMAP_CREDIT = (
 SATELLITE = "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}"
 SATELLITE_CREDIT = "Imagery &copy; Esri, Maxar, Earthstar Geographics"
 SHAPES = ("50%", "4px", "50% 50% 4px 4px", "4px 4px 50% 50%")
-"""Of the pins of checkpoints side by side, as CSS corners."""
+"""CSS corner radii of pins, one shape for each checkpoint."""
 WIDEST_M = 1_500.0
-"""A larger circle would surround most of a city's map, and say nothing."""
+"""Largest radius drawn for 95 of 100 answers; a larger circle would surround most of a city's map."""
 LEAST_FAN_M = 40.0
-"""How far a photo's line of sight is drawn, at least."""
+"""Least length of a photo's drawn line of sight."""
 MODEL = "#0b7285"
 """The colour of the model's answer."""
 

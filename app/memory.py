@@ -19,7 +19,7 @@ R = TypeVar("R")
 OVERHEAD = 200
 """Bytes that an entry costs beside its value, roughly."""
 RESULTS_BYTES = 256 << 20
-"""Of what was computed and drawn from photos and tiles; attention of a full-size model has 38 MB a photo."""
+"""Memory limit of computed and drawn results; attention of a full-size model has 38 MB a photo."""
 
 
 class Store:

@@ -23,9 +23,9 @@ from l2ltr_core.types import RGB, Bounds, Location
 STATIC = Path(__file__).parent / "static"
 STATIC_URL = "../../app/static"
 LONGEST_SIDE_PX = 3072
-"""Of a gallery's picture: about 1.5 MB, and 0.5 m a pixel for a city centre."""
+"""Longest side of a gallery's picture: about 1.5 MB, and 0.5 m a pixel for a city centre."""
 QUALITY = 82
-"""Of that JPEG."""
+"""JPEG quality of that picture."""
 LEAFLET_FILES = ("leaflet.js", "leaflet.css", "images/layers.png", "images/layers-2x.png")
 
 

@@ -16,13 +16,13 @@ from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import Panorama
 
 DECODED_BYTES = 256 << 20
-"""Of decoded photos in memory; one has at most about 25 MB."""
+"""Memory limit of decoded photos, of which one has at most about 25 MB."""
 FILES_BYTES = 512 << 20
-"""Of photo files of walks, as they were given: decoded, fifty would not fit."""
+"""Memory limit of walk photos, kept as the files that were given: decoded, fifty would not fit."""
 STRIP_PX = (480, 144)
 """Width and height of a photo at a glance."""
 FULL_HEIGHT_DEG = 120
-"""Of a photo that shows more from top to bottom, only the band about the horizon is shown at a glance."""
+"""Vertical field of view above which a glance shows only the band about the horizon."""
 decoded = Store(DECODED_BYTES)
 files = Store(FILES_BYTES)
 

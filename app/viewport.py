@@ -29,14 +29,15 @@ NARROW_PX = (340, 520)
 PIXEL_AT_ZOOM_0 = 2 * math.pi * MERCATOR_RADIUS_M / 256
 """EPSG:3857 units a pixel."""
 MOST_MOVED_PX = 130
-"""By which a view is clamped, so that its middle stays in sight on a telephone."""
+"""Most pixels by which clamping moves a view, so that its middle stays in sight on a telephone."""
 NEAR_M = 5_000.0
-"""A true place farther away than this is not shown with an answer."""
+"""Distance of a true place beyond which it is not shown with an answer."""
 AROUND_M = 120.0
-"""Shown on each side of an answer that is sure, and more where its radii are larger."""
+"""Least distance shown on each side of an answer that is sure."""
 MOST_AROUND_M = 300.0
+"""The same at most, where its radii are larger."""
 CLOSE_ZOOM = 17
-"""Where a hundred metres fill about a third of the map."""
+"""Zoom at which a hundred metres fill about a third of the map."""
 
 
 @dataclass(frozen=True)

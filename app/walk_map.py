@@ -26,7 +26,7 @@ from l2ltr_core.types import Bounds, Location
 from l2ltr_core.walks import Walk
 
 WALK_ZOOM = 16.25
-"""Farther away the stops of a walk, some 35 m apart, would lie upon one another."""
+"""Least zoom that keeps the stops of a walk, some 35 m apart, from lying upon one another."""
 
 
 def walk_layer(walk: Walk, selected: int | None = None) -> folium.FeatureGroup:

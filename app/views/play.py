@@ -312,7 +312,7 @@ def _end(game: _Game) -> None:
 
 def _measured(game: _Game) -> str:
     """The same of held-out photos, from the checkpoint's record, where it was measured in this gallery."""
-    record = loading.held_out(game.card.name, game.gallery)
+    record = loading.held_out_record(game.card.name, game.gallery)
     if record is None:
         return ""
     errors_m = record.photos["error_m"]

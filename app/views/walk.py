@@ -103,7 +103,7 @@ def _measured(card: CheckpointCard, gallery_name: str) -> str:
     """The same of held-out photos, from the checkpoint's card, where it was measured in this gallery."""
     walks = card.results.get("walks", {})
     length = max((int(each) for each in walks if each.isdecimal()), default=0)
-    if not length or loading.held_out(card.name, gallery_name) is None:
+    if not length or loading.held_out_record(card.name, gallery_name) is None:
         return ""
     found = walks[str(length)]
     rows = "".join(
