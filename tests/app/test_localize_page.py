@@ -15,7 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
-from app import components
+from app.components import mount
 from app.state import Photo
 from app.words import share
 from l2ltr_core import cli
@@ -97,11 +97,11 @@ def test_a_click_opens_the_photo_to_look_around_in(
 ) -> None:
     app = open_app()
     opened: list[dict[str, Any]] = []
-    monkeypatch.setattr(
-        components,
-        "_mount",
-        lambda name, **rest: opened.append(rest["data"]) if name == "look_around" else None,
-    )
+
+    def component(name: str) -> Callable[..., None]:
+        return lambda **rest: opened.append(rest["data"]) if name == "look_around" else None
+
+    monkeypatch.setattr(mount, "_component", component)
     app.button(key="look").click().run()
     assert not app.exception
     (data,) = opened

@@ -175,9 +175,9 @@ def test_many_numbers_are_told_shortly(which: list[int], told: str) -> None:
 
 
 def test_of_too_many_photos_the_first_are_used(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    from l2ltr_core import walks
+    from app import walk_input
 
-    monkeypatch.setattr(walks, "MOST_PHOTOS", 2)
+    monkeypatch.setattr(walk_input, "MOST_PHOTOS", 2)
     files = [(f"{number}.jpg", jpeg(toy.panorama(number))) for number in range(3)]
     app = upload_all(open_app(PAGE), *files)
     assert [error.value for error in app.error] == ["There are 3 photos; the first 2 are used."]
