@@ -27,7 +27,7 @@ test: $(VENV)/dev.stamp  ## run every test, offline
 check: $(VENV)/dev.stamp  ## lint, formatting, types and the licences of what is needed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy l2ltr_core citysim
+	$(PY) -m mypy l2ltr_core citysim app benchmarks
 	$(PY) scripts/check_licences.py
 
 format: $(VENV)/dev.stamp  ## put every file in form

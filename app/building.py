@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import resources, widgets
+from app import compute, loading, widgets
 from l2ltr_core.gallery import Gallery, add_index
 from l2ltr_core.model.config import CheckpointCard
 
@@ -25,6 +25,6 @@ def _build(gallery: Gallery, card: CheckpointCard) -> None:
     def show(done: int, total: int) -> None:
         bar.progress(done / total, f"{done:,} of {total:,} tiles")
 
-    with resources.inference():
-        add_index(gallery.folder, resources.encoder(card.name), progress=show)
-    resources.gallery.clear()
+    with compute.inference():
+        add_index(gallery.folder, loading.encoder(card.name), progress=show)
+    loading.gallery.clear()

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import resources, state, widgets
+from app import compute, downloads, loading, photo_store, pictures, samples, state, widgets
 from app.words import metres
 from l2ltr_core import figures
 from l2ltr_core.evaluation import (
@@ -38,7 +38,7 @@ FULL_VIEWS = {
 def show(cards: list[CheckpointCard], gallery_name: str) -> None:
     """Everything that the records beside the cards allow. Raises L2LTRError for records that do not fit."""
     st.subheader("On held-out photos, one by one")
-    found = {card.name: resources.held_out(card.name, gallery_name) for card in cards}
+    found = {card.name: loading.held_out_record(card.name, gallery_name) for card in cards}
     if lacking := [name for name, record in found.items() if record is None]:
         st.caption(
             f"Not measured photo by photo with these weights in this gallery: {', '.join(lacking)}. "
@@ -81,7 +81,7 @@ def _curves(records: Mapping[str, HeldOut]) -> None:
     figure = figures.error_curves(curves, widgets.look())
     st.image(figures.to_png(figure), width=CURVES_PX, alt="Share of photos by distance of the match")
     table = pd.concat([record.photos.assign(checkpoint=name) for name, record in records.items()])
-    widgets.figure_downloads(figure, table, "held-out")
+    downloads.figure_downloads(figure, table, "held-out")
     st.caption("How many photos have their first match that near.")
 
 
@@ -117,7 +117,7 @@ def _cases(tables: Mapping[str, pd.DataFrame], dataset: str, gallery_name: str) 
     """Photos that one checkpoint finds and another does not, a page of them at a time."""
     with widgets.errors_shown():
         st.subheader("Where one is right and the other wrong")
-        if not resources.held_out_photos(dataset):
+        if not samples.held_out_photos(dataset):
             st.caption(f"The photos of {dataset} are not on this machine, so single cases cannot be shown.")
             return
         pairs = {f"{a} right, {b} wrong": (a, b) for a, b in itertools.permutations(tables, 2)}
@@ -154,13 +154,13 @@ def _page(where: st.delta_generator.DeltaGenerator, pages: int) -> int:
 
 
 def _case(photo: str, dataset: str, outcomes: Mapping[str, pd.Series], gallery_name: str) -> None:
-    st.image(resources.held_out_strip(dataset, photo), width="stretch", alt=f"Held-out photo {photo}")
+    st.image(pictures.held_out_strip(dataset, photo), width="stretch", alt=f"Held-out photo {photo}")
     for column, (name, outcome) in zip(st.columns(2, gap="small"), outcomes.items(), strict=True):
         with column:
-            match = resources.first_match(dataset, photo, name, gallery_name)
+            match = compute.first_match(dataset, photo, name, gallery_name)
             right = outcome["rank"] == 1
             st.image(
-                resources.tile_jpeg(gallery_name, match.place_id, TILE_PX), width="stretch",
+                pictures.tile_jpeg(gallery_name, match.place_id, TILE_PX), width="stretch",
                 alt=f"The tile that {name} puts first",
             )  # fmt: skip
             told = "right" if right else f"wrong, a right place at rank {int(outcome['rank']):,}"
@@ -176,5 +176,5 @@ def _case(photo: str, dataset: str, outcomes: Mapping[str, pd.Series], gallery_n
 
 
 def _take(sample: str, checkpoint: str) -> None:
-    state.choose_photo(resources.read_sample(sample))
+    state.choose_photo(photo_store.read_sample(sample))
     state.choose_checkpoint(checkpoint)

@@ -24,10 +24,10 @@ PAGES = [
 st.set_page_config(page_title="L2LTR · where was this photo taken?", page_icon="🧭", layout="wide")
 page = st.navigation(PAGES)
 with st.spinner("Starting: PyTorch is loaded, once, in about ten seconds …"):  # shows after a moment only
-    from app import state, widgets
+    from app import photo_input, sidebar, state, widgets
 widgets.style()
 with widgets.errors_shown():
-    widgets.begin_with_a_photo()
-    widgets.sidebar()
+    photo_input.begin_with_a_photo()
+    sidebar.sidebar()
     page.run()
 state.publish()

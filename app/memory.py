@@ -8,16 +8,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 from cachetools.keys import hashkey
 
 P = ParamSpec("P")
 R = TypeVar("R")
 OVERHEAD = 200
 """Bytes that an entry costs beside its value, roughly."""
+RESULTS_BYTES = 256 << 20
+"""Memory limit of computed and drawn results; attention of a full-size model has 38 MB a photo."""
 
 
 class Store:
@@ -53,16 +55,16 @@ class Store:
 
         A callback given by name as `progress` changes no result, and so is no part of what one is found by.
         """
+        named = f"{function.__module__}.{function.__qualname__}"
 
+        def key(*args: Hashable, **kwargs: Hashable) -> Hashable:
+            kwargs.pop("progress", None)
+            return hashkey(named, *args, **kwargs)
+
+        @cached(self._values, key=key, lock=self._lock)
         @wraps(function)
         def kept(*args: P.args, **kwargs: P.kwargs) -> R:
-            named = {name: value for name, value in kwargs.items() if name != "progress"}
-            key = hashkey(function.__qualname__, *args, **cast(dict[str, Hashable], named))
-            found = self.get(key, self)
-            if found is self:
-                found = close(function(*args, **kwargs))
-                self.put(key, found)
-            return found
+            return close(function(*args, **kwargs))
 
         return kept
 
@@ -93,3 +95,7 @@ def close(value: R) -> R:
         for each in value.values():
             close(each)
     return value
+
+
+results = Store(RESULTS_BYTES)
+"""What was computed and drawn, for all rooms together."""

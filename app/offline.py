@@ -7,13 +7,13 @@ Addresses are relative to the map component's own frame and so survive any base 
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 from xstatic.pkg import leaflet
 
+from app.encoding import jpeg
 from l2ltr_core.files import whole
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import from_mercator, mercator_bounds, mercator_units_per_m, to_mercator
@@ -23,7 +23,9 @@ from l2ltr_core.types import RGB, Bounds, Location
 STATIC = Path(__file__).parent / "static"
 STATIC_URL = "../../app/static"
 LONGEST_SIDE_PX = 3072
-"""Of a gallery's picture: about 1.5 MB, and 0.5 m a pixel for a city centre."""
+"""Longest side of a gallery's picture: about 1.5 MB, and 0.5 m a pixel for a city centre."""
+QUALITY = 82
+"""JPEG quality of that picture."""
 LEAFLET_FILES = ("leaflet.js", "leaflet.css", "images/layers.png", "images/layers-2x.png")
 
 
@@ -54,7 +56,8 @@ def base_image(gallery: Gallery) -> BaseImage:
     target = STATIC / "galleries" / name
     box = _Box.around(gallery.imagery, LONGEST_SIDE_PX)
     if not target.exists():
-        _write(target, _jpeg(box.cut(gallery.imagery)))
+        pixels = box.cut(gallery.imagery)
+        _write(target, jpeg(Image.fromarray(pixels), QUALITY, progressive=True))
     return BaseImage(f"{STATIC_URL}/galleries/{name}", box.bounds, gallery.attribution)
 
 
@@ -94,12 +97,6 @@ class _Box:
         """Its pixels."""
         left, top, right, bottom = self.shown_px
         return imagery.chip(self.centre, self.side_m, self.side_px)[top:bottom, left:right]
-
-
-def _jpeg(pixels: RGB) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=82, progressive=True)
-    return buffer.getvalue()
 
 
 def leaflet_assets() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

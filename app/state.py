@@ -15,14 +15,15 @@ fragment changes what all pages share calls `publish` at the fragment's end.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import streamlit as st
 
-from app.maps import MapView
+from app.viewport import MapView
 
 GALLERY = "gallery"
 CHECKPOINT = "checkpoint"
@@ -44,6 +45,11 @@ class Photo:
     key: str
     title: str
     sample: str | None = None
+
+    @classmethod
+    def of(cls, data: bytes, title: str, sample: str | None = None) -> Self:
+        """The photo in a file."""
+        return cls(hashlib.sha256(data).hexdigest()[:16], title, sample)
 
     @property
     def name(self) -> str:
@@ -82,7 +88,7 @@ def heading() -> Heading:
 
 
 def choose_heading(chosen: Heading) -> None:
-    """Set how the photo's heading is found; the ranks start anew."""
+    """Set how the photo's heading is found; the first match is selected again."""
     if chosen != heading():
         st.session_state[_HEADING] = chosen
         st.session_state[RANK] = 1

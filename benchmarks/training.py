@@ -119,8 +119,8 @@ def plain_loss(stage: Stage, config: TrainConfig, batch: Batch) -> Tensor:
             columns = F.normalize(layers_alone.flatten(1), dim=1)
         by_direction.append(columns)
     compared = [cls, by_direction] if by_direction else [cls]
-    contrastive = sum(contrast(ground, aerial, objective, batch.kept) for ground, aerial in compared)
-    return contrastive + objective.teacher_weight * sum(distances)
+    contrastive = [contrast(ground, aerial, objective, batch.kept) for ground, aerial in compared]
+    return torch.stack([*contrastive, *(objective.teacher_weight * each for each in distances)]).sum()
 
 
 def plain_stem(stem: nn.Module, state: Mapping[str, Tensor], config: TrainConfig, images: Tensor) -> Tensor:

@@ -183,9 +183,42 @@ def test_the_simulated_city_is_known_to_the_command_alone_and_when_it_is_called(
     assert knowing == {("cli", True)}
 
 
-def test_the_app_keeps_its_caches_in_one_file() -> None:
-    cached = [m.path for m in modules("app") if re.search(r"\bcache_(data|resource)\b", ast.unparse(m.tree))]
-    assert set(cached) <= {"app/resources.py"}
+CACHES = ("loading", "samples", "photo_store", "compute", "pictures")
+"""The rooms of the app that keep things for all visitors."""
+
+
+def test_the_app_keeps_its_caches_in_their_rooms() -> None:
+    kept = re.compile(r"\bcache_(data|resource)\b|\.keeps\b|\bStore\(")
+    cached = {m.path for m in modules("app") if kept.search(ast.unparse(m.tree))}
+    assert cached == {f"app/{room}.py" for room in CACHES} | {"app/memory.py"}
+
+
+def app_imports(room: str) -> set[str]:
+    """The parts of the app that a file of it imports, directly or through others."""
+    direct = {
+        module.path.removeprefix("app/").removesuffix(".py"): {
+            name
+            for found in module.imports()
+            if found.package == "app"
+            for name in found.name.split(".")[1:2]
+        }
+        for module in modules("app")
+    }
+    seen: set[str] = set()
+    waiting = {room}
+    while waiting:
+        waiting |= direct.get(waiting.pop(), set()) - seen
+        seen |= waiting
+    return seen
+
+
+def test_what_a_visitor_has_chosen_needs_no_map_to_be_drawn() -> None:
+    assert app_imports("state") == {"viewport"}
+    assert app_imports("viewport") == set()
+
+
+def test_the_pages_need_no_trainer() -> None:
+    assert [m.path for m in modules("app") if any(i.room == "training" for i in m.imports())] == []
 
 
 def test_figures_are_drawn_without_pyplot() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,24 @@ import streamlit as st
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from app import components, maps, resources, state, widgets
+from app import (
+    components,
+    compute,
+    downloads,
+    loading,
+    map_layers,
+    photo_input,
+    photo_store,
+    pictures,
+    state,
+    viewport,
+    widgets,
+)
 from app.building import offer_to_build
 from app.words import metres
 from l2ltr_core import figures, inspection
 from l2ltr_core.figures.style import TURQUOISE
 from l2ltr_core.geometry.geodesy import distance_between_m
-from l2ltr_core.geometry.panorama import ground_view
-from l2ltr_core.geometry.polar import to_polar
 from l2ltr_core.inspection import AttentionChoice
 from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
@@ -44,21 +54,21 @@ class Shown:
     found: Localization
     card: CheckpointCard
     gallery: str
-    place: resources.Place
+    place: loading.Place
     where: Location
     label: str
     choice: AttentionChoice
 
-    @property
+    @cached_property
     def ground(self) -> NDArray[np.float32]:
         """Heat on the photo, (rows, columns) in times the average."""
-        maps = resources.ground_attention(self.photo, self.found.heading_deg, self.card.name)
+        maps = compute.ground_attention(self.photo, self.found.heading_deg, self.card.name)
         return inspection.heat(maps, self.choice, self.card.model.ground_grid)
 
-    @property
+    @cached_property
     def aerial(self) -> NDArray[np.float32]:
         """Heat on the tile as the model sees it, (rows, columns) in times the average."""
-        maps = resources.aerial_attention(self.gallery, self.place, self.card.name)
+        maps = compute.aerial_attention(self.gallery, self.place, self.card.name)
         return inspection.heat(maps, self.choice, self.card.model.aerial_grid, self.card.view.polar)
 
 
@@ -69,14 +79,14 @@ def show() -> None:
         "<p class='lead'>Bright patches are where the model reads its description of the photo, and of the aerial "
         "tile. That is not yet a reason for the answer: the test at the bottom compares the two.</p>"
     )
-    photo, name = widgets.photo_at_hand(), state.setting(state.GALLERY) or ""
+    photo, name = photo_input.photo_at_hand(), state.setting(state.GALLERY) or ""
     if photo is None:
         return
-    card, gallery = resources.card(state.setting(state.CHECKPOINT) or ""), resources.gallery(name)
+    card, gallery = loading.card(state.setting(state.CHECKPOINT) or ""), loading.gallery(name)
     if not gallery.has_index(card):
         offer_to_build(gallery, card)
         return
-    _look(photo, resources.localized(photo, name, card.name, state.heading()), card)
+    _look(photo, compute.localized(photo, name, card.name, state.heading()), card)
 
 
 @st.fragment
@@ -120,11 +130,11 @@ def _controls(photo: state.Photo, found: Localization, card: CheckpointCard) -> 
 
 def _place(
     column: st.delta_generator.DeltaGenerator, found: Localization, gallery: str, card: CheckpointCard
-) -> tuple[str, resources.Place, Location]:
+) -> tuple[str, loading.Place, Location]:
     """Its name, its number or, for the true position, where it is, and where it is in either case."""
     matches = {f"place {match.rank}": match for match in found.matches}
     truth = found.truth
-    if truth is not None and not resources.gallery(gallery).imagery.covers(truth, card.view.chip_m):
+    if truth is not None and not loading.gallery(gallery).imagery.covers(truth, card.view.chip_m):
         truth = None
 
     def taken() -> None:
@@ -142,7 +152,7 @@ def _place(
 
 def _pictures(shown: Shown, ground: str, aerial: str, over_tile: str) -> None:
     card, choice, found = shown.card, shown.choice, shown.found
-    panorama = resources.panorama(shown.photo)
+    panorama = photo_store.panorama(shown.photo)
     rows, columns = card.model.ground_grid
     patch = None
     if choice.row is not None:
@@ -150,23 +160,23 @@ def _pictures(shown: Shown, ground: str, aerial: str, over_tile: str) -> None:
             inspection.token_at(choice.azimuth_deg, choice.row, (rows, columns)) - 1, columns
         )
         patch = (row, column, rows, columns)
-    view = resources.view(shown.photo, found.heading_deg, card.name, in_grey=True)
+    view = pictures.view(shown.photo, found.heading_deg, card.name, in_grey=True)
     sheet = tile_sheet = None
     if choice.row is None:  # what a patch reads is not on the sheets
-        sheet = resources.heads(shown.photo, found.heading_deg, card.name)[0]
-        tile_sheet = resources.tile_heads(shown.gallery, shown.place, card.name)
+        sheet = compute.heads(shown.photo, found.heading_deg, card.name)[0]
+        tile_sheet = compute.tile_heads(shown.gallery, shown.place, card.name)
     strips = [components.photo_layer("The photo", view, panorama, found.heading_deg, ground, patch, sheet)]
     if card.view.polar:
         strips.append(
             components.Layered(
                 f"The tile of {shown.label}, unrolled around its centre", "Attention over the unrolled tile",
-                resources.grey_polar(shown.gallery, shown.place, card.name), aerial,
+                pictures.grey_polar(shown.gallery, shown.place, card.name), aerial,
                 sheet=tile_sheet,
             )
         )  # fmt: skip
     tile = components.Layered(
         f"The tile of {shown.label}", f"Attention over the aerial tile of {shown.label}, north up",
-        resources.grey_tile(shown.gallery, shown.place, card.name), over_tile,
+        pictures.grey_tile(shown.gallery, shown.place, card.name), over_tile,
         sheet=tile_sheet, unrolled=card.view.polar,
     )  # fmt: skip
     clicked = (
@@ -205,13 +215,11 @@ def _map(shown: Shown, on_tile: NDArray, over_tile: str) -> None:
         )
         st.html(_legend(truth is not None))
         _picture_downloads(shown, on_tile)
-    box = maps.square_bounds(shown.where, 1.6 * card.view.chip_m)
-    around = [Location(box.south, box.west), Location(box.north, box.east)]
-    image = resources.base_image(shown.gallery)
-    close = maps.view_of(around, (MAP_HEIGHT_PX, MAP_HEIGHT_PX), 20)
-    close = maps.kept_inside(close, image.bounds, (MAP_WIDTH_PX, MAP_HEIGHT_PX))
+    image = loading.base_image(shown.gallery)
+    close = viewport.square_view(shown.where, 1.6 * card.view.chip_m, MAP_HEIGHT_PX)
+    close = viewport.clamp_to_bounds(close, image.bounds, (MAP_WIDTH_PX, MAP_HEIGHT_PX))
     view = state.map_view((shown.gallery, card.name, shown.where), close)
-    layer = maps.attention_layer(
+    layer = map_layers.attention_layer(
         shown.where, card.view.chip_m, over_tile, opacity / 100, shown.choice.azimuth_deg,
         f"the tile of {shown.label}", truth,
     )  # fmt: skip
@@ -231,36 +239,33 @@ def _legend(known: bool) -> str:
 def _picture_downloads(shown: Shown, on_tile: NDArray) -> None:
     card, choice, look = shown.card, shown.choice, widgets.look()
     ground, aerial = shown.ground, shown.aerial
-    panorama = resources.panorama(shown.photo)
-    chip = partial(resources.chip, shown.gallery, shown.place, card.name)
 
     def photo() -> Figure:
-        view = ground_view(
-            panorama, shown.found.heading_deg, card.view.ground_vertical_field_deg, figures.STRIP_PX
-        )
+        view = pictures.view_pixels(shown.photo, shown.found.heading_deg, card.name)
         return figures.heat_strip(view, ground, choice.azimuth_deg, look)
 
     def unrolled() -> Figure:
-        polar = np.rint(to_polar(chip(), figures.STRIP_PX)).astype(np.uint8)
+        polar = pictures.polar_pixels(shown.gallery, shown.place, card.name, figures.STRIP_PX)
         return figures.heat_strip(polar, aerial, choice.azimuth_deg, look)
 
     def tile() -> Figure:
-        return figures.heat_tile(chip(), on_tile, card.view.chip_m, choice.azimuth_deg, look)
+        chip = loading.chip(shown.gallery, shown.place, card.name)
+        return figures.heat_tile(chip, on_tile, card.view.chip_m, choice.azimuth_deg, look)
 
     stem = shown.photo.stem
     with st.container(horizontal=True, gap="small"):
-        widgets.figure_downloads(photo, pd.DataFrame(ground), f"{stem}-attention-photo", "The photo")
+        downloads.figure_downloads(photo, pd.DataFrame(ground), f"{stem}-attention-photo", "The photo")
         if card.view.polar:
-            widgets.figure_downloads(
+            downloads.figure_downloads(
                 unrolled, pd.DataFrame(aerial), f"{stem}-attention-unrolled", "The unrolled tile"
             )
-        widgets.figure_downloads(tile, pd.DataFrame(on_tile), f"{stem}-attention-tile", "The tile")
+        downloads.figure_downloads(tile, pd.DataFrame(on_tile), f"{stem}-attention-tile", "The tile")
 
 
 def _all_heads(shown: Shown) -> None:
     st.subheader("Every layer and head at a glance")
     photo, heading_deg, card = shown.photo, shown.found.heading_deg, shown.card
-    heats, spread, reach = resources.heads(photo, heading_deg, card.name)
+    heats, spread, reach = compute.heads(photo, heading_deg, card.name)
     cells = []
     for layer in range(card.model.depth):
         cells.append(components.Head(layer, None))
@@ -269,7 +274,7 @@ def _all_heads(shown: Shown) -> None:
     choice = shown.choice
     chosen = None if choice.layer is None else (choice.layer, choice.head)
     components.heads(
-        "heads", resources.view(photo, heading_deg, card.name, in_grey=True), heats, cells, chosen,
+        "heads", pictures.view(photo, heading_deg, card.name, in_grey=True), heats, cells, chosen,
         ".st-key-attention_pictures",
         "What CLS reads from the photo; click a map to enlarge it. Below each: spread (1: looks everywhere alike, "
         "0: at one patch) · reach (how many patches away patches look, on average).",
@@ -289,7 +294,7 @@ def _all_heads(shown: Shown) -> None:
     layer, head = np.indices(spread.shape) + 1
     columns = {"layer": layer, "head": head, "spread": spread, "reach": reach}
     numbers = pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
-    widgets.figure_downloads(sheet, numbers, f"{photo.stem}-heads")
+    downloads.figure_downloads(sheet, numbers, f"{photo.stem}-heads")
 
 
 def _enlarge(layer: int, head: int | None) -> None:
@@ -306,14 +311,14 @@ def _hiding(shown: Shown, ground: NDArray) -> None:
         + " The score here is that of CLS, whose attention this is."
         * bool(shown.card.model.columns)
     )
-    falls = resources.hidden_directions(
+    falls = compute.hidden_directions(
         shown.photo, shown.found.heading_deg, shown.card.name, shown.gallery, shown.place, SECTORS
     )
     share = inspection.by_sector(ground, SECTORS)
     correlation = inspection.rank_correlation(falls, share)
     bars, verdict = st.columns([5, 2], gap="medium")
     with bars:
-        view = resources.view(shown.photo, shown.found.heading_deg, shown.card.name, in_grey=True)
+        view = pictures.view(shown.photo, shown.found.heading_deg, shown.card.name, in_grey=True)
         components.hiding("hiding", "What hiding does", view, falls, share, _whose(shown.choice))
     with verdict:
         st.metric("Rank correlation of the two", f"{correlation:+.2f}")
@@ -325,7 +330,7 @@ def _hiding(shown: Shown, ground: NDArray) -> None:
         )
         figure = partial(figures.occlusion, falls, share, correlation, widgets.look())
         numbers = pd.DataFrame({"score_falls_by": falls, "attention_share": share})
-        widgets.figure_downloads(figure, numbers, f"{shown.photo.stem}-hidden-directions")
+        downloads.figure_downloads(figure, numbers, f"{shown.photo.stem}-hidden-directions")
 
 
 def _in_words(correlation: float) -> str:

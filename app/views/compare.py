@@ -10,8 +10,20 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import held_out, maps, resources, state, widgets
+from app import (
+    compute,
+    downloads,
+    held_out,
+    loading,
+    map_layers,
+    photo_input,
+    pictures,
+    state,
+    viewport,
+    widgets,
+)
 from app.building import offer_to_build
+from app.encoding import data_uri
 from app.words import Answer, metres
 from l2ltr_core import figures
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
@@ -22,7 +34,6 @@ from l2ltr_core.localization import Localization
 from l2ltr_core.model.config import CheckpointCard
 
 MAP_HEIGHT_PX = 460
-TOP = 10
 MOST_APART = 6
 THUMBNAIL_PX = 88
 Answers = dict[str, Localization]
@@ -36,10 +47,10 @@ def show() -> None:
         "says little about which checkpoint is better: the held-out photos below do.</p>"
     )
     name = state.setting(state.GALLERY) or ""
-    gallery = resources.gallery(name)
-    ready = [card for card in resources.cards() if gallery.manifest.index_of(card.fingerprint)]
+    gallery = loading.gallery(name)
+    ready = [card for card in loading.cards() if gallery.manifest.index_of(card.fingerprint)]
     cards = widgets.checkpoints_side_by_side("checkpoints", ready)
-    _lacking(gallery, [card for card in resources.cards() if card not in ready])
+    _lacking(gallery, [card for card in loading.cards() if card not in ready])
     if not cards:
         st.info("Choose at least one checkpoint.")
         return
@@ -59,13 +70,11 @@ def _lacking(gallery: Gallery, cards: list[CheckpointCard]) -> None:
 
 
 def _on_this_photo(cards: list[CheckpointCard], gallery_name: str) -> None:
-    photo = widgets.photo_at_hand()
+    photo = photo_input.photo_at_hand()
     if photo is None:
         return
-    found = {
-        card.name: resources.localized(photo, gallery_name, card.name, state.heading(), neighbours=True)
-        for card in cards
-    }
+    rankings = {card.name: compute.ranked(photo, gallery_name, card.name, state.heading()) for card in cards}
+    found = {name: ranking.found for name, ranking in rankings.items()}
     _answers(found)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -74,7 +83,7 @@ def _on_this_photo(cards: list[CheckpointCard], gallery_name: str) -> None:
         _ranks(photo, found)
     if len(found) > 1:
         _agreement(found)
-        _apart(photo, found, gallery_name)
+        _apart(found, {name: ranking.ranks for name, ranking in rankings.items()}, gallery_name)
 
 
 def _answers(found: Answers) -> None:
@@ -89,11 +98,11 @@ def _answers(found: Answers) -> None:
 
 @st.fragment
 def _map(found: Answers, gallery_name: str) -> None:
-    image = resources.base_image(gallery_name)
+    image = loading.base_image(gallery_name)
     places = [match.location for each in found.values() for match in each.matches]
     truth = next(iter(found.values())).truth
-    view = maps.overview(places, truth)
-    layers = maps.compared_layer(
+    view = viewport.overview(places, truth)
+    layers = map_layers.compared_layer(
         [(name, each.matches, each.estimate) for name, each in found.items()],
         figures.CHECKPOINT_COLOURS,
         truth,
@@ -115,7 +124,7 @@ def _ranks(photo: state.Photo, found: Answers) -> None:
     )
     numbers = pd.DataFrame({name: pd.Series(ids) for name, ids in ranks.items()})
     numbers.insert(0, "rank", numbers.index + 1)
-    widgets.figure_downloads(figure, numbers, f"{photo.stem}-ranks")
+    downloads.figure_downloads(figure, numbers, f"{photo.stem}-ranks")
     ring = f" A ring: within {CORRECT_WITHIN_M:g} m of the true position." if right else ""
     st.caption(f"Each column is a checkpoint's list, best on top; a line joins the same place.{ring}")
 
@@ -125,7 +134,7 @@ def _agreement(found: Answers) -> None:
     for (a, first), (b, second) in itertools.combinations(found.items(), 2):
         ids = (_places(first), _places(second))
         apart_m = distance_between_m(first.estimate.location, second.estimate.location)
-        shared = {f"overlap@{k}": overlap_at(*ids, k) for k in (1, 5, TOP) if k <= min(map(len, ids))}
+        shared = {f"overlap@{k}": overlap_at(*ids, k) for k in (1, 5, compute.TOP) if k <= min(map(len, ids))}
         rows.append(
             {
                 "checkpoints": f"{a} and {b}",
@@ -142,18 +151,15 @@ def _agreement(found: Answers) -> None:
     )
 
 
-def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
+def _apart(found: Answers, ranks: Mapping[str, Mapping[int, int]], gallery_name: str) -> None:
     """The places that one checkpoint puts high and another low."""
-    ranks = {
-        name: resources.ranks(photo, gallery_name, name, each.heading_deg) for name, each in found.items()
-    }
     truth = next(iter(found.values())).truth
-    gallery = resources.gallery(gallery_name)
+    gallery = loading.gallery(gallery_name)
     rows = []
-    for place in most_apart(list(ranks.values()), resources.RANKED + 1, TOP)[:MOST_APART]:
+    for place in most_apart(list(ranks.values()), compute.RANKED + 1, compute.TOP)[:MOST_APART]:
         where = gallery.location(place)
         row = {
-            "tile": widgets.data_uri(resources.tile_jpeg(gallery_name, place, THUMBNAIL_PX)),
+            "tile": data_uri(pictures.tile_jpeg(gallery_name, place, THUMBNAIL_PX)),
             "place": place,
             **{name: _rank_told(each.get(place)) for name, each in ranks.items()},
         }
@@ -165,7 +171,9 @@ def _apart(photo: state.Photo, found: Answers, gallery_name: str) -> None:
         pd.DataFrame(rows), hide_index=True, width="stretch", row_height=48,
         column_config={"tile": st.column_config.ImageColumn(width="small")},
     )  # fmt: skip
-    told = f"The rank that each checkpoint gives to a place that one of them has among its first {TOP}."
+    told = (
+        f"The rank that each checkpoint gives to a place that one of them has among its first {compute.TOP}."
+    )
     if _share_the_answer(found):
         told += f" All answer within {CORRECT_WITHIN_M:g} m of each other: these are runners-up."
     st.caption(told)
@@ -177,7 +185,7 @@ def _share_the_answer(found: Answers) -> bool:
 
 
 def _rank_told(rank: int | None) -> str:
-    return f"beyond {resources.RANKED:,}" if rank is None else f"{rank:,}"
+    return f"beyond {compute.RANKED:,}" if rank is None else f"{rank:,}"
 
 
 def _places(found: Localization) -> list[int]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import resources, state, widgets
+from app import downloads, loading, pictures, state
 from app.building import offer_to_build
 from l2ltr_core.gallery import Gallery, verify_gallery
 from l2ltr_core.geometry.geodesy import distance_m
@@ -21,7 +21,7 @@ def show() -> None:
         "for each checkpoint. A photo taken anywhere else cannot be found in it.</p>"
     )
     name = state.setting(state.GALLERY) or ""
-    gallery = resources.gallery(name)
+    gallery = loading.gallery(name)
     picture, facts = st.columns([3, 2], gap="medium")
     with picture:
         _coverage(gallery, name)
@@ -34,11 +34,11 @@ def show() -> None:
 
 def _coverage(gallery: Gallery, name: str) -> None:
     st.image(
-        resources.coverage_jpeg(name),
+        pictures.coverage_jpeg(name),
         width="stretch",
         alt=f"The {len(gallery.places):,} places of {gallery.name} on its aerial image, north up",
     )
-    widgets.figure_downloads(lambda: resources.coverage(name), gallery.places, f"places-{name}")
+    downloads.figure_downloads(lambda: pictures.coverage(name), gallery.places, f"places-{name}")
 
 
 def _facts(gallery: Gallery) -> None:
@@ -62,7 +62,7 @@ def _facts(gallery: Gallery) -> None:
 
 def _indexes(gallery: Gallery) -> None:
     st.markdown("**Checkpoints that can search it**")
-    cards = {card.fingerprint: card for card in resources.cards()}
+    cards = {card.fingerprint: card for card in loading.cards()}
     rows = [
         (index.checkpoint, index.kind, index.looks, index.dimensions, index.fingerprint)
         for index in gallery.manifest.indexes

@@ -8,7 +8,7 @@ import streamlit as st
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from app import resources, state, widgets
+from app import compute, downloads, loading, photo_input, photo_store, samples, state, widgets
 from l2ltr_core import figures
 from l2ltr_core.model.config import CheckpointCard
 
@@ -25,13 +25,13 @@ def show() -> None:
         "self-cross attention, which takes its keys from the layer below, is meant to prevent that. Lower lines "
         "mean that layers differ more; that alone does not make a checkpoint better.</p>"
     )
-    photo = widgets.photo_at_hand()
+    photo = photo_input.photo_at_hand()
     if photo is None:
         return
     left, right = st.columns([3, 2])
     with left:
-        cards = widgets.checkpoints_side_by_side("checkpoints", resources.cards())
-    sets = [PHOTO, SAMPLES] if resources.samples() else [PHOTO]
+        cards = widgets.checkpoints_side_by_side("checkpoints", loading.cards())
+    sets = [PHOTO, SAMPLES] if samples.panoramas() else [PHOTO]
     of = right.segmented_control("Tokens of", sets, default=PHOTO, key="tokens", bind="query-params") or PHOTO
     if not cards:
         st.info("Choose at least one checkpoint.")
@@ -49,8 +49,8 @@ def _alike(
     photo: state.Photo, card: CheckpointCard, of: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     if of == SAMPLES:
-        return resources.layers_alike_in_samples(card.name)
-    return resources.layers_alike(photo, _heading_deg(photo), card.name)
+        return compute.layers_alike_in_samples(card.name)
+    return compute.layers_alike(photo, _heading_deg(photo), card.name)
 
 
 def _heading_deg(photo: state.Photo) -> float:
@@ -58,8 +58,8 @@ def _heading_deg(photo: state.Photo) -> float:
     asked = state.heading()
     if asked == "search":
         gallery, checkpoint = state.setting(state.GALLERY) or "", state.setting(state.CHECKPOINT) or ""
-        return resources.localized(photo, gallery, checkpoint, asked).heading_deg
-    return asked if isinstance(asked, float) else resources.panorama(photo).heading_deg or 0.0
+        return compute.localized(photo, gallery, checkpoint, asked).heading_deg
+    return asked if isinstance(asked, float) else photo_store.panorama(photo).heading_deg or 0.0
 
 
 def _neighbours(tables: Tables, cards: list[CheckpointCard]) -> None:
@@ -114,7 +114,7 @@ def _pairs(tables: Tables, of: str) -> None:
 
 def _drawn(figure: Figure, alt: str, numbers: pd.DataFrame, name: str) -> None:
     st.image(figures.to_png(figure), width="stretch", alt=alt)
-    widgets.figure_downloads(figure, numbers, name)
+    downloads.figure_downloads(figure, numbers, name)
 
 
 show()

@@ -7,7 +7,22 @@ from functools import partial
 
 import streamlit as st
 
-from app import components, figures, maps, resources, state, widgets
+from app import (
+    buttons,
+    components,
+    compute,
+    downloads,
+    figures,
+    loading,
+    map_layers,
+    photo_input,
+    photo_store,
+    pictures,
+    samples,
+    state,
+    viewport,
+    widgets,
+)
 from app.building import offer_to_build
 from app.words import HEADLINES, metres, radii, share, shortened
 from l2ltr_core.geometry.geodesy import distance_m
@@ -19,8 +34,8 @@ MAP = "map"
 MAP_HEIGHT_PX = 520
 TILE_PX = 420
 THUMBNAIL_PX = 88
-IN_SIGHT_FROM = 0.02
-"""Answers less likely than this need not be in sight when the map opens."""
+LEAST_FITTED = 0.02
+"""Least probability of a match that the map's first view fits."""
 IN_WORDS = {
     "photo": {"rendered": "the photo is rendered", "real": "the photo is a real photograph"},
     "gallery": {"rendered": "simulated imagery", "real": "real imagery"},
@@ -30,24 +45,24 @@ IN_WORDS = {
 def show() -> None:
     """Photo, answer, map, list."""
     name = state.setting(state.GALLERY) or ""
-    gallery = resources.gallery(name)
+    gallery = loading.gallery(name)
     st.title("Where was this photo taken?")
     st.html(
         f"<p class='lead'>A street panorama goes in. L2LTR, a transformer, compares it with aerial images of "
         f"{len(gallery.places):,} places in {gallery.name.title()}, and the map shows where it was taken.</p>"
     )
-    widgets.photo_picker()
+    photo_input.photo_picker()
     photo = state.photo()
     if photo is None:
         st.info("Drop a 360° panorama above to begin.", icon=":material/add_photo_alternate:")
         return
-    panorama = resources.panorama(photo)
-    card = resources.card(state.setting(state.CHECKPOINT) or "")
+    panorama = photo_store.panorama(photo)
+    card = loading.card(state.setting(state.CHECKPOINT) or "")
     if not gallery.has_index(card):
         offer_to_build(gallery, card)
         return
     with st.spinner("Comparing the photo with every place …"):
-        found = resources.localized(photo, name, card.name, state.heading())
+        found = compute.localized(photo, name, card.name, state.heading())
     left, right = st.columns([5, 2], gap="medium", vertical_alignment="top")
     with left:
         _what_the_model_sees(photo, panorama, found, card)
@@ -65,14 +80,14 @@ def show() -> None:
         with st.container(horizontal=True, gap="small"):
             if st.button("Look around", key="look", icon=":material/360:", help="See the photo from within."):
                 _look_around(photo, panorama, found.heading_deg)
-            widgets.result_downloads(found, photo, "l2ltr")
+            downloads.result_downloads(found, photo, "l2ltr")
     _explore(found, name)
 
 
 def _what_the_model_sees(
     photo: state.Photo, panorama: Panorama, found: Localization, card: CheckpointCard
 ) -> None:
-    view = resources.view(photo, found.heading_deg, card.name)
+    view = pictures.view(photo, found.heading_deg, card.name)
     components.strip(
         "photo_strip", components.photo_layer("", view, panorama, found.heading_deg), found.heading_deg
     )
@@ -84,7 +99,7 @@ def _what_the_model_sees(
             "How alike the photo and its best place are, for every heading that the photo's centre could have: 0 at "
             "the bottom, 1 at the top."
         )
-    widgets.heading_control(found.heading_deg, found.heading_source)
+    photo_input.heading_control(found.heading_deg, found.heading_source)
     for note in panorama.notes:
         st.caption(f":material/info: {note.sentence}")
 
@@ -92,8 +107,8 @@ def _what_the_model_sees(
 @st.dialog("Look around", width="large")
 def _look_around(photo: state.Photo, panorama: Panorama, heading_deg: float) -> None:
     """A simulated photo is called so here, too."""
-    picture = resources.photo_jpeg(photo)
-    components.look_around("look_around", picture, panorama, heading_deg, resources.note_of(photo))
+    picture = pictures.photo_jpeg(photo)
+    components.look_around("look_around", picture, panorama, heading_deg, samples.note_of(photo))
 
 
 def _verdict(found: Localization) -> None:
@@ -144,14 +159,14 @@ def _explore(found: Localization, gallery_name: str) -> None:
 
 def _map(found: Localization, gallery_name: str) -> None:
     truth, estimate = found.truth, _claimed(found)
-    likely = [each for each in found.matches if each.probability is None or each.probability >= IN_SIGHT_FROM]
+    likely = [each for each in found.matches if each.probability is None or each.probability >= LEAST_FITTED]
     pins = [estimate.location, *(match.location for match in likely or found.matches[:1])]
-    image = resources.base_image(gallery_name)
-    overview = maps.overview(pins, truth, estimate if found.verdict in FOUND else None)
+    image = loading.base_image(gallery_name)
+    overview = viewport.overview(pins, truth, estimate if found.verdict in FOUND else None)
     if truth is None or image.bounds.contains(truth):
-        overview = maps.kept_inside(overview, image.bounds)
+        overview = viewport.clamp_to_bounds(overview, image.bounds)
     view = state.map_view(_of(found), overview)
-    layer = maps.match_layer(
+    layer = map_layers.match_layer(
         found.matches,
         estimate,
         selected_rank=state.rank(),
@@ -172,10 +187,11 @@ def _legend(found: Localization, estimate: LocationEstimate) -> str:
         f"<i style='background:{best}'></i>1 best match",
         f"<i style='background:{last}'></i>10 tenth; the list says {listed}, and each place adds what those before it "
         "leave out",
-        f"<i style='border:2px dashed #0b7285'></i>{'holds 68 of 100 such answers' if measured else 'the best guess'}",
+        f"<i style='border:2px dashed {map_layers.MODEL}'></i>"
+        + ("holds 68 of 100 such answers" if measured else "the best guess"),
     ]
-    if maps.drawn_95_m(estimate) is not None:
-        marks.append("<i style='border:2px dotted #0b728599'></i>holds 95 of 100")
+    if map_layers.drawn_95_m(estimate) is not None:
+        marks.append(f"<i style='border:2px dotted {map_layers.MODEL}99'></i>holds 95 of 100")
     if figures.fan(found) is not None:
         marks.append(f"<i style='background:{figures.ACCENT}'></i>where the photo's centre looks{sharp}")
     if found.truth:
@@ -185,7 +201,9 @@ def _legend(found: Localization, estimate: LocationEstimate) -> str:
 
 def _take_click() -> None:
     """A click on a pin selects its place; the map stays where the visitor has it."""
-    clicked = maps.clicked("Place", (st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
+    clicked = map_layers.clicked(
+        "Place", (st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip")
+    )
     if clicked is not None:
         st.session_state[state.RANK] = clicked
 
@@ -197,12 +215,12 @@ def _ranked_list(found: Localization, gallery_name: str) -> None:
 
 def _ranked_rows(found: Localization, gallery_name: str) -> None:
     for match in found.matches:
-        picture = resources.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
+        picture = pictures.tile_jpeg(gallery_name, match.place_id, THUMBNAIL_PX)
         about = _about(match, found.truth)
         label = f"**{match.rank}** {_probable(found, match) or f'{match.score:.3f}'}" + f" *{about}*" * bool(
             about
         )
-        widgets.numbered_button(
+        buttons.numbered_button(
             f"place_{match.rank}",
             figures.rank_colour(match.rank),
             label,
@@ -215,12 +233,12 @@ def _ranked_rows(found: Localization, gallery_name: str) -> None:
 def _take_row(match: Match, shown: tuple[object, ...]) -> None:
     """A click in the list selects the place and brings the map there."""
     st.session_state[state.RANK] = match.rank
-    state.set_map_view(shown, maps.MapView((match.latitude, match.longitude), maps.CLOSE_ZOOM))
+    state.set_map_view(shown, viewport.MapView((match.latitude, match.longitude), viewport.CLOSE_ZOOM))
 
 
 def _selected_place(found: Localization, gallery_name: str) -> None:
     match = found.matches[min(state.rank(), len(found.matches)) - 1]
-    tile = resources.place_tile_png(gallery_name, match.place_id, figures.fan(found), TILE_PX)
+    tile = pictures.place_tile_png(gallery_name, match.place_id, figures.fan(found), TILE_PX)
     st.image(tile, width="stretch", alt=f"Aerial tile of place {match.rank}")
     st.markdown(
         f"**Place {match.rank}** of {len(found.matches)} · {_about(match, found.truth) or 'aerial tile'}"
@@ -231,16 +249,11 @@ def _selected_place(found: Localization, gallery_name: str) -> None:
     st.caption(
         f"similarity {match.score:.3f}{likely} · {match.latitude:.5f}, {match.longitude:.5f} · north is up"
     )
-    polar = resources.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
+    polar = pictures.polar_jpeg(gallery_name, found.checkpoint, match.place_id)
     if polar is None:
         return
     st.image(polar, width="stretch", alt="The tile unrolled around its centre, north in the middle")
-    photo = state.photo()
-    parts = None
-    if photo is not None:
-        parts = resources.similarity_by_azimuth(
-            photo, found.heading_deg, found.checkpoint, gallery_name, match.place_id
-        )
+    parts = compute.similarity_by_azimuth(found, gallery_name, match.place_id)
     if parts is not None:
         components.directions(parts)
     st.caption(

@@ -9,8 +9,21 @@ from html import escape
 
 import streamlit as st
 
-from app import components, maps, resources, state, widgets
+from app import (
+    components,
+    compute,
+    game_map,
+    loading,
+    map_layers,
+    photo_store,
+    pictures,
+    samples,
+    state,
+    viewport,
+    widgets,
+)
 from app.building import offer_to_build
+from app.encoding import data_uri
 from app.game import MOST_POINTS, Play, Round, draw, points, squares, winner, within
 from app.words import Answer, metres
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
@@ -60,22 +73,22 @@ class _Game:
 def show() -> None:
     """Photo, map, answers, and the score of both."""
     name = state.setting(state.GALLERY) or ""
-    gallery = resources.gallery(name)
+    gallery = loading.gallery(name)
     city = gallery.name.title()
     st.title("Can you beat the model?")
     st.html(
         f"<p class='lead'>You are somewhere in {escape(city)}. Look around, then click on the map where you think that "
         "is. The model gets the same photo and the same map.</p>"
     )
-    bounds = resources.base_image(name).bounds
-    taken_at = {photo: place for photo, place in resources.taken_at().items() if bounds.contains(place)}
+    bounds = loading.base_image(name).bounds
+    taken_at = {photo: place for photo, place in samples.taken_at().items() if bounds.contains(place)}
     if not taken_at:
         st.info(
             f"No sample photo says that it was taken in {city}, so there is nothing to guess here.",
             icon=":material/add_photo_alternate:",
         )
         return
-    card = resources.card(state.setting(state.CHECKPOINT) or "")
+    card = loading.card(state.setting(state.CHECKPOINT) or "")
     if not gallery.has_index(card):
         offer_to_build(gallery, card)
         return
@@ -131,7 +144,7 @@ def _small_print(game: _Game) -> str:
     """What a photo is worth, and why the game is fair, where the photo's note says that it is."""
     worth = ", ".join(f"{points(each)} at {metres(each)}" for each in TOLD_M)
     told = f"A photo is worth {MOST_POINTS:,} points within {CORRECT_WITHIN_M:g} m, {worth}."
-    if game.ended or HELD_OUT not in resources.note_of(resources.read_sample(game.photo)):
+    if game.ended or HELD_OUT not in samples.note_of(photo_store.read_sample(game.photo)):
         return told
     return (
         f"{told} This one was taken where the model learned nothing: it has never seen these streets, either."
@@ -140,7 +153,7 @@ def _small_print(game: _Game) -> str:
 
 def _found(photo: str, gallery_name: str, card: CheckpointCard) -> Localization:
     """The answer of the page Localize."""
-    return resources.localized(resources.read_sample(photo), gallery_name, card.name, "exif")
+    return compute.localized(photo_store.read_sample(photo), gallery_name, card.name, "exif")
 
 
 def _score(game: _Game) -> None:
@@ -148,7 +161,7 @@ def _score(game: _Game) -> None:
     models = [points(each.model_m) for each in game.rounds]
     photos = len(game.photos)
     at = winner(sum(yours), sum(models)) if game.ended else f"Photo {game.play.shown + 1} of {photos}"
-    bars = _bar("You", yours, photos, maps.YOU) + _bar(_model(game), models, photos, maps.MODEL)
+    bars = _bar("You", yours, photos, game_map.YOU) + _bar(_model(game), models, photos, map_layers.MODEL)
     with st.container(key="play_score"):
         st.html(f"<div class='score'><div class='at'>{at}</div>{bars}</div>")
 
@@ -184,22 +197,23 @@ def _turn(game: _Game) -> None:
 
 def _look_around(game: _Game) -> None:
     """The photo from within; nothing here tells its title, which may name the street."""
-    photo = resources.read_sample(game.photo)
-    panorama = resources.panorama(photo)
+    photo = photo_store.read_sample(game.photo)
+    panorama = photo_store.panorama(photo)
     components.look_around(
-        "play_view", resources.photo_jpeg(photo), panorama, panorama.heading_deg or 0.0,
-        resources.note_of(photo), bring=True,
+        "play_view", pictures.photo_jpeg(photo), panorama, panorama.heading_deg or 0.0,
+        samples.note_of(photo), bring=True,
     )  # fmt: skip
 
 
 def _map(game: _Game) -> None:
-    image, play = resources.base_image(game.gallery), game.play
+    image, play = loading.base_image(game.gallery), game.play
     key = f"{MAP}_{game.number}_{play.shown}"  # a map of its own for each photo: no click of the last one comes back
-    view, layer = maps.whole(image.bounds), maps.pin_layer(play.pin)
+    view, layer = viewport.bounds_view(image.bounds), game_map.pin_layer(play.pin)
     legend = "Drag to move, scroll or pinch to zoom, click to set your pin"
     if play.answered:
         shown = game.rounds[play.shown : play.shown + 1]
-        view, layer = maps.anew(maps.rounds_overview(shown, image.bounds)), maps.rounds_layer(shown)
+        view = viewport.refreshed(game_map.rounds_overview(shown, image.bounds))
+        layer = game_map.rounds_layer(shown)
         legend = TRUE
     widgets.gallery_map(
         image, view, layer, key=key, height_px=MAP_HEIGHT_PX, on_click=partial(_take_click, key, game), anywhere=True
@@ -209,7 +223,7 @@ def _map(game: _Game) -> None:
 
 def _take_click(key: str, game: _Game) -> None:
     """A click on the map moves the pin; the map stays where the visitor has it."""
-    place = maps.clicked_place((st.session_state.get(key) or {}).get("last_clicked"))
+    place = game_map.clicked_place((st.session_state.get(key) or {}).get("last_clicked"))
     if place is not None:
         game.keep(lambda play: play.point(place))
 
@@ -231,11 +245,11 @@ def _question(game: _Game) -> None:
 def _answers(game: _Game, shown: Round) -> None:
     """How far off both are, what the photo is, and the way on."""
     sure = f"{Answer.of(_found(shown.photo, game.gallery, game.card)).sure} · "
-    photo = resources.read_sample(shown.photo)
+    photo = photo_store.read_sample(shown.photo)
     st.html(
         f"<div class='duel'><div class='big'>{shown.verdict}</div><div>{escape(photo.title)}</div>"
-        + _answer("You", shown.your_m, "", maps.YOU)
-        + _answer(_model(game), shown.model_m, sure, maps.MODEL)
+        + _answer("You", shown.your_m, "", game_map.YOU)
+        + _answer(_model(game), shown.model_m, sure, map_layers.MODEL)
         + "</div>"
     )
     last = len(game.rounds) == len(game.photos)
@@ -281,24 +295,24 @@ def _end(game: _Game) -> None:
             f"Where was this photo taken? I have {you:,} of {most} points, the model {model:,}. "
             f"{squares(yours_m)} Can you beat it?",
         )  # fmt: skip
-    image = resources.base_image(game.gallery)
+    image = loading.base_image(game.gallery)
     with st.container(key="play_end"):
         st.html(_table(game))
         with st.container(key="play_map", gap="xsmall"):
             widgets.gallery_map(
-                image, maps.rounds_overview(game.rounds, image.bounds),
-                maps.rounds_layer(game.rounds, range(1, photos + 1)),
+                image, game_map.rounds_overview(game.rounds, image.bounds),
+                game_map.rounds_layer(game.rounds, range(1, photos + 1)),
                 key=f"{MAP}_{game.number}_end", height_px=MAP_HEIGHT_PX,
             )  # fmt: skip
             st.html(
-                f"<div class='legend'><span><i style='background:{maps.YOU}'></i>you</span><span><i "
-                f"style='background:{maps.MODEL}'></i>the model</span>{TRUE}</div>"
+                f"<div class='legend'><span><i style='background:{game_map.YOU}'></i>you</span><span><i "
+                f"style='background:{map_layers.MODEL}'></i>the model</span>{TRUE}</div>"
             )
 
 
 def _measured(game: _Game) -> str:
     """The same of held-out photos, from the checkpoint's record, where it was measured in this gallery."""
-    record = resources.held_out(game.card.name, game.gallery)
+    record = loading.held_out_record(game.card.name, game.gallery)
     if record is None:
         return ""
     errors_m = record.photos["error_m"]
@@ -317,8 +331,8 @@ def _table(game: _Game) -> str:
 
 
 def _row(number: int, each: Round) -> str:
-    photo = resources.read_sample(each.photo)
-    strip = widgets.data_uri(resources.glance(photo).strip)
+    photo = photo_store.read_sample(each.photo)
+    strip = data_uri(photo_store.glance(photo).strip)
     cells = "".join(
         f"<td><div class='off'>{_off(off_m)}</div><div class='small'>{points(off_m):,} points</div></td>"
         for off_m in (each.your_m, each.model_m)

@@ -10,10 +10,10 @@ import streamlit as st
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from app import resources, state, widgets
+from app import compute, downloads, loading, state, widgets
 from l2ltr_core import figures, inspection
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.training.positions import AFTER, BEFORE
+from l2ltr_core.model.position_init import AFTER, BEFORE
 
 Side = Literal["ground", "aerial"]
 Grid = tuple[int, int]
@@ -29,7 +29,7 @@ def show() -> None:
         "are. Order that is there before training was given, not learned; and that two places have like vectors "
         "does not yet say what the model makes of it.</p>"
     )
-    _look(resources.card(state.setting(state.CHECKPOINT) or ""))
+    _look(loading.card(state.setting(state.CHECKPOINT) or ""))
 
 
 @st.fragment
@@ -68,7 +68,7 @@ def _within(card: CheckpointCard, side: Side, position: tuple[int, int]) -> None
     grid, meaning, look = _grid(card, side), figures.axes_of(card.view, side), widgets.look()
     similarities = {
         when: inspection.position_similarity(embedding, grid)
-        for when, embedding in resources.positions(card.name, side).items()
+        for when, embedding in compute.positions(card.name, side).items()
     }
     chosen = {when: similarity[position] for when, similarity in similarities.items()}
     figure = figures.position_map(chosen, position, meaning, look=look)
@@ -87,7 +87,7 @@ def _within(card: CheckpointCard, side: Side, position: tuple[int, int]) -> None
 
 def _across(card: CheckpointCard, position: tuple[int, int]) -> None:
     model, view = card.model, card.view
-    ground, aerial = (resources.positions(card.name, side) for side in VIEWS.values())
+    ground, aerial = (compute.positions(card.name, side) for side in VIEWS.values())
     chosen = {when: inspection.across(ground[when], aerial[when], model)[position] for when in ground}
     where = figures.axes_of(view, "ground").describe(position, model.ground_grid)
     title = f"Tile positions like the photo's {where}"
@@ -103,7 +103,7 @@ def _across(card: CheckpointCard, position: tuple[int, int]) -> None:
 def _told(card: CheckpointCard) -> None:
     """How to read the seam, and whether the start is known."""
     seam = "Beyond the dashed seam the same columns come again, so that one sees whether the circle closes. "
-    known = BEFORE in resources.positions(card.name, "ground")
+    known = BEFORE in compute.positions(card.name, "ground")
     st.caption(
         (seam if card.view.polar else "")
         + (
@@ -146,7 +146,7 @@ def _numbers(card: CheckpointCard) -> None:
 def _colours_and_rows(card: CheckpointCard, view: str) -> list[dict[str, str]]:
     """The positions of a branch as colours, and a row of the table for each time."""
     side = VIEWS[view]
-    grid, times = _grid(card, side), resources.positions(card.name, side)
+    grid, times = _grid(card, side), compute.positions(card.name, side)
     now = times[AFTER]
     pictures = {
         f"{view}, {when}": inspection.principal_colours(embedding, grid, now)
@@ -193,7 +193,7 @@ def _table(maps: dict[str, NDArray[np.float32]]) -> pd.DataFrame:
 def _drawn(figure: Figure, alt: str, numbers: pd.DataFrame, name: str) -> None:
     with st.container(key=f"wide_{name}" if name.endswith("positions") else None):
         st.image(figures.to_png(figure), width="stretch", alt=alt)
-    widgets.figure_downloads(figure, numbers, name)
+    downloads.figure_downloads(figure, numbers, name)
 
 
 show()

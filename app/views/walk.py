@@ -5,143 +5,74 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import streamlit as st
 
-from app import figures, maps, resources, state, widgets
+from app import (
+    buttons,
+    compute,
+    downloads,
+    figures,
+    loading,
+    map_layers,
+    photo_store,
+    pictures,
+    state,
+    viewport,
+    walk_map,
+    widgets,
+)
 from app.building import offer_to_build
-from app.words import RIGHT, UNSURE, WRONG, Answer, alone, in_order, numbers, together
-from l2ltr_core.errors import L2LTRError
+from app.walk_input import Walked, how_to_begin, walk_input
+from app.words import RIGHT, UNSURE, WRONG, Answer, alone, numbers, together
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.localization import PROBABLE
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.notes import Note
-from l2ltr_core.walks import MOST_PHOTOS, STEP_M, Walk
+from l2ltr_core.walks import Walk
 
 MAP = "walk_map"
 MAP_HEIGHT_PX = 560
 ROWS_AT_ONCE = 8
 """As many as stand beside the map; a longer list scrolls."""
 TILE_PX = 420
-STEPS_M = (10, 200)
-HEADING_WAYS: list[Literal["exif", "search"]] = ["exif", "search"]
-OWN = "own"
-"""The walk of the visitor's photos, beside the sample walks' folders."""
-_OWN_PHOTOS = "own_walk"
-_FAULTS = "walk_faults"
 _STOP = "walk_stop"
 
 
 def show() -> None:
     """Photos, what they find alone and together, map, one row a photo."""
     name = state.setting(state.GALLERY) or ""
-    gallery = resources.gallery(name)
+    gallery = loading.gallery(name)
     st.title("Where did this walk lead?")
     st.html(
         "<p class='lead'>A street can look like a hundred others. Photos taken one after the other help each other: "
         "only places a few steps apart can all be right.</p>"
     )
-    photos, note, heading, step_m = _inputs()
+    asked = walk_input()
+    photos = asked.photos
     if len(photos) < 2:
-        _how_to_begin(photos)
+        how_to_begin(photos)
         return
-    card = resources.card(state.setting(state.CHECKPOINT) or "")
+    card = loading.card(state.setting(state.CHECKPOINT) or "")
     if not gallery.has_index(card):
         offer_to_build(gallery, card)
         return
-    walk = _compared(photos, name, card.name, heading, step_m)
-    _headline(walk, note, _measured(card, name))
+    walk = _compared(asked, name, card.name)
+    _headline(walk, asked.note, _measured(card, name))
     _doubts(photos, walk, name)
     _explore(photos, walk, name)
 
 
-def _inputs() -> tuple[tuple[state.Photo, ...], str, state.Heading, float]:
-    """Which photos and what they are, how they are turned, and how far one is from the next."""
-    chosen, upload = st.columns([11, 6], gap="medium")
-    with upload:
-        st.file_uploader(
-            "Your own walk: 2 to 50 panoramas, in the order of their file names",
-            key="walk_files",
-            accept_multiple_files=True,
-            type=["jpg", "jpeg", "png", "webp", "tif", "tiff"],
-            on_change=_take_files,
-        )
-    with chosen:
-        photos, note = _chosen_photos()
-        step, turned = st.columns([4, 5], gap="medium")
-        step_m = step.slider(
-            "From one photo to the next, at most", *STEPS_M, round(STEP_M), 5, format="%d m", key="step",
-            bind="query-params",
-            help="The longer the step, the more ways are possible; too short a one tears the walk apart.",
-        )  # fmt: skip
-        heading = turned.radio(
-            "Heading", HEADING_WAYS, format_func=widgets.HEADING_WAYS.__getitem__, key="turn", horizontal=True,
-            bind="query-params",
-            help="Most 360° cameras write into the file which way the photo looks. A search tries a "
-            "whole turn of each photo, which may take a few seconds for each.",
-        )  # fmt: skip
-    for fault in st.session_state.get(_FAULTS, ()):
-        st.error(fault, icon=":material/broken_image:")
-    return photos, note, heading, step_m
-
-
-def _chosen_photos() -> tuple[tuple[state.Photo, ...], str]:
-    """Of the visitor's own walk, which comes first once there is one, or of a sample walk."""
-    walks = {walk.folder: (walk.title, walk.note, walk.photos) for walk in resources.sample_walks()}
-    own = st.session_state.get(_OWN_PHOTOS, ())
-    if own:
-        walks = {OWN: ("Your own photos", "", own), **walks}
-    if not walks:
-        return (), ""
-    folder = st.radio(
-        "Walk", list(walks), format_func=lambda each: walks[each][0], key="walk", horizontal=True,
-        bind="query-params",
-    )  # fmt: skip
-    _, note, photos = walks[folder]
-    return photos, note
-
-
-def _take_files() -> None:
-    """What was dropped becomes the visitor's walk; what is no photo is named and left out."""
-    given = sorted(st.session_state["walk_files"], key=lambda file: in_order(file.name))
-    photos, faults = [], []
-    for file in given:
-        try:
-            photos.append(resources.read_walk_upload(file.getvalue(), file.name))
-        except L2LTRError as error:
-            faults.append(f"{file.name}: {error}")
-    if len(photos) > MOST_PHOTOS:
-        faults.append(f"There are {len(photos)} photos; the first {MOST_PHOTOS} are used.")
-    st.session_state[_OWN_PHOTOS], st.session_state[_FAULTS] = tuple(photos[:MOST_PHOTOS]), faults
-    if photos:
-        st.session_state["walk"] = OWN
-
-
-def _how_to_begin(photos: Sequence[state.Photo]) -> None:
-    if photos:
-        st.info(
-            f"{photos[0].title} is one photo; a walk needs a second. Drop both together, or add one.",
-            icon=":material/add_photo_alternate:",
-        )
-        return
-    st.info(
-        "Drop two or more 360° panoramas of one walk above to begin; their file names say in which order they were "
-        "taken.",
-        icon=":material/add_photo_alternate:",
-    )
-
-
-def _compared(
-    photos: tuple[state.Photo, ...], gallery_name: str, checkpoint: str, heading: state.Heading, step_m: float
-) -> Walk:
+def _compared(asked: Walked, gallery_name: str, checkpoint: str) -> Walk:
     shown = st.empty()
 
     def progress(done: int, total: int) -> None:
         shown.progress(done / total, f"{done} of {total} photos compared with every place")
 
-    walk = resources.walked(photos, gallery_name, checkpoint, heading, step_m, progress=progress)
+    walk = compute.walked(
+        asked.photos, gallery_name, checkpoint, asked.heading, asked.step_m, progress=progress
+    )
     shown.empty()
     return walk
 
@@ -173,7 +104,7 @@ def _measured(card: CheckpointCard, gallery_name: str) -> str:
     """The same of held-out photos, from the checkpoint's card, where it was measured in this gallery."""
     walks = card.results.get("walks", {})
     length = max((int(each) for each in walks if each.isdecimal()), default=0)
-    if not length or resources.held_out(card.name, gallery_name) is None:
+    if not length or loading.held_out_record(card.name, gallery_name) is None:
         return ""
     found = walks[str(length)]
     rows = "".join(
@@ -213,7 +144,7 @@ def _unmeasured(answers: Sequence[Answer]) -> bool:
 def _doubts(photos: Sequence[state.Photo], walk: Walk, gallery_name: str) -> None:
     """What to know of the photos, and what speaks against the answer."""
     truths = [photo.truth for photo in walk.alone if photo.truth is not None]
-    bounds = resources.base_image(gallery_name).bounds
+    bounds = loading.base_image(gallery_name).bounds
     if truths and not any(bounds.contains(truth) for truth in truths):
         st.warning(
             f"The photos' own positions lie outside the map of {gallery_name.title()}, so every answer is wrong.",
@@ -242,7 +173,7 @@ def _doubts(photos: Sequence[state.Photo], walk: Walk, gallery_name: str) -> Non
         )
     noted: dict[Note, list[int]] = {}
     for number, photo in enumerate(photos, 1):
-        for note in resources.glance(photo).notes:
+        for note in photo_store.glance(photo).notes:
             noted.setdefault(note, []).append(number)
     for note, which in noted.items():
         st.caption(f":material/info: Photo{'s' * (len(which) > 1)} {numbers(which)}: {note.sentence}")
@@ -271,9 +202,9 @@ def _explore(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> 
 
 
 def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None:
-    image = resources.base_image(gallery_name)
-    view = state.map_view(_of(photos, walk), maps.walk_overview(walk, image.bounds))
-    layer = maps.walk_layer(walk, _stop(photos, walk))
+    image = loading.base_image(gallery_name)
+    view = state.map_view(_of(photos, walk), walk_map.walk_overview(walk, image.bounds))
+    layer = walk_map.walk_layer(walk, _stop(photos, walk))
     widgets.gallery_map(
         image, view, layer, key=MAP, height_px=MAP_HEIGHT_PX, on_click=partial(_take_click, photos)
     )
@@ -282,9 +213,9 @@ def _map(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) -> None
         _legend(walk)
         st.button(
             "Whole walk", icon=":material/zoom_out_map:", type="tertiary", key="whole",
-            on_click=partial(state.set_map_view, _of(photos, walk), maps.view_of(stops, maps.NARROW_PX)),
+            on_click=partial(state.set_map_view, _of(photos, walk), viewport.view_of(stops, viewport.NARROW_PX)),
         )  # fmt: skip
-        widgets.result_downloads(walk, photos[0], "l2ltr-walk")
+        downloads.result_downloads(walk, photos[0], "l2ltr-walk")
 
 
 def _legend(walk: Walk) -> None:
@@ -302,7 +233,9 @@ def _legend(walk: Walk) -> None:
 
 def _take_click(photos: tuple[state.Photo, ...]) -> None:
     """A click on a pin selects its photo; the map stays where the visitor has it."""
-    clicked = maps.clicked("Photo", (st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip"))
+    clicked = map_layers.clicked(
+        "Photo", (st.session_state.get(MAP) or {}).get("last_object_clicked_tooltip")
+    )
     if clicked is not None and clicked <= len(photos):
         st.session_state[_STOP] = (photos, clicked)
 
@@ -316,11 +249,11 @@ def _rows(photos: tuple[state.Photo, ...], walk: Walk) -> None:
             zip(photos, alone(walk), together(walk), strict=True), 1
         ):
             label = f"**{number}** *alone {_told(by_itself)}* *with the walk {_told(with_others)}*"
-            widgets.numbered_button(
+            buttons.numbered_button(
                 f"walk_photo_{number}",
                 figures.rank_colour(number, len(photos)),
                 label,
-                resources.glance(photo).strip,
+                photo_store.glance(photo).strip,
                 number == _stop(photos, walk),
                 partial(_take_row, number, photos, walk),
             )
@@ -337,7 +270,9 @@ def _take_row(number: int, photos: tuple[state.Photo, ...], walk: Walk) -> None:
     """A click in the list selects the photo and brings the map to its stop."""
     st.session_state[_STOP] = (photos, number)
     stop = walk.estimates[number - 1].location
-    state.set_map_view(_of(photos, walk), maps.MapView((stop.latitude, stop.longitude), maps.CLOSE_ZOOM))
+    state.set_map_view(
+        _of(photos, walk), viewport.MapView((stop.latitude, stop.longitude), viewport.CLOSE_ZOOM)
+    )
 
 
 def _stop(photos: tuple[state.Photo, ...], walk: Walk) -> int:
@@ -359,7 +294,7 @@ def _selected(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) ->
     st.subheader(f"Photo {number}")
     left, right = st.columns(2, gap="small")
     with left:
-        view = resources.view(photo, found.heading_deg, found.checkpoint)
+        view = pictures.view(photo, found.heading_deg, found.checkpoint)
         st.image(view, width="stretch", alt=f"Photo {number} as the model sees it, north in the middle")
         st.caption(f"{photo.title}; north in the middle")
         if st.button("This photo alone on the page Localize", key="alone", icon=":material/location_on:",
@@ -374,7 +309,7 @@ def _selected(photos: tuple[state.Photo, ...], walk: Walk, gallery_name: str) ->
         (alone(walk)[number - 1], together(walk)[number - 1]),
         strict=True,
     ):
-        tile = resources.place_tile_png(gallery_name, where.location, figures.fan(found), TILE_PX)
+        tile = pictures.place_tile_png(gallery_name, where.location, figures.fan(found), TILE_PX)
         with column:
             st.markdown(f"**{title}**  \n{_told(answer)}")
             st.image(tile, width="stretch", alt=f"{title}: the aerial image where the photo is put")

@@ -168,7 +168,7 @@ def positions(
 ) -> None:
     """Draw how alike positional embeddings are: each to all others, or one position larger."""
     from l2ltr_core import figures, inspection
-    from l2ltr_core.training.positions import AFTER, BEFORE, positions_before_and_after
+    from l2ltr_core.model.position_init import AFTER, BEFORE, positions_before_and_after
 
     figures.require_figure_file(out)
     if (row is None) != (column is None):

@@ -39,6 +39,11 @@ class PhotoColumns:
         """How many headings a whole turn is searched in: one for each column."""
         return len(self.columns)
 
+    def turned(self, by_deg: float) -> PhotoColumns:
+        """The photo with its centre looking `by_deg` farther clockwise, to the nearest column."""
+        turn = round(by_deg * self.turns / 360)
+        return replace(self, columns=np.roll(self.columns, turn, axis=0), shown=np.roll(self.shown, turn))
+
     def mirrored(self) -> PhotoColumns:
         """The photo with east and west exchanged: a place that nobody has seen, in the same style."""
         return replace(self, columns=self.columns[::-1], shown=self.shown[::-1])

@@ -105,6 +105,7 @@ def look_up(
         _outside_m(panorama.location, gallery),
         panorama.notes,
         heading_scores=best.heading_scores,
+        columns=best.photo,
     )
     if result.in_gallery is False:  # a confidence takes for granted that the photo is in the gallery
         result = replace(
@@ -155,7 +156,10 @@ def _search(
     search = source == "search"
     [photo] = encode_photos([panorama], [heading_deg], encoder, kind_of(gallery.simulated), search=search)
     found = rank_places(photo, encoder, gallery, count, search=search)
-    return (heading_deg + float(found.headings_deg[0])) % 360, source, found
+    turned_deg = float(found.headings_deg[0])
+    if photo.columns is not None:
+        found = replace(found, photo=photo.columns.turned(turned_deg))
+    return (heading_deg + turned_deg) % 360, source, found
 
 
 def _matches(

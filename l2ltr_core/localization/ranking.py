@@ -37,7 +37,8 @@ class Candidates:
     above where the photo's heading is searched, too, and mostly below where it is known. None without columns.
     `heading_scores` (w,) are the best place's scores over a whole turn, None where no heading was searched,
     and `headings_deg` (K,) the heading of the photo's centre that goes with each place, relative to the one that
-    the photo was encoded under.
+    the photo was encoded under. `photo` is the photo as it was compared, under the first place's heading; None without
+    columns.
     """
 
     place_ids: NDArray[np.int64]
@@ -45,6 +46,7 @@ class Candidates:
     headings_deg: NDArray[np.float64]
     excess: float | None = None
     heading_scores: NDArray[np.float32] | None = None
+    photo: PhotoColumns | None = None
 
     def first(self, count: int) -> Candidates:
         """The `count` best of them."""

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from l2ltr_core.gallery.columns import PhotoColumns
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.localization.calibration import Kind
 from l2ltr_core.notes import Note
@@ -46,7 +47,8 @@ class Localization:
     the nearest place, where it lies outside. `notes` are about the photo, `doubts` are reasons not to believe the
     answer. `heading_scores` (w,) are the best scores over a whole turn, clockwise, the first with
     the photo's centre looking north; None where no heading was searched. `photo_name` is what people call the photo,
-    often its file name, for the exports.
+    often its file name, for the exports. `columns` is the photo as it was compared, under `heading_deg`; None where the
+    checkpoint has none.
     """
 
     gallery: str
@@ -68,6 +70,7 @@ class Localization:
     doubts: tuple[Note, ...] = ()
     heading_scores: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     photo_name: str = ""
+    columns: PhotoColumns | None = field(default=None, repr=False, compare=False)
 
     @property
     def in_gallery(self) -> bool | None:

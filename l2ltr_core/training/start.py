@@ -8,8 +8,8 @@ from typing import Any
 from l2ltr_core.checkpoints import initialize_stems, load_card, load_network
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.model.network import L2LTR
+from l2ltr_core.model.position_init import structured_positions
 from l2ltr_core.training.config import TrainConfig
-from l2ltr_core.training.positions import structured_positions
 
 
 def new_network(config: TrainConfig) -> L2LTR:

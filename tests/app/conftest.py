@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import offline, resources
+from app import offline, photo_store
+from app.memory import results
 from l2ltr_core import assets
 from tests.app import toy
 
@@ -36,8 +37,9 @@ def forget() -> None:
     """Empty everything that visitors share."""
     st.cache_data.clear()
     st.cache_resource.clear()
-    resources.results.clear()
-    resources.photos.clear()
+    results.clear()
+    photo_store.decoded.clear()
+    photo_store.files.clear()
 
 
 @pytest.fixture

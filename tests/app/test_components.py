@@ -13,6 +13,7 @@ import streamlit as st
 from PIL import Image
 
 from app import components
+from app.components import mount
 from l2ltr_core.types import Panorama
 
 JPEG = b"a picture"
@@ -22,7 +23,7 @@ JPEG = b"a picture"
 def mounted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the last part was given, `data` and the rest."""
     given: dict[str, Any] = {}
-    monkeypatch.setattr(components, "_mount", lambda name, **rest: given.update(rest, name=name))
+    monkeypatch.setattr(mount, "_component", lambda name: lambda **rest: given.update(rest, name=name))
     return given
 
 
@@ -32,9 +33,9 @@ def pixels(uri: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["copy_link", "heads", "hiding", "look_around", "sight"])
 def test_every_part_has_markup_style_and_script(name: str) -> None:
-    assert "export default function" in (components.HERE / f"{name}.js").read_text("utf-8")
-    assert (components.HERE / f"{name}.html").exists()
-    assert (components.HERE / f"{name}.css").exists()
+    assert "export default function" in (mount.HERE / f"{name}.js").read_text("utf-8")
+    assert (mount.HERE / f"{name}.html").exists()
+    assert (mount.HERE / f"{name}.css").exists()
 
 
 def test_a_photo_from_within_knows_where_its_pixels_lie(mounted: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import l2ltr_core as l2
-from app import components
+from app.components import mount
 from app.state import Photo
 from app.words import share
 from l2ltr_core import cli
@@ -97,11 +97,11 @@ def test_a_click_opens_the_photo_to_look_around_in(
 ) -> None:
     app = open_app()
     opened: list[dict[str, Any]] = []
-    monkeypatch.setattr(
-        components,
-        "_mount",
-        lambda name, **rest: opened.append(rest["data"]) if name == "look_around" else None,
-    )
+
+    def component(name: str) -> Callable[..., None]:
+        return lambda **rest: opened.append(rest["data"]) if name == "look_around" else None
+
+    monkeypatch.setattr(mount, "_component", component)
     app.button(key="look").click().run()
     assert not app.exception
     (data,) = opened
@@ -327,12 +327,12 @@ def test_a_damaged_gallery_is_one_sentence(open_app: OpenApp, toy_assets: Path) 
 def test_downloads_hold_what_the_command_prints(
     open_app: OpenApp, toy_assets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from app import resources
+    from app import compute, photo_store
 
     open_app()
-    photo = resources.read_sample("street-0.jpg")
+    photo = photo_store.read_sample("street-0.jpg")
     assert photo == Photo(photo.key, "Street 0", "street-0.jpg")
-    shown = resources.localized(photo, toy.GALLERY, toy.CHECKPOINTS[0], "exif")
+    shown = compute.localized(photo, toy.GALLERY, toy.CHECKPOINTS[0], "exif")
     capsys.readouterr()
     path = str(toy_assets / "samples" / "street-0.jpg")
     options = ["--gallery", toy.GALLERY, "--checkpoint", toy.CHECKPOINTS[0], "--apart-m", "25", "--json"]
@@ -345,14 +345,14 @@ def test_downloads_hold_what_the_command_prints(
 def test_a_photo_that_left_the_memory_is_asked_for_again_and_a_sample_comes_back_by_itself(
     open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app import resources
+    from app import photo_store
     from app.memory import Store, size_of
     from l2ltr_core.photo import load_panorama
 
-    monkeypatch.setattr(resources, "photos", Store(4 * size_of(load_panorama(jpeg()))))
+    monkeypatch.setattr(photo_store, "decoded", Store(4 * size_of(load_panorama(jpeg()))))
     app = upload(open_app(), jpeg(), "mine.jpg")
     for number in range(4):
-        resources.read_upload(jpeg(toy.panorama(100 + number)), "another")
+        photo_store.read_upload(jpeg(toy.panorama(100 + number)), "another")
     app.run()
     assert not app.exception
     assert app.error[0].value == "The photo 'mine.jpg' is no longer in memory; upload it again."

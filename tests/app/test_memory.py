@@ -56,6 +56,20 @@ def test_a_result_is_computed_once_and_closed_to_changes() -> None:
     assert store.bytes_kept == 0 and heat("a")[0] is not first
 
 
+def test_functions_of_the_same_name_in_two_modules_do_not_share_their_results() -> None:
+    store = Store(10 * KB)
+
+    def view(name: str) -> str:
+        return f"a photo of {name}"
+
+    def drawn(name: str) -> str:
+        return f"a tile of {name}"
+
+    drawn.__qualname__, drawn.__module__ = view.__qualname__, "another"
+    assert store.keeps(view)("a") == "a photo of a"
+    assert store.keeps(drawn)("a") == "a tile of a"
+
+
 def test_progress_is_told_of_a_first_result_only_and_does_not_make_it_another() -> None:
     told: list[str] = []
 

@@ -117,10 +117,10 @@ def test_one_photo_of_the_walk_can_be_seen_alone_on_localize(open_app: OpenApp) 
     assert not app.exception
     assert app.title[0].value == "Where was this photo taken?"
     assert app.query_params["sample"] == f"{toy.WALK}/2.jpg"
-    from app import resources
+    from app import photo_store, samples
 
-    assert resources.note_of(resources.read_sample(f"{toy.WALK}/2.jpg")) == "A test drew it"
-    assert resources.note_of(resources.read_sample("street-0.jpg")) == "A test drew it"
+    assert samples.note_of(photo_store.read_sample(f"{toy.WALK}/2.jpg")) == "A test drew it"
+    assert samples.note_of(photo_store.read_sample("street-0.jpg")) == "A test drew it"
     again = open_app(sample=f"{toy.WALK}/2.jpg")
     assert not any("There is no" in warning.value for warning in again.warning)
     assert again.query_params["sample"] == f"{toy.WALK}/2.jpg"
@@ -175,9 +175,9 @@ def test_many_numbers_are_told_shortly(which: list[int], told: str) -> None:
 
 
 def test_of_too_many_photos_the_first_are_used(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    from l2ltr_core import walks
+    from app import walk_input
 
-    monkeypatch.setattr(walks, "MOST_PHOTOS", 2)
+    monkeypatch.setattr(walk_input, "MOST_PHOTOS", 2)
     files = [(f"{number}.jpg", jpeg(toy.panorama(number))) for number in range(3)]
     app = upload_all(open_app(PAGE), *files)
     assert [error.value for error in app.error] == ["There are 3 photos; the first 2 are used."]
@@ -214,11 +214,12 @@ def test_photos_from_elsewhere_are_told_so(open_app: OpenApp, tmp_path: Path) ->
 
 
 def test_a_walk_that_left_the_memory_is_asked_for_again(open_app: OpenApp) -> None:
-    from app import resources
+    from app import photo_store
+    from app.memory import results
 
     app = upload_all(open_app(PAGE), ("a.jpg", jpeg()), ("b.jpg", jpeg(toy.panorama(8))))
-    resources.files.clear()
-    resources.results.clear()
+    photo_store.files.clear()
+    results.clear()
     app.run()
     assert not app.exception
     assert app.error[0].value == "The photo 'a.jpg' is no longer in memory; upload it again."

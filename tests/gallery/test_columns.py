@@ -154,6 +154,16 @@ def test_columns_that_are_not_numbers_compare_with_nothing() -> None:
         similarity(photo_of(mine), tile[None], [0])
 
 
+@given(seeds, shown_somewhere, turns)
+def test_a_turned_photo_is_compared_as_the_photo_was_under_that_turn(
+    seed: int, shown: np.ndarray, turn: int
+) -> None:
+    tiles = tiles_of(5, seed)
+    photo = photo_of(tiles[2], shown)
+    turned = similarity(photo.turned(turn * 360 / W), tiles, [0])
+    np.testing.assert_allclose(turned, similarity(photo, tiles, [turn]), atol=1e-6)
+
+
 @given(seeds, shown_somewhere)
 def test_the_mirrored_photo_exchanges_east_and_west_and_its_mirror_is_the_photo(
     seed: int, shown: np.ndarray

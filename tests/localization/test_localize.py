@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -112,6 +112,22 @@ def test_a_search_finds_the_heading(product: tuple[ColourEncoder, Gallery]) -> N
     whole_turn = len(result.heading_scores)
     assert result.heading_scores.argmax() == whole_turn * 225 // 360
     assert localize(unknown, encoder=encoder, gallery=gallery).heading_scores is None
+
+
+@pytest.mark.parametrize("heading", ["exif", "search"])
+def test_a_result_keeps_the_columns_that_it_was_compared_by(
+    with_columns: Gallery, heading: Literal["exif", "search"]
+) -> None:
+    photo = photo_of(with_columns, PLACE, 90)
+    result = localize(photo, encoder=DIRECTIONS, gallery=with_columns, heading=heading)
+    assert result.columns is not None
+    best = result.matches[0]
+    parts = with_columns.similarity_by_azimuth(result.columns, best.place_id, DIRECTIONS, turn=0)
+    assert float(parts.sum()) == pytest.approx(best.score, abs=1e-5)
+
+
+def test_a_result_of_cls_alone_has_no_columns(gallery: Gallery) -> None:
+    assert localize(photo_of(gallery, PLACE, 90), encoder=CLS_ONLY, gallery=gallery).columns is None
 
 
 def test_a_search_does_not_depend_on_the_heading_that_the_photo_tells(with_columns: Gallery) -> None:

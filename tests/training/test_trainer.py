@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from l2ltr_core.checkpoints import load_card, load_encoder
 from l2ltr_core.errors import CheckpointError, ConfigurationError, DatasetError
+from l2ltr_core.model.position_init import initial_positions
 from l2ltr_core.training import Report, device, loop, stages, train
 from l2ltr_core.training.config import RunConfig, StageConfig
 from l2ltr_core.training.pairs import CHOSEN_BY, PairsValidator
-from l2ltr_core.training.positions import initial_positions
 from tests.pairs import write_pairs
 from tests.training.tiny_world import tiny_config, write_world
 

@@ -1,4 +1,4 @@
-"""Positional embeddings that begin with structure: a transformer from scratch spends long on where each token is."""
+"""Positional embeddings before training: waves, since a transformer from scratch spends long on where each token is."""
 
 from __future__ import annotations
 

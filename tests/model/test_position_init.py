@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from l2ltr_core.model.config import CheckpointCard
-from l2ltr_core.training.positions import initial_positions, structured_positions
+from l2ltr_core.model.position_init import initial_positions, structured_positions
 from l2ltr_core.training.start import new_network
 from tests.training.tiny_world import tiny_config
 
