@@ -80,7 +80,7 @@ class ColourEncoder:
     encoded: int = 0
     columns: tuple[int, int] | None = None
     stem_column_width: int = 0
-    layers_weight: dict[str, float] = field(default_factory=dict)
+    layers_weight: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def card(self) -> CheckpointCard:

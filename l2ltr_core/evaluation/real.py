@@ -29,13 +29,13 @@ from l2ltr_core.evaluation.calibration import (
 )
 from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
 from l2ltr_core.evaluation.recall import REAL_HEADING_WITHIN_DEG, ranks_of_own
-from l2ltr_core.evaluation.weighing import Weighed, parts_alone
+from l2ltr_core.evaluation.weighing import Scored, Weighed, scores_of_parts
 from l2ltr_core.gallery import Gallery, build_gallery
 from l2ltr_core.geometry.geodesy import distance_between_m, offset
 from l2ltr_core.geometry.panorama import between_deg
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.imagery.folder import LIST_NAME
-from l2ltr_core.localization import Calibration, HeadingKnown, encode_photos, localize
+from l2ltr_core.localization import Calibration, EncodedPhoto, HeadingKnown, encode_photos, localize
 from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import RGB, Encoded, Location, Panorama, Progress
@@ -114,26 +114,33 @@ def measure_real(pairs: RealPairs, encoder: EncoderLike, progress: Progress | No
 
 
 def weigh_layers_of_real(pairs: RealPairs, encoder: EncoderLike, progress: Progress | None = None) -> Weighed:
-    """How much the layers should count on real imagery: each photo among all tiles, its heading known."""
+    """How much the layers should count on real imagery: each photo among all tiles, its heading known and searched."""
     remembering = _RememberingEncoder(encoder)
-    everything = pairs.tiles
-    scored = []
+    scored: dict[HeadingKnown, list[Scored]] = {"known": [], "searched": []}
     with TemporaryDirectory() as work:
-        galleries = _TileGalleries(Path(work) / "together", everything, remembering)
+        galleries = _TileGalleries(Path(work) / "together", pairs.tiles, remembering)
         for number, each in enumerate(pairs.sets):
-            panoramas = [query.load() for query in each.queries]
-            headings_deg = [panorama.heading_deg or 0.0 for panorama in panoramas]
-            photos = encode_photos(panoramas, headings_deg, remembering, "real")
-            for photo, query in zip(photos, each.queries, strict=True):
-                right = np.arange(len(galleries.whole.places)) == galleries.place_of(each.tiles[query.tile])
-                stem, layers = (
-                    galleries.whole.similarity(part, remembering, range(part.turns))
-                    for part in parts_alone(photo)
-                )
-                scored.append((stem, layers, right))
+            for heading, photos in _photos_of(each, remembering).items():
+                for photo, query in zip(photos, each.queries, strict=True):
+                    right = np.arange(len(galleries.whole.places)) == galleries.place_of(
+                        each.tiles[query.tile]
+                    )
+                    found = scores_of_parts(photo, right, galleries.whole, remembering, heading == "searched")
+                    scored[heading].append(found)
             if progress is not None:
                 progress(number + 1, len(pairs.sets))
-    return Weighed.of(scored)
+    return Weighed.of(scored["known"], scored["searched"])
+
+
+def _photos_of(pairs: PairSet, encoder: _RememberingEncoder) -> dict[HeadingKnown, list[EncodedPhoto]]:
+    """The photos of a set under their headings, and turned, for a search."""
+    panoramas = [query.load() for query in pairs.queries]
+    headings_deg = [panorama.heading_deg or 0.0 for panorama in panoramas]
+    around = [turned(panorama) for panorama in panoramas]
+    return {
+        "known": encode_photos(panoramas, headings_deg, encoder, "real"),
+        "searched": encode_photos(around, [0.0] * len(around), encoder, "real", search=True),
+    }
 
 
 def calibrate_real(
@@ -148,18 +155,7 @@ def calibrate_real(
     with TemporaryDirectory() as work:
         wide = _TileGalleries(Path(work) / "together", everything, remembering)
         for number, each in enumerate(pairs.sets):
-            panoramas = [query.load() for query in each.queries]
-            headings_deg = [panorama.heading_deg or 0.0 for panorama in panoramas]
-            photos = {
-                "known": encode_photos(panoramas, headings_deg, remembering, "real"),
-                "searched": encode_photos(
-                    [turned(each) for each in panoramas],
-                    [0.0] * len(panoramas),
-                    remembering,
-                    "real",
-                    search=True,
-                ),
-            }
+            photos = _photos_of(each, remembering)
             narrow = _TileGalleries(Path(work) / str(number), each.tiles, remembering)
             for galleries in (narrow, wide):
                 own = [galleries.place_of(each.tiles[query.tile]) for query in each.queries]

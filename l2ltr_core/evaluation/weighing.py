@@ -14,7 +14,7 @@ from l2ltr_core.evaluation.recall import CORRECT_WITHIN_M, ranks_of_best_right
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.gallery.columns import PhotoColumns
 from l2ltr_core.geometry.geodesy import distance_m
-from l2ltr_core.localization import EncodedPhoto
+from l2ltr_core.localization import EncodedPhoto, HeadingKnown
 from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location
 
@@ -27,8 +27,8 @@ Scored: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.b
 
 @dataclass(frozen=True)
 class Weighed:
-    """Of each of `WEIGHTS`: recall at 1, and the cross-entropy of the right places at the best temperature; the same
-    with the heading searched, which takes the stem alone and is told for comparison."""
+    """Of each of `WEIGHTS`: recall at 1, and the cross-entropy of the right places at the best temperature, with the
+    heading known and with the heading searched."""
 
     photos: int
     recall_at_1: tuple[float, ...]
@@ -37,9 +37,12 @@ class Weighed:
     searched_cross_entropy: tuple[float, ...]
 
     @property
-    def best(self) -> float:
-        """The weight with the lowest cross-entropy, which few photos tell more finely than a recall."""
-        return WEIGHTS[int(np.argmin(self.cross_entropy))]
+    def best(self) -> dict[HeadingKnown, float]:
+        """The weights with the lowest cross-entropy, which few photos tell more finely than a recall."""
+        return {
+            "known": WEIGHTS[int(np.argmin(self.cross_entropy))],
+            "searched": WEIGHTS[int(np.argmin(self.searched_cross_entropy))],
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a card."""
@@ -54,17 +57,14 @@ class Weighed:
         }
 
     @classmethod
-    def of(cls, scored: Iterable[Scored]) -> Weighed:
-        """From each photo's scores (N, T) under every turn by the stem and by the layers, and which places are right.
-
-        The first turn is the photo's own.
-        """
-        known, searched = _Tally(), _Tally()
-        for stem, layers, right in scored:
-            tables = [(1 - weight) * stem + weight * layers for weight in WEIGHTS]
-            known.add([table[:, 0] for table in tables], right)
-            searched.add([table.max(axis=1) for table in tables], right)
-        return cls(known.photos, *known.summary(), *searched.summary())
+    def of(cls, known: Iterable[Scored], searched: Iterable[Scored]) -> Weighed:
+        """From what photos score under their headings (T = 1) and, turned at random, under every turn."""
+        tallies = _Tally(), _Tally()
+        for tally, scored in zip(tallies, (known, searched), strict=True):
+            for stem, layers, right in scored:
+                tables = ((1 - weight) * stem + weight * layers for weight in WEIGHTS)
+                tally.add([table.max(axis=1) for table in tables], right)
+        return cls(tallies[0].photos, *tallies[0].summary(), *tallies[1].summary())
 
 
 @dataclass
@@ -95,21 +95,34 @@ def _loss(scores: NDArray[np.float32], right: NDArray[np.bool_], temperature: fl
 
 
 def weigh_layers(
-    photos: Sequence[EncodedPhoto], locations: Sequence[Location], gallery: Gallery, encoder: EncoderLike
+    known: Sequence[EncodedPhoto],
+    turned: Sequence[EncodedPhoto],
+    locations: Sequence[Location],
+    gallery: Gallery,
+    encoder: EncoderLike,
 ) -> Weighed:
-    """On photos under known headings in a gallery; raises CheckpointError for columns without two parts."""
+    """On photos encoded under their headings, and turned at random; raises CheckpointError for columns without two
+    parts."""
     latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()
 
-    def scored() -> Iterable[Scored]:
+    def scored(photos: Sequence[EncodedPhoto], search: bool) -> Iterable[Scored]:
         for photo, place in zip(photos, locations, strict=True):
             right = distance_m(latitudes, longitudes, place.latitude, place.longitude) <= CORRECT_WITHIN_M
             if right.any():
-                stem, layers = (
-                    gallery.similarity(part, encoder, range(part.turns)) for part in parts_alone(photo)
-                )
-                yield stem, layers, right
+                yield scores_of_parts(photo, right, gallery, encoder, search)
 
-    return Weighed.of(scored())
+    return Weighed.of(scored(known, False), scored(turned, True))
+
+
+def scores_of_parts(
+    photo: EncodedPhoto, right: NDArray[np.bool_], gallery: Gallery, encoder: EncoderLike, search: bool
+) -> Scored:
+    """What `Weighed.of` takes of a photo; with `search` under every turn."""
+    stem, layers = (
+        gallery.similarity(part, encoder, range(part.turns) if search else (0,))
+        for part in parts_alone(photo)
+    )
+    return stem, layers, right
 
 
 def parts_alone(photo: EncodedPhoto) -> tuple[PhotoColumns, PhotoColumns]:

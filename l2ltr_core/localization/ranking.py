@@ -93,14 +93,15 @@ def encode_photos(
 def column_parts(encoder: EncoderLike, kind: Kind, *, search: bool = False) -> tuple[tuple[int, float], ...]:
     """How many numbers of a column come from the stem and from the layers, and how much each part counts.
 
-    Where a heading is searched the stem alone counts: layers know where north is from their positional embeddings, so
-    their columns of a turned photo are not those of the photo, turned.
+    Layers know where north is from their positional embeddings, so they may count less where a heading is searched, and
+    not at all where that was not weighed.
     """
     assert encoder.columns is not None
     of_stem = encoder.card.model.stem_column_width
     if not of_stem:
         return ((encoder.columns[1], 1.0),)
-    weight = 0.0 if search else encoder.card.layers_weight.get(kind, 0.5)
+    weights = encoder.card.layers_weight.get(kind, {"known": 0.5})
+    weight = weights.get("searched" if search else "known", 0.0)
     return ((of_stem, 1 - weight), (encoder.columns[1] - of_stem, weight))
 
 

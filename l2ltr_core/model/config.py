@@ -219,9 +219,9 @@ class CheckpointCard:
     """Measured recalls as fractions, by data set."""
     calibration: dict[str, Any] = field(default_factory=dict)
     """What scores are worth, by kind of imagery and way of knowing the heading: see `localization.calibration`."""
-    layers_weight: dict[str, float] = field(default_factory=dict)
-    """How much the layers' part of a column counts beside the stem's, in [0, 1], on `rendered` and `real` imagery;
-    chosen on validation photos. Without meaning where columns have no parts."""
+    layers_weight: dict[str, dict[str, float]] = field(default_factory=dict)
+    """How much the layers' part of a column counts beside the stem's, in [0, 1], on `rendered` and `real` imagery where
+    the heading is `known` and `searched`; chosen on validation photos. Without meaning where columns have no parts."""
     licence: str = ""
     description: str = ""
 

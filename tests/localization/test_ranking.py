@@ -104,26 +104,32 @@ def test_a_photo_of_a_part_of_the_circle_is_compared_in_that_part_alone(
     assert off_deg(float(searched.headings_deg[0]), heading_deg) < COLUMN_DEG / 2
 
 
+BOTH = {"real": {"known": 0.25, "searched": 0.125}, "rendered": {"known": 1.0}}
+
+
 @pytest.mark.parametrize(
-    ("of_stem", "weights", "kind", "parts"),
+    ("of_stem", "weights", "kind", "search", "parts"),
     [
-        (0, {}, "real", ((24, 1.0),)),
-        (8, {}, "real", ((8, 0.5), (16, 0.5))),
-        (8, {"real": 0.25, "rendered": 1.0}, "real", ((8, 0.75), (16, 0.25))),
-        (8, {"real": 0.25, "rendered": 1.0}, "rendered", ((8, 0.0), (16, 1.0))),
+        (0, {}, "real", False, ((24, 1.0),)),
+        (8, {}, "real", False, ((8, 0.5), (16, 0.5))),
+        (8, {}, "real", True, ((8, 1.0), (16, 0.0))),
+        (8, BOTH, "real", False, ((8, 0.75), (16, 0.25))),
+        (8, BOTH, "real", True, ((8, 0.875), (16, 0.125))),
+        (8, BOTH, "rendered", False, ((8, 0.0), (16, 1.0))),
+        (8, BOTH, "rendered", True, ((8, 1.0), (16, 0.0))),
     ],
 )
 def test_the_card_says_what_the_parts_of_a_column_weigh(
-    of_stem: int, weights: dict, kind: str, parts: tuple
+    of_stem: int, weights: dict, kind: str, search: bool, parts: tuple
 ) -> None:
     encoder = DirectionEncoder(stem_column_width=of_stem, layers_weight=weights)
-    assert column_parts(encoder, kind) == parts  # type: ignore[arg-type]
-    [photo] = encode_photos([noise(0)], [0.0], encoder, kind)  # type: ignore[arg-type]
+    assert column_parts(encoder, kind, search=search) == parts  # type: ignore[arg-type]
+    [photo] = encode_photos([noise(0)], [0.0], encoder, kind, search=search)  # type: ignore[arg-type]
     assert photo.columns is not None and photo.columns.parts == parts
 
 
 def test_layers_without_weight_do_not_count(with_columns: Gallery) -> None:
-    of_stem = DirectionEncoder(stem_column_width=8, layers_weight={"real": 0.0})
+    of_stem = DirectionEncoder(stem_column_width=8, layers_weight={"real": {"known": 0.0}})
     photo = encoded(photo_of(with_columns, PLACE), encoder=of_stem)
     assert photo.columns is not None
     altered = photo.columns.columns.copy()

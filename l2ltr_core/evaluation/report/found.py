@@ -12,7 +12,7 @@ from l2ltr_core.datasets import PairedDataset
 from l2ltr_core.evaluation.evaluate import LISTED, Evaluation
 from l2ltr_core.evaluation.intervals import bootstrap_interval
 from l2ltr_core.evaluation.report.subject import Subject
-from l2ltr_core.localization import Calibration
+from l2ltr_core.localization import Calibration, HeadingKnown
 
 SEED = 0
 INTERVALS_OF = (1, 5, 10)
@@ -25,8 +25,8 @@ class Found:
     results: dict[str, Any]
     calibration: dict[str, dict[str, Calibration]] = field(default_factory=dict)
     """By kind of imagery and way of knowing the heading."""
-    layers_weight: dict[str, float] = field(default_factory=dict)
-    """By kind of imagery."""
+    layers_weight: dict[str, dict[HeadingKnown, float]] = field(default_factory=dict)
+    """By kind of imagery and way of knowing the heading."""
     photos: Evaluation | None = None
 
 
