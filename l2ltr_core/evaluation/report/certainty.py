@@ -39,8 +39,13 @@ def layers_weight(subject: Subject, progress: Progress | None) -> Found:
     """How much the layers' part of the columns counts on the gallery's kind of imagery."""
     known, locations = subject.seen("validation", "known", progress)
     turned, _ = subject.seen("validation", "searched", progress)
-    chosen = (spread(each, WEIGHED_PHOTOS) for each in (known, turned, locations))
-    weighed = weigh_layers(*chosen, subject.gallery, subject.encoder)
+    weighed = weigh_layers(
+        spread(known, WEIGHED_PHOTOS),
+        spread(turned, WEIGHED_PHOTOS),
+        spread(locations, WEIGHED_PHOTOS),
+        subject.gallery,
+        subject.encoder,
+    )
     kind = kind_of(subject.gallery.simulated)
     return Found(weighed.to_dict(), layers_weight={kind: weighed.best})
 
