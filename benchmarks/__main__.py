@@ -1,6 +1,6 @@
 """Every benchmark in one table: `make bench`, or `python -m benchmarks --help` for a part of them.
 
-The table is printed, and with `--out` also written as a page, with `--quote-in` in short into the README.
+The table is printed, and with `--out` also written as a page.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.table import Row, report, summary
+from benchmarks.table import Row, report
 from l2ltr_core.errors import L2LTRError
 
 BENCHMARKS = ("encoder", "training", "evaluation", "gallery", "localization", "twin", "pages")
 """Modules of this package, each with a `rows(rounds)`."""
-OPEN, CLOSE = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 TITLE = """# Benchmarks
 
 Written by `make bench`. The reference is the same work done plainly, in `benchmarks/`; both take turns on
@@ -32,10 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a Markdown file to write as well")
-    parser.add_argument("--quote-in", type=Path, help=f"a file with the marks {OPEN} and {CLOSE}")
     options = parser.parse_args(arguments)
-    if options.quote_in and not {OPEN, CLOSE} <= set(options.quote_in.read_text("utf-8").splitlines()):
-        parser.error(f"{options.quote_in} lacks the lines {OPEN} and {CLOSE}")
     unknown = sorted(set(options.names) - set(BENCHMARKS))
     if unknown or options.rounds < 1:
         parser.error(f"there is no benchmark {unknown[0]!r}" if unknown else "give at least one round")
@@ -44,10 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table, end="")
     if options.out:
         options.out.write_text(TITLE + table, encoding="utf-8")
-    if options.quote_in:
-        before, rest = options.quote_in.read_text("utf-8").split(OPEN)
-        quoted = f"{before}{OPEN}\n{summary(rows)}\n{CLOSE}{rest.split(CLOSE)[1]}"
-        options.quote_in.write_text(quoted, encoding="utf-8")
     return 0
 
 

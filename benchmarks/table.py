@@ -84,16 +84,6 @@ def report(rows: Iterable[Row], left_out: Sequence[str] = ()) -> str:
     return "\n".join([f"{machine()}.", "", *table, *(["", *left_out] if left_out else [])]) + "\n"
 
 
-def summary(rows: Iterable[Row]) -> str:
-    """The rows that have a target, in few columns, under the machine's name."""
-    lines = ["| | ours | times faster than plain | target |", "|---|---|---|---|"]
-    for row in rows:
-        if row.targets:
-            _, _, _, ours, spread, *_, targets, _ = _cells(row)
-            lines.append(f"| {row.case} | {ours} {row.unit} | {spread} | {targets} |")
-    return "\n".join([f"{machine()}.", "", *lines])
-
-
 def run(rows: Callable[[int], Iterable[Row]], description: str | None = None) -> None:
     """The command line of one benchmark: measure, then print the table."""
     parser = argparse.ArgumentParser(description=description)

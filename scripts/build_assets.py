@@ -24,8 +24,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +137,7 @@ ELSEWHERE = RUNS / "monaco-elsewhere"
 TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
+NOT_MEASURED = "not measured"
 INDEX, LOOKS = "byte", 1  # every clone carries an index of each checkpoint
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
@@ -424,75 +427,58 @@ def _tiled(pictures: list[Image.Image], columns: int, gap: int = 8) -> Image.Ima
 
 
 def results_block(cards: list[CheckpointCard]) -> str:
-    """What the cards say was measured on the held-out photos, as the README shows it."""
+    """The README's table of results, from the cards: a row for each protocol, a column for each checkpoint."""
     places = cards[0].results["places"]
-    head = (
-        f"On {places['queries']} held-out photos (`l2ltr evaluate --dataset helsinki`), against all "
-        f"{places['gallery_size']:,} places of the city on a 10 m grid; a hit lies within 25 m. CLS alone: as in the "
-        "paper, without comparing columns. Five answers: the list that the page "
-        "shows, of places 25 m apart, each where most of the probability lies that no better one covers. Paired: each "
-        "photo looks for its own tile among those of all photos, as on CVUSA; last column: of "
-        f"{cards[0].results['paired']['queries_apart']} photos, no two of which lie within 25 m."
-    )
-    rows = [
-        "| checkpoint | R@1 | R@5 | R@10 | R@1, CLS alone | five answers | within 10 m | median error | paired R@1 "
-        "| paired, apart |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for card in cards:
-        p, paired = card.results["places"], card.results["paired"]
-        shares = ("recall_at_1", "recall_at_5", "recall_at_10", "recall_at_5_apart", "recall_within_10m")
-        cells = [f"{100 * p[share]:.1f} %" for share in shares]
-        cells.insert(3, f"{100 * p.get('by_cls', p)['recall_at_1']:.1f} %")
-        cells.append(f"{p['median_error_m']:.1f} m")
-        cells += [f"{100 * paired[share]:.1f} %" for share in ("recall_at_1", "recall_at_1_apart")]
-        rows.append(f"| `{card.name}` | {' | '.join(cells)} |")
-    walk = cards[0].results["walks"]["5"]
-    alone, together = walk["alone"], walk["together"]
-    walks = (
-        f"Five such photos, each 15 to 40 m from the one before, help each other (`{cards[0].name}`, {walk['walks']} "
-        f"walks): of the photos {100 * alone['photos_found']:.1f} % are located to 25 m alone and "
-        f"**{100 * together['photos_found']:.1f} %** together; of the walks {100 * alone['walks_found']:.1f} % and "
-        f"**{100 * together['walks_found']:.1f} %** from end to end."
-    )
-    return "\n".join([real_block(cards), "", head, "", *rows, "", walks])
-
-
-def real_block(cards: list[CheckpointCard]) -> str:
-    """What the cards say was measured on real photos."""
-    measured = [card for card in cards if "real" in card.results]
-    if not measured:
-        return "On real photos nothing was measured yet."
-    real = measured[0].results["real"]
-    together = real["together"]
-    head = (
-        f"On {real['pairs']} real photos ({', '.join(real['sets'])}; imagery: {real['imagery']}), one at a time, "
-        "through `gallery build` and `localize`: each among the tiles of its own set, and among all "
-        f"{together['tiles']} tiles together. With so few photos one more or less is {100 / real['pairs']:.1f} points."
-    )
-    rows = [
-        "| checkpoint | own set: R@1 | R@5 | heading unknown: R@1 | heading right | all tiles: R@1 "
-        "| told / true, own set | told / true, all tiles |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for card in measured:
-        own, every = (card.results["real"][where]["pooled"] for where in ("own_set", "together"))
-        told = [
-            f"{100 * each['mean_told']:.0f} / {100 * each['came_true']:.0f} %"
-            if each["photos"]
-            else "not measured"
-            for each in (own["confidence"], every["confidence"])
+    rows: list[tuple[str, Callable[[CheckpointCard], str]]] = []
+    caption = "Real photos: nothing was measured yet."
+    if measured := [card.results["real"] for card in cards if "real" in card.results]:
+        photos, tiles = measured[0]["pairs"], measured[0]["together"]["tiles"]
+        rows += [
+            (f"{photos} {gallery}, heading {known}", partial(_real, where, heading))
+            for where, gallery in (
+                ("own_set", "real photos, each among the tiles of its data set"),
+                ("together", f"real photos among {tiles} tiles"),
+            )
+            for heading, known in (("known", "known"), ("searched", "unknown"))
         ]
-        shares = (
-            own["known"]["recall_at_1"], own["known"]["recall_at_5"], own["searched"]["recall_at_1"],
-            own["searched"]["heading_right"]["share"], every["known"]["recall_at_1"],
-        )  # fmt: skip
-        rows.append(f"| `{card.name}` | {' | '.join([*(f'{100 * each:.0f} %' for each in shares), *told])} |")
-    return "\n".join([head, "", *rows])
+        rows.append((f"mean confidence / accuracy among {tiles} tiles, heading known", _real_confidence))
+        caption = f"One real photo is {100 / photos:.1f} points. Imagery of the real pairs: {measured[0]['imagery']}."
+    held_out = (
+        f"{places['queries']} held-out photos of simulated Helsinki among {places['gallery_size']:,} places"
+    )
+    rows.append((f"{held_out}, heading known", lambda card: _recalls(card.results["places"])))
+    return "\n".join(
+        [
+            f"| R@1 / R@5 | {' | '.join(f'`{card.name}`' for card in cards)} |",
+            f"|---|{'---|' * len(cards)}",
+            *(f"| {title} | {' | '.join(cell(card) for card in cards)} |" for title, cell in rows),
+            "",
+            caption,
+        ]
+    )
+
+
+def _real(where: str, heading: str, card: CheckpointCard) -> str:
+    """R@1 and R@5 of the real pairs in one gallery (`own_set`, `together`), the heading `known` or `searched`."""
+    real = card.results.get("real")
+    return _recalls(real[where]["pooled"][heading]) if real else NOT_MEASURED
+
+
+def _real_confidence(card: CheckpointCard) -> str:
+    """The mean confidence of answers among all tiles, and the share of them that was right."""
+    real = card.results.get("real")
+    confidence = real["together"]["pooled"]["confidence"] if real else {"photos": 0}
+    if not confidence["photos"]:
+        return NOT_MEASURED
+    return f"{100 * confidence['mean_told']:.0f} / {100 * confidence['came_true']:.0f} %"
+
+
+def _recalls(measured: dict[str, Any]) -> str:
+    return f"{100 * measured['recall_at_1']:.0f} / {100 * measured['recall_at_5']:.0f} %"
 
 
 def readme() -> None:
-    """Write the measured results into the README and the page of checkpoints."""
+    """Write the measured results into the README, and docs/checkpoints.md anew."""
     cards = [card for card in l2.list_checkpoints() if "places" in card.results]
     write_page(PAGE, cards, {card.name: read_held_out(find_card(card.name)) for card in cards})
     path = Path("README.md")

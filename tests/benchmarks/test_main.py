@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks.table import Row, Target, machine
+from benchmarks.table import Row, Target
 from l2ltr_core.errors import ConfigurationError
 
 
@@ -43,26 +43,6 @@ def test_one_table_holds_what_could_be_measured_and_says_what_could_not(
     assert "| second | ms |  | 2.00 |" in table
     assert table.endswith("Left out of encoder: This processor has no bfloat16.\n")
     assert page.read_text(encoding="utf-8") == bench.TITLE + table
-
-
-@pytest.mark.usefixtures("modules")
-def test_the_readme_quotes_what_has_a_target_and_keeps_the_rest_of_its_text(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"# Title\n\n{bench.OPEN}\nold\n{bench.CLOSE}\n\nThe end.\n", encoding="utf-8")
-    assert bench.main(["--rounds", "3", "--quote-in", str(readme)]) == 0
-    quoted = readme.read_text(encoding="utf-8")
-    assert quoted.startswith("# Title\n") and quoted.endswith("\nThe end.\n") and "old" not in quoted
-    assert "| second | 2.00 ms |  | ms <= 1: **not met** |" in quoted
-    assert "first" not in quoted
-    assert machine() in quoted
-    capsys.readouterr()
-
-    readme.write_text("# Title\n", encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        bench.main(["--quote-in", str(readme)])
-    assert "lacks the lines <!-- benchmarks -->" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("modules")
