@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Request, sync_playwright
 
 from benchmarks.serving import served
-from tests.app import toy
 from tests.e2e.visit import Visit
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -29,11 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium is installed"))
-
-
-@pytest.fixture(scope="session")
-def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
 
 
 @pytest.fixture(scope="session")
