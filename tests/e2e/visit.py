@@ -53,7 +53,8 @@ class Visit:
 
 
 def box_of(element: Locator) -> FloatRect:
-    """Where an element is on the screen."""
+    """Where an element is on the screen, once it is seen."""
+    element.wait_for(timeout=PATIENCE_MS)
     box = element.bounding_box()
     assert box is not None
     return box
