@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
+JOBS   ?= 2
+# A file of tests stays in one process; tests/conftest.py says which files share one, and what comes first.
+ON_ALL_CORES = -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 # A browser is opened where there is a screen.
 HEADLESS = $(shell [ "$$(uname)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo false || echo true)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench train clean
+.PHONY: help setup run test test-fast check format bench train clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/app.stamp  ## create .venv and install what the app needs: minutes, and 2 GB (7 GB with CUDA, for an NVIDIA driver)
 
@@ -19,10 +22,13 @@ run: setup  ## start the app and print its address (another port: make run PORT=
 	$(PY) -m streamlit run app/main.py --server.address=localhost --server.headless=$(HEADLESS) \
 		--server.showEmailPrompt=false $(if $(PORT),--server.port=$(PORT))
 
-test: $(VENV)/dev.stamp  ## run every test, offline
-	$(PY) -m pytest -m "not openvino" --ignore tests/model/test_runtime.py
+test: $(VENV)/dev.stamp  ## run every test, offline, on two cores (on more: make test JOBS=4)
+	$(PY) -m pytest $(ON_ALL_CORES) -m "not openvino" --ignore tests/model/test_runtime.py
 	@# OpenVINO on its own: training after it in one process has crashed. 5: none of these apply to this machine.
 	$(PY) -m pytest -m openvino tests/model/test_runtime.py tests/benchmarks/test_encoder.py || [ $$? -eq 5 ]
+
+test-fast: $(VENV)/dev.stamp  ## run what needs no browser, no training, no rendering: a minute and a half
+	$(PY) -m pytest $(ON_ALL_CORES) -m "not (openvino or e2e or slow)" --ignore tests/model/test_runtime.py
 
 check: $(VENV)/dev.stamp  ## lint, formatting, types and the licences of what is needed
 	$(PY) -m ruff check .

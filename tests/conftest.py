@@ -1,4 +1,4 @@
-"""What holds for every test: no network but this machine's own, few threads, the same examples every time."""
+"""What holds for every test: no network but this machine's own, one thread, the same examples every time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 # Read when torch, numpy and faiss are first imported, so set before any test module is.
 for library in ("OMP", "OPENBLAS", "MKL"):
-    os.environ.setdefault(f"{library}_NUM_THREADS", "2")
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # `make test` has a process for each core
 
 # What a test starts (the app, a browser, GDAL's curl) has sockets of its own: a closed port is their proxy.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -27,8 +28,29 @@ for name, value in {
 }.items():
     os.environ[name] = os.environ[name.upper()] = value
 
+FIRST = ("e2e", "training")
+"""Folders that take longest: a worker each begins with them, so that none waits for them at the end."""
+GROUPS = {"e2e": "browser", "training/test_ranks.py": "processes", "training/test_trainer.py": "processes"}
+"""What one worker runs: whoever shares a browser or starts processes of its own. Else a file is a group."""
+
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name the worker's group of each test, for `--dist loadgroup`, and put what takes longest first."""
+    folder = Path(__file__).parent
+
+    def file_of(item: pytest.Item) -> Path:
+        return item.path.relative_to(folder)
+
+    for item in items:
+        file = file_of(item)
+        names = [GROUPS[key] for key in (file.as_posix(), file.parts[0]) if key in GROUPS]
+        item.add_marker(pytest.mark.xdist_group(names[0] if names else file.as_posix()))
+    items.sort(
+        key=lambda item: FIRST.index(first) if (first := file_of(item).parts[0]) in FIRST else len(FIRST)
+    )
 
 
 class NetworkError(AssertionError):
@@ -84,3 +106,11 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     folder = tmp_path_factory.mktemp("town")
     raster = write_raster(folder / "town.tif", town(), tags={"ATTRIBUTION": "The town"})
     return build_gallery(open_imagery(raster), folder / "gallery", ColourEncoder(), name="town", spacing_m=10)
+
+
+@pytest.fixture(scope="session")
+def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy product of `tests.app.toy` in the form of the assets folder; not to be changed."""
+    from tests.app import toy
+
+    return toy.build(tmp_path_factory.mktemp("toy") / "assets")

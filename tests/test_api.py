@@ -12,14 +12,9 @@ import l2ltr_core as l2
 from tests.app import toy
 
 
-@pytest.fixture(scope="module")
-def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.build(tmp_path_factory.mktemp("api") / "assets")
-
-
-def test_the_ten_lines_work_as_written(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("l2ltr_core.assets.ASSETS", assets)
-    photo = str(assets / "samples" / "street-1.jpg")
+def test_the_ten_lines_work_as_written(toy_assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l2ltr_core.assets.ASSETS", toy_assets)
+    photo = str(toy_assets / "samples" / "street-1.jpg")
 
     encoder = l2.load_encoder("toy-a")
     gallery = l2.open_gallery("toyville")

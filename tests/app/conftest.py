@@ -13,24 +13,28 @@ from streamlit.testing.v1 import AppTest
 from app import offline, photo_store
 from app.memory import results
 from l2ltr_core import assets
-from tests.app import toy
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 
 
-@pytest.fixture(scope="session")
-def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
+@pytest.fixture(autouse=True, scope="module")
+def forgotten() -> Iterator[None]:
+    """No file of tests is shown what another has left in the caches; its own tests share what they only read."""
+    forget()
+    yield
+    forget()
 
 
 @pytest.fixture
 def mine(
     toy_assets: Path, tmp_path: Path, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """The toy's assets, copied for one test to change; the app opens on them."""
+) -> Iterator[Path]:
+    """The toy's assets, copied for one test to change; the app opens on them, its caches empty."""
     copied = shutil.copytree(toy_assets, tmp_path / "assets")
     monkeypatch.setattr(assets, "ASSETS", copied)
-    return copied
+    forget()
+    yield copied
+    forget()
 
 
 def forget() -> None:
@@ -44,12 +48,11 @@ def forget() -> None:
 
 @pytest.fixture
 def open_app(
-    toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., AppTest]]:
+    toy_assets: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
     """A function that opens the app as a new visitor, with the query parameters given."""
     monkeypatch.setattr(assets, "ASSETS", toy_assets)
-    monkeypatch.setattr(offline, "STATIC", tmp_path / "static")
-    forget()
+    monkeypatch.setattr(offline, "STATIC", tmp_path_factory.getbasetemp() / "static")
 
     def visit(page: str | None = None, **link: str) -> AppTest:
         visitor = AppTest.from_file(MAIN, default_timeout=60)
@@ -59,5 +62,4 @@ def open_app(
             visitor.switch_page(page)
         return visitor.run()
 
-    yield visit
-    forget()
+    return visit

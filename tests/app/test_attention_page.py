@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.app import toy
@@ -67,12 +66,9 @@ def test_the_true_position_can_be_looked_at_where_the_photo_tells_it(
 
 
 def test_without_a_photo_the_page_says_so_and_shows_the_way(
-    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_app: Callable[..., AppTest], mine: Path
 ) -> None:
-    from l2ltr_core import assets
-
-    shutil.copytree(toy_assets, tmp_path / "assets", ignore=shutil.ignore_patterns("samples"))
-    monkeypatch.setattr(assets, "ASSETS", tmp_path / "assets")
+    shutil.rmtree(mine / "samples")
     app = open_app(PAGE)
     assert not app.exception
     assert app.info[0].value == "There is no photo yet."
@@ -80,16 +76,12 @@ def test_without_a_photo_the_page_says_so_and_shows_the_way(
 
 
 def test_a_checkpoint_that_the_gallery_does_not_know_is_offered_to_be_built(
-    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_app: Callable[..., AppTest], mine: Path
 ) -> None:
-    from l2ltr_core import assets
-
-    shutil.copytree(toy_assets, tmp_path / "assets")
-    manifest = tmp_path / "assets" / "galleries" / toy.GALLERY / "gallery.json"
+    manifest = mine / "galleries" / toy.GALLERY / "gallery.json"
     values = json.loads(manifest.read_text())
     values["indexes"] = [each for each in values["indexes"] if each["checkpoint"] != "toy-b"]
     manifest.write_text(json.dumps(values))
-    monkeypatch.setattr(assets, "ASSETS", tmp_path / "assets")
     for page in (PAGE, None):
         app = open_app(page, checkpoint="toy-b")
         assert not app.exception
@@ -97,13 +89,9 @@ def test_a_checkpoint_that_the_gallery_does_not_know_is_offered_to_be_built(
 
 
 def test_a_file_that_is_no_checkpoint_is_named_and_the_others_go_on(
-    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_app: Callable[..., AppTest], mine: Path
 ) -> None:
-    from l2ltr_core import assets
-
-    shutil.copytree(toy_assets, tmp_path / "assets")
-    (tmp_path / "assets" / "checkpoints" / "lost.safetensors").write_bytes(b"")
-    monkeypatch.setattr(assets, "ASSETS", tmp_path / "assets")
+    (mine / "checkpoints" / "lost.safetensors").write_bytes(b"")
     app = open_app(PAGE)
     assert not app.error
     assert "There is no card" in app.sidebar.warning[0].value

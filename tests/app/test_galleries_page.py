@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import offline
-from l2ltr_core import assets
 from l2ltr_core.gallery import open_gallery
 from tests.app import toy
 
@@ -32,17 +29,13 @@ def test_checking_a_whole_gallery_says_that_it_is_whole(open_app: Callable[..., 
     assert "The gallery is whole" in app.success[0].value
 
 
-def test_missing_descriptors_are_built_on_the_page(
-    open_app: Callable[..., AppTest], toy_assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = shutil.copytree(toy_assets, tmp_path / "assets")
+def test_missing_descriptors_are_built_on_the_page(open_app: Callable[..., AppTest], mine: Path) -> None:
     folder = mine / "galleries" / toy.GALLERY
     manifest = json.loads((folder / "gallery.json").read_text())
     removed = manifest["indexes"].pop()
     for ending in ("faiss", "json"):
         del manifest["files"][f"descriptors/{removed['fingerprint']}.{ending}"]
     (folder / "gallery.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr(assets, "ASSETS", mine)
     before = offline.base_image(open_gallery(folder))
     app = open_app(PAGE)
     assert removed["checkpoint"] in app.info[0].value

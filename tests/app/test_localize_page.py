@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -301,27 +302,19 @@ def test_a_bad_upload_is_one_sentence_and_the_app_goes_on(open_app: OpenApp, kin
     assert not app.error
 
 
-def test_without_gallery_or_checkpoint_the_page_says_what_makes_them(
-    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from l2ltr_core import assets
-
-    monkeypatch.setattr(assets, "ASSETS", tmp_path)
+def test_without_gallery_or_checkpoint_the_page_says_what_makes_them(open_app: OpenApp, mine: Path) -> None:
+    shutil.rmtree(mine)
     app = open_app()
     assert not app.exception
     assert "`l2ltr gallery build`" in app.error[0].value
 
 
-def test_a_damaged_gallery_is_one_sentence(open_app: OpenApp, toy_assets: Path) -> None:
-    places = toy_assets / "galleries" / toy.GALLERY / "places.parquet"
-    whole = places.read_bytes()
-    places.write_bytes(whole[:-10])
-    try:
-        app = open_app()
-        assert not app.exception
-        assert "places.parquet" in app.error[0].value
-    finally:
-        places.write_bytes(whole)
+def test_a_damaged_gallery_is_one_sentence(open_app: OpenApp, mine: Path) -> None:
+    places = mine / "galleries" / toy.GALLERY / "places.parquet"
+    places.write_bytes(places.read_bytes()[:-10])
+    app = open_app()
+    assert not app.exception
+    assert "places.parquet" in app.error[0].value
 
 
 def test_downloads_hold_what_the_command_prints(

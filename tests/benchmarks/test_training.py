@@ -39,6 +39,7 @@ def test_a_step_has_the_gradients_of_the_plain_step_in_float32(name: StageName) 
             assert difference < 1e-4 * float(expected.norm()) + 1e-6 * scale, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["layers", "joint"])
 def test_the_plain_step_knows_the_recipe_that_ships(name: StageName) -> None:
     """A stem from timm. Noise looks alike to a new network, so its gradients are known less exactly."""

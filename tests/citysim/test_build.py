@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +20,22 @@ from l2ltr_core.datasets.geotagged import open_geotagged
 from l2ltr_core.geometry.geodesy import distance_between_m
 from l2ltr_core.photo import load_panorama
 
+pytestmark = pytest.mark.slow
+
 PHOTOS = 4
 
 
-@pytest.fixture(autouse=True)
-def _town_for_a_city(plan: CityPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "load_city", lambda *_: (plan, Part()))
+@pytest.fixture(autouse=True, scope="module")
+def _town_for_a_city(plan: CityPlan) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "load_city", lambda *_: (plan, Part()))
+        yield
+
+
+@pytest.fixture(scope="module")
+def plain(_town_for_a_city: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The town's pictures; not to be changed."""
+    return _built(tmp_path_factory.mktemp("plain"))
 
 
 def _built(out: Path, varied: bool = False, jobs: int = 1) -> Path:
@@ -59,19 +71,21 @@ def _errors_m(folder: Path, plan: CityPlan) -> list[float]:
     ]
 
 
-def test_recorded_positions_err_as_those_of_a_common_camera_do(plan: CityPlan, tmp_path: Path) -> None:
-    errors_m = _errors_m(_built(tmp_path), plan)
+def test_recorded_positions_err_as_those_of_a_common_camera_do(plan: CityPlan, plain: Path) -> None:
+    errors_m = _errors_m(plain, plan)
     assert min(errors_m) > 0.02
     assert max(errors_m) <= 2 * np.sqrt(2) * POSITION_ERROR_M + 0.02
 
 
-def test_the_library_takes_a_photo_for_a_rendered_one(tmp_path: Path) -> None:
-    photos = list((_built(tmp_path) / "panoramas").glob("*.jpg"))
+def test_the_library_takes_a_photo_for_a_rendered_one(plain: Path) -> None:
+    photos = list((plain / "panoramas").glob("*.jpg"))
     assert photos and all(load_panorama(photo).rendered for photo in photos)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_a_second_build_only_what_is_missing(tmp_path: Path) -> None:
-    first, second = _built(tmp_path / "a"), _built(tmp_path / "b")
+def test_the_same_seed_gives_the_same_bytes_and_a_second_build_only_what_is_missing(
+    plain: Path, tmp_path: Path
+) -> None:
+    first, second = _built(tmp_path), plain
     photos = sorted(path.relative_to(first) for path in first.rglob("*.jpg"))
     assert photos and all((first / name).read_bytes() == (second / name).read_bytes() for name in photos)
     made = [(first / name).stat().st_mtime_ns for name in photos]
@@ -82,8 +96,8 @@ def test_the_same_seed_gives_the_same_bytes_and_a_second_build_only_what_is_miss
     assert (first / photos[0]).read_bytes() == (second / photos[0]).read_bytes()
 
 
-def test_two_processes_take_the_same_photos_as_one_and_tell_of_each(tmp_path: Path) -> None:
-    first, second = _built(tmp_path / "a"), _built(tmp_path / "b")
+def test_two_processes_take_the_same_photos_as_one_and_tell_of_each(plain: Path, tmp_path: Path) -> None:
+    first, second = plain, shutil.copytree(plain, tmp_path / "b")
     photos = list(second.rglob("*.jpg"))
     for photo in photos[1:]:
         photo.unlink()
@@ -97,8 +111,8 @@ def test_two_processes_take_the_same_photos_as_one_and_tell_of_each(tmp_path: Pa
     assert told == [(k, len(photos)) for k in range(2, len(photos) + 1)]
 
 
-def test_varied_pictures_are_others_of_the_same_places(plan: CityPlan, tmp_path: Path) -> None:
-    plain, varied = _built(tmp_path / "a"), _built(tmp_path / "b", varied=True)
+def test_varied_pictures_are_others_of_the_same_places(plan: CityPlan, plain: Path, tmp_path: Path) -> None:
+    varied = _built(tmp_path / "b", varied=True)
     again = _built(tmp_path / "c", varied=True)
     assert _bytes(varied) == _bytes(again)
     assert _bytes(plain).keys() == _bytes(varied).keys()

@@ -20,6 +20,8 @@ from citysim.street import crowd, plain_mesh
 from citysim.surfaces import Surface
 from citysim.world import Detail, World
 
+pytestmark = pytest.mark.slow
+
 NOON = replace(flight_light(np.random.default_rng(1)), haze=0.0)
 CAMERA = np.array([[100.0, 97.0]])
 SEEN_BEFORE = [

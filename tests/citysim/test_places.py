@@ -9,6 +9,8 @@ from citysim.places import PLACE_SIDES_M, place
 from citysim.surfaces import AREA_SURFACES, OPEN_ROADS, ROAD_SURFACES, ROAD_WIDTH_M
 from citysim.world import Detail, World
 
+pytestmark = pytest.mark.slow
+
 KINDS = list(PLACE_SIDES_M)
 
 

@@ -16,6 +16,8 @@ from citysim.surfaces import Surface
 from citysim.world import World
 from l2ltr_core.imagery import open_imagery
 
+pytestmark = pytest.mark.slow
+
 NOON = replace(flight_light(np.random.default_rng(1)), haze=0.0)
 RED_HOUSE = (45.0, 140.0)
 

@@ -13,9 +13,9 @@ from l2ltr_core.types import Location
 from tests.app import toy
 
 
-@pytest.fixture(scope="session")
-def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
+@pytest.fixture
+def assets(toy_assets: Path) -> Path:
+    return toy_assets
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Request, sync_playwright
 
 from benchmarks.serving import served
 from tests.app import toy
+from tests.app.test_compare_page import keep, walk
 from tests.e2e.visit import Visit
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,13 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def toy_assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
-
-
-@pytest.fixture(scope="session")
 def address(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(toy_assets)) as (address, _):
+    """Where the toy product is served, its checkpoints measured on a few held-out photos."""
+    measured = shutil.copytree(toy_assets, tmp_path_factory.mktemp("measured") / "assets")
+    walk(measured)
+    for name in toy.CHECKPOINTS:
+        keep(measured, name)
+    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(measured)) as (address, _):
         yield address
 
 

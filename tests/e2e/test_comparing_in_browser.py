@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from playwright.sync_api import expect
 
-import pytest
-from playwright.sync_api import Browser, expect
-
-from benchmarks.serving import served
-from tests.app import toy
-from tests.app.test_compare_page import keep, walk
-from tests.e2e.conftest import visiting
 from tests.e2e.visit import PATIENCE_MS, Visit
 
 
-@pytest.fixture(scope="module")
-def measured(toy_assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    mine = shutil.copytree(toy_assets, tmp_path_factory.mktemp("measured") / "assets")
-    walk(mine)
-    for name in toy.CHECKPOINTS:
-        keep(mine, name)
-    with served(tmp_path_factory.mktemp("log") / "app.log", L2LTR_ASSETS=str(mine)) as (address, _):
-        yield address
-
-
-@pytest.fixture
-def visit(browser: Browser, measured: str) -> Iterator[Visit]:
-    with visiting(browser, measured) as visit:
-        yield visit
-
-
-def test_a_case_is_one_click_from_its_full_view(visit: Visit, measured: str) -> None:
-    visit.page.goto(f"{measured}/compare")
+def test_a_case_is_one_click_from_its_full_view(visit: Visit, address: str) -> None:
+    visit.page.goto(f"{address}/compare")
     visit.page.locator(".st-key-Attention_a_toy-b button").first.click(timeout=PATIENCE_MS)
     expect(visit.page.get_by_role("heading", name="What does the model look at?")).to_be_visible(
         timeout=PATIENCE_MS
@@ -45,8 +20,8 @@ def test_a_case_is_one_click_from_its_full_view(visit: Visit, measured: str) -> 
     assert visit.errors == []
 
 
-def test_the_link_of_a_position_opens_it_again(visit: Visit, measured: str) -> None:
-    visit.page.goto(f"{measured}/positional_embeddings")
+def test_the_link_of_a_position_opens_it_again(visit: Visit, address: str) -> None:
+    visit.page.goto(f"{address}/positional_embeddings")
     visit.page.wait_for_url(lambda url: "gallery=" in url, timeout=PATIENCE_MS)  # the page is whole
     visit.page.get_by_role("radio", name="tile", exact=True).click(timeout=PATIENCE_MS)
     visit.page.wait_for_url(lambda url: "view=tile" in url, timeout=PATIENCE_MS)

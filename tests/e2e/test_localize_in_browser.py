@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.app import toy
-from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit
+from tests.e2e.visit import PATIENCE_MS, Visit
 
 
 def test_an_upload_becomes_pins_and_a_click_on_a_pin_shows_its_tile(visit: Visit, toy_assets: Path) -> None:
@@ -31,12 +31,7 @@ def test_a_click_in_the_list_selects_the_pin_and_brings_the_map_there(visit: Vis
     visit.page.locator(".st-key-place_4 button").click()
     selected = visit.map.locator(".pin.selected[data-rank='4']")
     expect(selected).to_be_visible(timeout=30_000)
-    visit.page.wait_for_timeout(800)  # the map glides there
-    frame, pin = visit.page.locator(MAP_FRAME).bounding_box(), selected.bounding_box()
-    assert frame is not None
-    assert pin is not None
-    assert abs(pin["x"] + pin["width"] / 2 - frame["x"] - frame["width"] / 2) < 40
-    assert abs(pin["y"] + pin["height"] - frame["y"] - frame["height"] / 2) < 60
+    visit.until_in_the_middle(selected, (40, 60), tip=1.0)
 
 
 def test_a_real_photo_in_a_simulated_city_is_a_best_guess_and_its_reason_is_told(
@@ -103,9 +98,12 @@ def test_the_photo_can_be_looked_around_in(visit: Visit, webgl: bool) -> None:
     dragged_deg = int(re.findall(r"\d+", told.inner_text())[0])
     turned_deg = (dragged_deg - start_deg - 10) % 360
     assert abs(turned_deg - 82 * (0.5 - 5 / box["width"])) < 2  # what lay in the middle lies at the edge now
-    visit.page.wait_for_timeout(500)
-    shown = np.asarray(Image.open(io.BytesIO(view.screenshot())).convert("RGB"))[8:-8, 8:-8]
-    assert shown.std(axis=(0, 1)).max() > 10  # a picture, not a plain area
+
+    def contrast() -> float:
+        shown = np.asarray(Image.open(io.BytesIO(view.screenshot())).convert("RGB"))[8:-8, 8:-8]
+        return float(shown.std(axis=(0, 1)).max())
+
+    visit.until(lambda: contrast() > 10)  # a picture, not a plain area
     assert visit.errors == []
 
 
@@ -121,12 +119,15 @@ def test_the_map_shows_the_city_without_internet(visit: Visit) -> None:
 
 def test_moving_the_map_does_not_run_the_page_again(visit: Visit) -> None:
     visit.wait_for_pins()
-    visit.page.wait_for_timeout(1500)
+    visit.until_the_page_is_done()
+    zoom = "() => map.getZoom()"
+    before = visit.map.locator("#map_div").evaluate(zoom)
     script = "() => { window.runs = 0; new MutationObserver(() => { window.runs += 1 }).observe("
     script += "document.querySelector('[data-testid=stMain]'), {childList: true, subtree: true}) }"
     visit.page.evaluate(script)
     visit.map.locator(".leaflet-control-zoom-in").click()
-    visit.page.wait_for_timeout(2000)
+    visit.until(lambda: visit.map.locator("#map_div").evaluate(zoom) > before)
+    visit.page.wait_for_timeout(1000)  # that nothing follows cannot be waited for otherwise
     assert visit.page.evaluate("window.runs") == 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, expect
 
 from app.game import draw
 from benchmarks.serving import served
@@ -17,7 +17,7 @@ from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import Location
 from tests.app import toy
 from tests.e2e.conftest import visiting
-from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit
+from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit, box_of
 
 GUESS, GIVE_UP = "This is where it is", "I have no idea"
 
@@ -50,11 +50,9 @@ def open_game(visit: Visit, address: str, query: str = "") -> None:
 
 def wait_for_the_map(visit: Visit) -> None:
     """Of another photo: the last one's leaves when the page is done."""
-    visit.page.wait_for_timeout(500)
-    visit.page.locator("[data-test-script-state=notRunning]").wait_for(timeout=30_000)
+    visit.until_the_page_is_done()
     expect(visit.page.locator(MAP_FRAME)).to_have_count(1)
     visit.map.locator("img.leaflet-image-layer").wait_for(timeout=30_000)
-    visit.page.wait_for_timeout(500)
 
 
 def view_of(map_: FrameLocator) -> list[float]:
@@ -75,29 +73,40 @@ def click(visit: Visit, x: float, y: float) -> Location:
 
 def expect_tag_at(visit: Visit, x: float, y: float) -> None:
     """The visitor's pin has its tip there."""
-    frame = visit.map.locator("#map_div").bounding_box()
-    assert frame is not None
-    visit.page.wait_for_timeout(200)
     expect(visit.map.locator(".tag")).to_have_text("You")
-    tag = visit.map.locator(".tag").bounding_box()
-    assert tag is not None
-    assert abs(tag["x"] + tag["width"] - frame["x"] - x) < 3
-    assert abs(tag["y"] + tag["height"] - frame["y"] - y) < 3
+
+    def there() -> bool:
+        frame, tag = box_of(visit.map.locator("#map_div")), box_of(visit.map.locator(".tag"))
+        aside, below = tag["x"] + tag["width"] - frame["x"] - x, tag["y"] + tag["height"] - frame["y"] - y
+        return abs(aside) < 3 and abs(below) < 3
+
+    visit.until(there)
+
+
+def within(visit: Visit) -> Callable[[Locator], bool]:
+    """Says of an element whether all of it is on the map."""
+    frame = box_of(visit.page.locator(MAP_FRAME))
+
+    def fits(element: Locator) -> bool:
+        box = box_of(element)
+        across = frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
+        return across and frame["y"] <= box["y"] and box["y"] + box["height"] <= frame["y"] + frame["height"]
+
+    return fits
 
 
 def test_a_game_from_the_first_pin_to_the_end(visit: Visit, assets: Path) -> None:
     page = visit.page
     whole = view_of(visit.map)
     visit.map.locator(".leaflet-control-zoom-in").click()
-    page.wait_for_timeout(600)  # the map glides there
+    visit.until(lambda: view_of(visit.map)[2] > whole[2])
     before = view_of(visit.map)
-    assert before[2] > whole[2]
     click(visit, 120, 200)
     expect(page.get_by_role("button", name=GUESS)).to_be_enabled(timeout=30_000)
     expect_tag_at(visit, 120, 200)
     guess = click(visit, 200, 320)
-    page.wait_for_timeout(1500)
     expect_tag_at(visit, 200, 320)
+    visit.until_the_page_is_done()
     assert view_of(visit.map) == before  # the map stays where the visitor has it
     assert visit.map.locator(".l2ltr-truth").count() == 0
 
@@ -108,21 +117,15 @@ def test_a_game_from_the_first_pin_to_the_end(visit: Visit, assets: Path) -> Non
     assert truth is not None
     told = page.locator(".duel .answer .off").first.inner_text()
     assert int(told.removesuffix(" m off")) == pytest.approx(distance_between_m(guess, truth), abs=2)
-    page.wait_for_timeout(800)
-    frame = page.locator(MAP_FRAME).bounding_box()
-    assert frame is not None
-    for each in visit.map.locator(".l2ltr-truth, .tag").all():  # all fit into the map
-        box = each.bounding_box()
-        assert box is not None
-        assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
-        assert frame["y"] <= box["y"] and box["y"] + box["height"] <= frame["y"] + frame["height"]
+    visit.until(lambda: all(map(within(visit), visit.map.locator(".l2ltr-truth, .tag").all())))
 
     page.get_by_role("button", name="Next photo").click()
     expect(page.get_by_text("Photo 2 of 5")).to_be_visible(timeout=30_000)
     wait_for_the_map(visit)
-    expect(page.get_by_role("button", name=GUESS)).to_be_disabled()  # the last click has not come back
+    visit.until(lambda: view_of(visit.map) == pytest.approx(whole, abs=1e-6))
+    page.wait_for_timeout(500)  # that nothing comes back cannot be waited for otherwise
+    expect(page.get_by_role("button", name=GUESS)).to_be_disabled()  # the last click
     assert visit.map.locator(".tag").count() == 0
-    assert view_of(visit.map) == pytest.approx(whole, abs=1e-6)
 
     for number in (2, 3, 4, 5):
         expect(page.get_by_text(f"Photo {number} of 5")).to_be_visible(timeout=30_000)
@@ -176,26 +179,22 @@ def test_on_a_narrow_screen_score_and_buttons_stay_in_sight(visit: Visit) -> Non
     page = visit.page
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
     photo, shown = page.get_by_role("application"), page.locator(MAP_FRAME)
-    above, below = photo.bounding_box(), shown.bounding_box()
-    assert above is not None
-    assert below is not None
+    above, below = box_of(photo), box_of(shown)
     assert above["y"] + above["height"] <= below["y"]
     for down in (0, 300):
         page.get_by_test_id("stMain").evaluate("(main, down) => main.scrollTo(0, down)", down)
-        page.wait_for_timeout(300)
         for each in (page.get_by_text("Photo 1 of 5"), page.get_by_role("button", name=GIVE_UP)):
-            box = each.bounding_box()
-            assert box is not None
-            assert box["y"] >= 0 and box["y"] + box["height"] <= 900
+            expect(each).to_be_in_viewport(ratio=0.99)
     page.get_by_role("button", name=GIVE_UP).click()
     expect(page.locator(".duel")).to_be_in_viewport(timeout=30_000)
     expect(page.get_by_role("button", name="Next photo")).to_be_in_viewport()
     page.get_by_test_id("stMain").evaluate("(main) => main.scrollTo(0, 500)")
     page.get_by_role("button", name="Next photo").click()
     expect(page.get_by_text("Photo 2 of 5")).to_be_visible(timeout=30_000)
-    page.wait_for_timeout(1500)
-    score, box = page.locator(".score").bounding_box(), photo.bounding_box()
-    assert score is not None
-    assert box is not None
-    assert score["y"] + score["height"] <= box["y"] < 450  # another photo is brought into sight
+
+    def in_sight() -> bool:
+        score, box = box_of(page.locator(".score")), box_of(photo)
+        return score["y"] + score["height"] <= box["y"] < 450
+
+    visit.until(in_sight)  # another photo is brought there
     assert page.evaluate("document.documentElement.scrollWidth") <= 420

@@ -11,7 +11,7 @@ from benchmarks.serving import served
 from l2ltr_core.assets import ASSETS
 from l2ltr_core.photo import load_panorama
 from tests.e2e.conftest import visiting
-from tests.e2e.visit import PATIENCE_MS, Visit
+from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit, box_of
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def test_an_uploaded_sample_becomes_ten_pins_and_a_click_on_one_shows_its_tile(v
 def test_the_map_comes_back_after_the_window_has_changed_its_size(visit: Visit) -> None:
     visit.wait_for_pins()
     visit.page.set_viewport_size({"width": 900, "height": 1400})
-    visit.page.wait_for_timeout(1500)
+    shown = visit.page.locator(MAP_FRAME)
+    visit.until(lambda: (box := box_of(shown))["width"] < 900 and box["height"] > 300)
+    visit.until_the_page_is_done()
     visit.wait_for_pins()
-    box = visit.page.locator("iframe[title*='streamlit_folium']").bounding_box()
-    assert box is not None
-    assert box["height"] > 300
+    assert box_of(shown)["height"] > 300

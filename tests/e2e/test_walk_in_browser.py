@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.app import toy
-from tests.e2e.visit import MAP_FRAME, PATIENCE_MS, Visit
+from tests.e2e.visit import PATIENCE_MS, Visit
 
 
 def open_walk(visit: Visit, query: str = "") -> None:
@@ -29,12 +29,7 @@ def test_a_sample_walk_is_counted_drawn_and_linked_with_its_photos(visit: Visit)
     selected = visit.map.locator(".stop.selected[data-photo='2']")
     expect(selected).to_be_visible(timeout=30_000)
     expect(visit.page.get_by_alt_text("With the walk: the aerial image")).to_be_visible()
-    visit.page.wait_for_timeout(800)  # the map glides there
-    frame, pin = visit.page.locator(MAP_FRAME).bounding_box(), selected.bounding_box()
-    assert frame is not None
-    assert pin is not None
-    assert abs(pin["x"] + pin["width"] / 2 - frame["x"] - frame["width"] / 2) < 40
-    assert abs(pin["y"] + pin["height"] / 2 - frame["y"] - frame["height"] / 2) < 40
+    visit.until_in_the_middle(selected, (40, 40))
     assert visit.refused == []
     assert visit.errors == []
 

@@ -119,14 +119,19 @@ def test_tokens_begin_as_what_the_columns_say_of_each_band() -> None:
         )
 
 
-def test_columns_depend_on_the_pairs_alone(worlds: list[World], tmp_path: Path) -> None:
-    one, again = aligned(worlds, tmp_path / "one"), aligned(worlds, tmp_path / "again")
-    for name, value in one.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name])
+@pytest.fixture(scope="module")
+def network(worlds: list[World], tmp_path_factory: pytest.TempPathFactory) -> L2LTR:
+    return aligned(worlds, tmp_path_factory.mktemp("features"))
 
 
-def test_pairs_that_the_alignment_has_not_seen_are_told_apart(worlds: list[World], tmp_path: Path) -> None:
-    config, network = tiny_config(), aligned(worlds, tmp_path / "features")
+def test_columns_depend_on_the_pairs_alone(network: L2LTR, worlds: list[World], tmp_path: Path) -> None:
+    again = aligned(worlds, tmp_path).state_dict()
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, again[name])
+
+
+def test_pairs_that_the_alignment_has_not_seen_are_told_apart(network: L2LTR, tmp_path: Path) -> None:
+    config = tiny_config()
     folder = write_world(tmp_path / "other", 40, seed=9)
     other = load_world(folder, config.model, config.view, tmp_path)
     pair = Views(config.model, config.view).plain(other, np.arange(40))

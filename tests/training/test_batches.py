@@ -10,6 +10,7 @@ import torch
 from l2ltr_core.training.aerial import GroundMap
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import AugmentConfig
+from l2ltr_core.training.features import Features
 from l2ltr_core.training.mining import FAR_M, Memory
 from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World
@@ -25,14 +26,19 @@ def make_world(seed: int, count: int = 120) -> World:
 
 
 WORLDS = [make_world(0), make_world(1)]
+NOTHING_SEEN = [Features(*np.zeros((2, 4, len(world), 1, 1, 1), np.float16)) for world in WORLDS]
+"""For tests of which places a batch holds: no picture is prepared for them."""
 
 
 def maker(
-    augment: AugmentConfig = AugmentConfig(), look_alikes: list | None = None, **batches: float
+    augment: AugmentConfig = AugmentConfig(),
+    look_alikes: list | None = None,
+    features: list[Features] | None = None,
+    **batches: float,
 ) -> BatchMaker:
     config = tiny_config()
     chosen = replace(config.batches, **batches)
-    return BatchMaker(WORLDS, Views(MODEL, config.view), chosen, augment, 0, 20.0, look_alikes)
+    return BatchMaker(WORLDS, Views(MODEL, config.view), chosen, augment, 0, 20.0, look_alikes, features)
 
 
 def spread(batch: Batch) -> np.ndarray:
@@ -54,14 +60,15 @@ def test_the_background_prepares_the_same_batches_in_order() -> None:
 
 
 def test_a_batch_holds_different_places_of_one_world() -> None:
-    batches = [maker().make(step) for step in range(20)]
+    batches = [maker(features=NOTHING_SEEN).make(step) for step in range(20)]
     assert {batch.world for batch in batches} == {0, 1}
     assert all(len(set(batch.places.tolist())) == len(batch.places) == 16 for batch in batches)
 
 
 def test_a_part_of_the_batch_are_neighbours() -> None:
     def near(fraction: float) -> float:
-        return float(np.mean([spread(maker(near_fraction=fraction).make(step))[8] for step in range(30)]))
+        drawn = maker(features=NOTHING_SEEN, near_fraction=fraction)
+        return float(np.mean([spread(drawn.make(step))[8] for step in range(30)]))
 
     assert near(1.0) < 0.6 * near(0.0)
 
@@ -118,7 +125,7 @@ def test_look_alikes_are_the_best_scored_places_that_are_far() -> None:
 def test_look_alikes_come_into_the_batch_in_couples() -> None:
     tables = mined().tables
     assert tables is not None
-    hard = maker(STILL, tables, near_fraction=0.0, hard_fraction=1.0)
+    hard = maker(STILL, tables, NOTHING_SEEN, near_fraction=0.0, hard_fraction=1.0)
     couples = [
         sum(b in tables[0][a] for a, b in itertools.pairwise(batch.places.tolist()))
         for batch in (hard.make(step) for step in range(8))

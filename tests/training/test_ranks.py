@@ -4,20 +4,20 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torch.multiprocessing as multiprocessing
 
 from l2ltr_core.checkpoints import load_card
+from l2ltr_core.training import train
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stages import StageName
 from tests.training.test_stages import batch_for, make_stage
-from tests.training.tiny_world import write_world
+from tests.training.tiny_world import tiny_config, write_world
 
 
 def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
@@ -36,17 +36,44 @@ def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
     return [*found, torch.tensor(ranks.leader_says(1.0 + ranks.rank, 0.0)), ranks.sum(share)]
 
 
-def run_rank(rank: int, port: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {
-        "RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    found = losses_and_gradients(Ranks.join())
-    torch.save(found, Path(folder) / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
+def in_two_sittings(world: str | Path, out: str | Path) -> None:
+    """A run that is resumed once, with more steps."""
+    config = tiny_config(3, 2)
+    config = replace(config, run=replace(config.run, threads=1, log_every=1))
+    train(config, [world], out)
+    train(replace(config, joint=replace(config.joint, steps=4)), [world], out, resume=True)
+
+
+PROGRAM = """
+import sys
+import torch
+from l2ltr_core.training import train
+from l2ltr_core.training.ranks import Ranks
+from tests.training.test_ranks import in_two_sittings, losses_and_gradients
+
+world, out = sys.argv[1:]
+ranks = Ranks.join()
+torch.save(losses_and_gradients(ranks), f"{out}-{ranks.rank}.pt")
+in_two_sittings(world, out)
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_world(tmp_path_factory.mktemp("worlds") / "world", 48, seed=0)
+
+
+@pytest.fixture(scope="module")
+def together(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the two processes of `torchrun --nproc-per-node 2` leave: losses beside it, and the folder of a run."""
+    folder = tmp_path_factory.mktemp("together")
+    (program := folder / "program.py").write_text(PROGRAM)
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
+    subprocess.run(
+        [sys.executable, *torchrun, str(program), str(world), str(folder / "run")], check=True, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return folder / "run"
 
 
 def free_port() -> int:
@@ -55,45 +82,25 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_two_processes_give_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
-    multiprocessing.spawn(run_rank, (free_port(), str(tmp_path)), nprocs=2)
+@pytest.mark.slow
+def test_two_processes_give_the_losses_and_gradients_of_one(together: Path) -> None:
     alone = losses_and_gradients(Ranks())
     for rank in range(2):
-        together = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        assert len(together) == len(alone)
-        for mine, theirs in zip(alone, together, strict=True):
+        found = torch.load(together.with_name(f"run-{rank}.pt"), weights_only=True)
+        assert len(found) == len(alone)
+        for mine, theirs in zip(alone, found, strict=True):
             assert torch.allclose(mine, theirs, atol=1e-5 * max(1.0, float(mine.abs().max())))
 
 
-def test_a_whole_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
-    """As `torchrun --nproc-per-node 2` starts it, resumed once on the way."""
-    world = write_world(tmp_path / "world", 64, seed=0)
-    program = tmp_path / "run.py"
-    program.write_text(
-        "import sys\n"
-        "from dataclasses import replace\n"
-        "from l2ltr_core.training import train\n"
-        "from tests.training.tiny_world import tiny_config\n"
-        "config = tiny_config(3, int(sys.argv[3]))\n"
-        "config = replace(config, run=replace(config.run, threads=1, log_every=1))\n"
-        "train(config, [sys.argv[1]], sys.argv[2], resume=sys.argv[4:] == ['resume'])\n"
-    )
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
-
-    def run(folder: str, joint_steps: int, *more: str, by: Sequence[str] = ()) -> None:
-        command = [sys.executable, *by, program, world, tmp_path / folder, str(joint_steps), *more]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-        subprocess.run(list(map(str, command)), check=True, env=environment, capture_output=True)
-
-    for folder, by in (("alone", ()), ("together", torchrun)):
-        run(folder, 2, by=by)
-        run(folder, 4, "resume", by=by)
-    alone, together = (pd.read_csv(tmp_path / folder / "train.csv") for folder in ("alone", "together"))
-    assert together["stage"].tolist() == ["align"] + ["layers"] * 3 + ["joint"] * 4
-    assert together["step"].tolist() == alone["step"].tolist()
+@pytest.mark.slow
+def test_a_whole_run_of_two_processes_is_that_of_one(together: Path, world: Path, tmp_path: Path) -> None:
+    in_two_sittings(world, tmp_path)
+    alone, both = (pd.read_csv(folder / "train.csv") for folder in (tmp_path, together))
+    assert both["stage"].tolist() == ["align"] + ["layers"] * 3 + ["joint"] * 4
+    assert both["step"].tolist() == alone["step"].tolist()
     for part in ("mean_correlation", "loss", "in_batch_recall", "teacher", "strayed"):
-        np.testing.assert_allclose(together[part], alone[part], rtol=1e-3, atol=1e-5)
-    assert load_card(tmp_path / "together" / "tiny.safetensors").training["main_steps"] == 7
+        np.testing.assert_allclose(both[part], alone[part], rtol=1e-3, atol=1e-5)
+    assert load_card(together / "tiny.safetensors").training["main_steps"] == 7
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -18,8 +18,8 @@ from tests.pairs import write_pairs
 
 
 @pytest.fixture(scope="session")
-def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy.build(tmp_path_factory.mktemp("toy") / "assets")
+def assets(toy_assets: Path) -> Path:
+    return toy_assets
 
 
 @pytest.fixture(scope="session")
