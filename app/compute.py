@@ -176,8 +176,8 @@ def hidden_directions(
         if isinstance(place, Location):
             aerial = chosen.encode_aerial([chip(gallery_name, place, checkpoint)])[0]
         else:
-            looks = gallery(gallery_name).looks_at(place, chosen)
-            aerial = looks[(looks @ descriptors[0]).argmax()]
+            views = gallery(gallery_name).view_descriptors(place, chosen)
+            aerial = views[(views @ descriptors[0]).argmax()]
     return score_falls(descriptors[0], descriptors[1:], aerial)
 
 

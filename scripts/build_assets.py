@@ -135,7 +135,7 @@ ELSEWHERE = RUNS / "monaco-elsewhere"
 TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
-INDEX, LOOKS = "byte", 1  # every clone carries an index of each checkpoint
+INDEX, VIEWS_PER_CELL = "byte", 1  # every clone carries an index of each checkpoint
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
     ("senate-square", "Senate Square", 930, 590, None),
@@ -503,7 +503,9 @@ def readme() -> None:
 def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Gallery:
     if (folder / "gallery.json").exists():
         gallery = open_gallery(folder)
-        return gallery if gallery.has_index(encoder) else add_index(folder, encoder, index=INDEX, looks=LOOKS)
+        if gallery.has_index(encoder):
+            return gallery
+        return add_index(folder, encoder, index=INDEX, views_per_cell=VIEWS_PER_CELL)
     return build_gallery(
         open_imagery(str(city / "orthophoto.tif")),
         folder,
@@ -511,7 +513,7 @@ def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Galle
         name=name,
         places=load_places(city / "places.csv"),
         index=INDEX,
-        looks=LOOKS,
+        views_per_cell=VIEWS_PER_CELL,
         licence=LICENCE,
         simulated=True,
     )

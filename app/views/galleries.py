@@ -67,7 +67,7 @@ def _indexes(gallery: Gallery) -> None:
         (index.checkpoint, index.kind, index.looks, index.dimensions, index.fingerprint)
         for index in gallery.manifest.indexes
     ]
-    columns = ["checkpoint", "index", "looks", "numbers", "fingerprint"]
+    columns = ["checkpoint", "index", "views per cell", "numbers", "fingerprint"]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
     for card in cards.values():
         if gallery.manifest.index_of(card.fingerprint) is None:

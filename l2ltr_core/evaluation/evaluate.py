@@ -212,10 +212,10 @@ def _places(gallery: Gallery, encoder: EncoderLike, rerank: bool) -> _Ranked:
             return gallery.similarity(photo.columns, encoder, turns)
 
     else:
-        descriptors, looks = gallery.descriptors(encoder), gallery.looks(encoder)
+        descriptors, views_per_cell = gallery.descriptors(encoder), gallery.views_per_cell(encoder)
 
         def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:  # noqa: ARG001
-            return (descriptors @ photo.cls).reshape(-1, looks).max(axis=1)[:, None]
+            return (descriptors @ photo.cls).reshape(-1, views_per_cell).max(axis=1)[:, None]
 
     kind = kind_of(gallery.simulated)
     calibration = read_calibration(encoder.card.calibration, kind, "known")

@@ -53,7 +53,8 @@ class FileRecord:
 class IndexRecord:
     """One descriptor index: which checkpoint made it, of chips how wide, in which form it is searched.
 
-    Each place has `looks` rows, one after the other: squares around the place, or around points close by.
+    Each place has `looks` rows (views per cell, under the name that files give it), one after the other: squares
+    around the place, or around points close by.
     """
 
     fingerprint: str

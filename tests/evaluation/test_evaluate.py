@@ -41,8 +41,8 @@ class TownDataset:
 
 @pytest.fixture(scope="module")
 def looking_four_times(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    out = tmp_path_factory.mktemp("looks") / "gallery"
-    return build_gallery(gallery.imagery, out, ENCODER, spacing_m=10, looks=4)
+    out = tmp_path_factory.mktemp("views") / "gallery"
+    return build_gallery(gallery.imagery, out, ENCODER, spacing_m=10, views_per_cell=4)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_columns_put_the_right_place_first_where_cls_alone_does_not(
     dataset: TownDataset, tmp_path: Path
 ) -> None:
     encoder = DirectionEncoder()
-    known = build_gallery(dataset.imagery, tmp_path / "gallery", encoder, spacing_m=10, looks=4)
+    known = build_gallery(dataset.imagery, tmp_path / "gallery", encoder, spacing_m=10, views_per_cell=4)
     for protocol in ("places", "paired"):
         by_direction, by_cls = (
             evaluate(dataset, encoder, protocol=protocol, gallery=known, rerank=rerank)  # type: ignore[arg-type]

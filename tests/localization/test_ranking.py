@@ -251,8 +251,8 @@ def test_a_place_of_four_looks_is_found_by_all_of_them(
     gallery: Gallery, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     imagery: Imagery = gallery.imagery
-    folder = tmp_path_factory.mktemp("looks") / "gallery"
-    four = build_gallery(imagery, folder, ENCODER, spacing_m=10, looks=4)
+    folder = tmp_path_factory.mktemp("views") / "gallery"
+    four = build_gallery(imagery, folder, ENCODER, spacing_m=10, views_per_cell=4)
     found: Candidates = rank_places(encoded(photo_of(four, PLACE)), ENCODER, four, 3, search=True)
     assert found.place_ids[0] == PLACE
     assert len(set(found.place_ids.tolist())) == 3
