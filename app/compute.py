@@ -50,7 +50,7 @@ def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading
     with inference():
         found = localize(
             panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading,
-            apart_m=ESTIMATE_RADIUS_M,
+            min_separation_m=ESTIMATE_RADIUS_M,
         )  # fmt: skip
     return replace(found, photo_name=photo.name)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
-from l2ltr_core.localization import best_apart
+from l2ltr_core.localization import spatial_nms
 from l2ltr_core.types import Location, LocationEstimate
 
 PHOTOS = 5
@@ -30,7 +30,7 @@ def draw(taken_at: Mapping[str, Location], game: int) -> tuple[str, ...]:
     places = [taken_at[photo] for photo in photos]
     latitudes = np.array([place.latitude for place in places])
     longitudes = np.array([place.longitude for place in places])
-    return tuple(photos[number] for number in best_apart(latitudes, longitudes, APART_M, PHOTOS))
+    return tuple(photos[number] for number in spatial_nms(latitudes, longitudes, APART_M, PHOTOS))
 
 
 def points(off_m: float | None) -> int:

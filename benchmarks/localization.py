@@ -111,7 +111,7 @@ def comparing(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> 
             f"compare columns, heading {heading}",
             "ms",
             spent_ms,
-            note=f"{len(gallery.places):,} places x {gallery.views_per_cell(encoder)} views, {turns} headings of decoys",
+            note=f"{len(gallery.places):,} places, {gallery.views_per_cell(encoder)} views, {turns} decoy headings",
         )
 
 

@@ -34,7 +34,7 @@ from l2ltr_core.localization import (
     as_feature,
     calibration_for,
     circle_radius_m,
-    look_up,
+    localize_with_candidates,
     match_probabilities,
 )
 from l2ltr_core.model.protocol import EncoderLike
@@ -181,14 +181,14 @@ def localize_walk(
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     step_m: float = STEP_M,
-    apart_m: float = 0.0,
+    min_separation_m: float = 0.0,
     progress: Progress | None = None,
 ) -> Walk:
     """Find where the photos of one walk, in their order, were taken among the places of `gallery`.
 
     From one photo to the next there are at most `step_m` metres; a step may break that, once in a hundred.
-    `heading` and `apart_m` are those of `localize`, for each photo by itself. Raises what `localize` raises, and
-    ConfigurationError for fewer than 2 photos, more than 50, or a step that is no distance.
+    `heading` and `min_separation_m` are those of `localize`, for each photo by itself. Raises what `localize` raises,
+    and ConfigurationError for fewer than 2 photos, more than 50, or a step that is no distance.
     """
     if not 2 <= len(photos) <= MOST_PHOTOS:
         raise ConfigurationError(
@@ -198,8 +198,13 @@ def localize_walk(
     _checked(step_m)
     alone, found = [], []
     for done, photo in enumerate(photos, 1):
-        by_itself, best = look_up(
-            photo, encoder=encoder, gallery=gallery, heading=heading, apart_m=apart_m, considered=WALK_PLACES
+        by_itself, best = localize_with_candidates(
+            photo,
+            encoder=encoder,
+            gallery=gallery,
+            heading=heading,
+            min_separation_m=min_separation_m,
+            shortlist_size=WALK_PLACES,
         )
         alone.append(by_itself)
         found.append(best.first(WALK_PLACES))

@@ -46,7 +46,7 @@ def _facts(gallery: Gallery) -> None:
     st.subheader(gallery.name.title())
     numbers = {
         "Places": f"{manifest.places:,}",
-        "Apart": f"{gallery.apart_m:.0f} m" if gallery.apart_m else "one place",
+        "Apart": f"{gallery.median_spacing_m:.0f} m" if gallery.median_spacing_m else "one place",
         "Tile": f"{manifest.chip_m:g} m",
         "Area": f"{area_km2(manifest.bounds):.2f} km²",
     }

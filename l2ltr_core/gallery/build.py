@@ -19,7 +19,7 @@ from l2ltr_core.gallery.engines import ENGINES, BlockEncoder
 from l2ltr_core.gallery.gallery import Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_columns_index, make_index, write_index
 from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
-from l2ltr_core.geometry.geodesy import apart_m, grid, grid_size, offset
+from l2ltr_core.geometry.geodesy import grid, grid_size, median_spacing_m, offset
 from l2ltr_core.imagery import Imagery
 from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Bounds, Columns, Descriptors, Encoded, Location, Progress
@@ -195,7 +195,7 @@ def _points(
     """The middles of the squares to encode, `views_per_cell` for each place; the place itself where imagery ends."""
     if views_per_cell == 1:
         return places
-    between_m = apart_m([place.latitude for place in places], [place.longitude for place in places])
+    between_m = median_spacing_m([place.latitude for place in places], [place.longitude for place in places])
     if between_m is None:
         raise ConfigurationError("A single place has no cell to sample at four points; give 1 view per cell.")
     aside = between_m / 4

@@ -24,7 +24,7 @@ from l2ltr_core.gallery.columns import (
 )
 from l2ltr_core.gallery.index import read_index, stored_descriptors
 from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
-from l2ltr_core.geometry.geodesy import apart_m
+from l2ltr_core.geometry.geodesy import median_spacing_m
 from l2ltr_core.imagery import Imagery, open_imagery
 from l2ltr_core.model.protocol import Weights
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
@@ -79,9 +79,9 @@ class Gallery:
         return read_places(self.folder, self.manifest)
 
     @cached_property
-    def apart_m(self) -> float | None:
+    def median_spacing_m(self) -> float | None:
         """Metres from a place to the nearest other, in the median; None for a single place."""
-        return apart_m(self.places["latitude"], self.places["longitude"])
+        return median_spacing_m(self.places["latitude"], self.places["longitude"])
 
     @cached_property
     def imagery(self) -> Imagery:

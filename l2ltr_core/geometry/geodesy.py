@@ -47,7 +47,7 @@ def local_m(latitude: ArrayLike, longitude: ArrayLike, origin: Location) -> tupl
     return east * EARTH_RADIUS_M, north * EARTH_RADIUS_M
 
 
-def apart_m(latitude: ArrayLike, longitude: ArrayLike) -> float | None:
+def median_spacing_m(latitude: ArrayLike, longitude: ArrayLike) -> float | None:
     """Metres from a place to the nearest other, in the median; None for a single place."""
     latitude, longitude = np.asarray(latitude), np.asarray(longitude)
     if len(latitude) < 2:

@@ -35,9 +35,9 @@ class Circles:
     @classmethod
     def around(cls, latitudes: NDArray, longitudes: NDArray, radius_m: float) -> Circles:
         """Of `radius_m` around (K,) places."""
-        apart_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
+        away_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
         origin = Location(float(latitudes[0]), float(longitudes[0]))
-        return cls(origin, *local_m(latitudes, longitudes, origin), apart_m <= radius_m)
+        return cls(origin, *local_m(latitudes, longitudes, origin), away_m <= radius_m)
 
     def heaviest(self, weights: NDArray) -> tuple[Location, float]:
         """The mean place of the circle that holds the most of (K,) weights, and how much that is, at most 1."""
@@ -103,19 +103,24 @@ def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float
     return weights / weights.sum()
 
 
-def different_places(
-    scores: NDArray, latitudes: NDArray, longitudes: NDArray, apart_m: float, temperature: float, count: int
+def diversify(
+    scores: NDArray,
+    latitudes: NDArray,
+    longitudes: NDArray,
+    min_separation_m: float,
+    temperature: float,
+    count: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which of (P,) places, best first, to name as `count` different answers, farther than `apart_m` from each other,
-    and the probability that each adds.
+    """Which of (P,) places, best first, to list as `count` diversified answers, farther than `min_separation_m` from
+    each other, and the probability that each adds.
 
-    The best place, then time and again the one around which, within `apart_m`, lies most of the probability that
-    no answer covers yet (a softmax of the scores at `temperature`): one of them should be right, and three pins in
+    The best place, then time and again the one around which, within `min_separation_m`, lies most of the probability
+    that no answer covers yet (a softmax of the scores at `temperature`): one of them should be right, and three pins in
     the street that the first names would not help. The greedy choice of maximum coverage (Nemhauser et al., 1978).
     Past the `ESTIMATE_PLACES` best, scores alone decide, and nothing is added.
     """
     likely = slice(ESTIMATE_PLACES)
-    covers = Circles.around(latitudes[likely], longitudes[likely], apart_m).inside
+    covers = Circles.around(latitudes[likely], longitudes[likely], min_separation_m).inside
     uncovered = match_probabilities(scores[likely], temperature)
     free, named, added = np.ones(len(covers), bool), [0], np.zeros(len(scores))
     while True:
@@ -127,12 +132,15 @@ def different_places(
             break
         named.append(int(np.where(free, covers @ uncovered, -1).argmax()))
     order = np.concatenate([named, np.setdiff1d(np.arange(len(scores)), named)])
-    listed = order[best_apart(latitudes[order], longitudes[order], apart_m, count)]
+    listed = order[spatial_nms(latitudes[order], longitudes[order], min_separation_m, count)]
     return listed, added[listed]
 
 
-def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: int) -> NDArray[np.int64]:
-    """Which of (P,) places, best first, are farther than `apart_m` from every better one: the first `count`."""
+def spatial_nms(
+    latitudes: NDArray, longitudes: NDArray, min_separation_m: float, count: int
+) -> NDArray[np.int64]:
+    """Spatial non-maximum suppression: of (P,) places, best first, the first `count` that are farther than
+    `min_separation_m` from every better one."""
     kept: list[int] = []
     left = np.arange(len(latitudes))
     while len(left) and len(kept) < count:
@@ -140,5 +148,5 @@ def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: i
         kept.append(int(best))
         left = left[1:]
         away_m = distance_m(latitudes[best], longitudes[best], latitudes[left], longitudes[left])
-        left = left[away_m > apart_m]
+        left = left[away_m > min_separation_m]
     return np.array(kept, np.int64)

@@ -175,7 +175,7 @@ def test_places_that_lie_apart_are_ranked_as_localization_lists_them(
     expected = []
     for query in moved:
         photo = replace(query.load(), heading_deg=query.heading_deg)
-        listed = localize(photo, encoder=ENCODER, gallery=gallery, apart_m=CORRECT_WITHIN_M).matches
+        listed = localize(photo, encoder=ENCODER, gallery=gallery, min_separation_m=CORRECT_WITHIN_M).matches
         right = [
             distance_between_m(query.location, Location(match.latitude, match.longitude)) <= CORRECT_WITHIN_M
             for match in listed

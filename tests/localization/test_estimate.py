@@ -16,12 +16,12 @@ from l2ltr_core.localization import (
     Calibration,
     Candidates,
     Circles,
-    best_apart,
     circle_radius_m,
-    different_places,
+    diversify,
     estimate_among,
     holding_radii_m,
     match_probabilities,
+    spatial_nms,
 )
 from l2ltr_core.types import Location, LocationEstimate
 
@@ -156,11 +156,11 @@ def test_a_different_answer_is_where_most_of_the_rest_may_be() -> None:
         np.array([getattr(place, name) for place in places]) for name in ("latitude", "longitude")
     )
     scores = np.array([0.9, 0.8, 0.7, 0.7, 0.7, 0.7])
-    chosen = partial(different_places, scores, latitudes, longitudes, 25.0)
+    chosen = partial(diversify, scores, latitudes, longitudes, 25.0)
     listed, likely = chosen(0.1, 3)
     assert listed.tolist() == [0, 3, 2]
     weights = np.exp(scores / 0.1)
     assert likely * weights.sum() == pytest.approx([weights[:2].sum(), weights[3:].sum(), weights[2]])
     assert chosen(0.1, 1)[0].tolist() == [0]
     assert chosen(0.1, 99)[0].tolist() == [0, 3, 2]  # there are no more
-    assert best_apart(latitudes, longitudes, 25.0, 3).tolist() == [0, 2, 3]
+    assert spatial_nms(latitudes, longitudes, 25.0, 3).tolist() == [0, 2, 3]
