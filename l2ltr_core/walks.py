@@ -26,7 +26,7 @@ from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
     ESTIMATE_PLACES,
     Candidates,
-    Circles,
+    Discs,
     HeadingChoice,
     Localization,
     as_csv,
@@ -235,8 +235,8 @@ def estimates_along(
     for each in likely:
         best = np.argsort(-each, kind="stable")[:ESTIMATE_PLACES]
         rows = gallery.places.iloc[places[best]]
-        circles = Circles.around(rows["latitude"].to_numpy(), rows["longitude"].to_numpy(), radius_m)
-        place, mass = circles.heaviest(each[best])
+        discs = Discs.around(rows["latitude"].to_numpy(), rows["longitude"].to_numpy(), radius_m)
+        place, mass = discs.densest(each[best])
         estimates.append(LocationEstimate(place.latitude, place.longitude, radius_m, mass))
     return estimates
 

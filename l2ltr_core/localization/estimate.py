@@ -1,4 +1,4 @@
-"""From scores of places to a position, the circles around it, and answers that differ."""
+"""From scores of places to a position, the radii around it, and diversified answers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from l2ltr_core.localization.ranking import Candidates
 from l2ltr_core.types import Location, LocationEstimate
 
 ESTIMATE_PLACES = 200
-"""How many of the best places the estimate weighs."""
+"""Number of best places that the estimate weighs."""
 ESTIMATE_RADIUS_M = 25.0
-"""A confidence is about a circle of this radius, or of the gallery's own spacing where that is wider."""
+"""Least radius in metres of the disc that a confidence is about; the gallery's own spacing where that is wider."""
 RADIUS_SHARES = (0.68, 0.95)
-"""How often the truth lies within an estimate's `radius_m` and `radius_95_m`."""
+"""Shares of photos whose true position lies within an estimate's `radius_m` and `radius_95_m`."""
 RADIUS_STEPS = 400
 
 
 @dataclass(frozen=True)
-class Circles:
-    """Circles of one radius around each of K places: `inside` (K, K), `east_m` and `north_m` of the first."""
+class Discs:
+    """Discs of one radius around each of K places: `inside` (K, K), `east_m` and `north_m` of the first."""
 
     origin: Location
     east_m: NDArray
@@ -33,14 +33,14 @@ class Circles:
     inside: NDArray[np.bool_]
 
     @classmethod
-    def around(cls, latitudes: NDArray, longitudes: NDArray, radius_m: float) -> Circles:
+    def around(cls, latitudes: NDArray, longitudes: NDArray, radius_m: float) -> Discs:
         """Of `radius_m` around (K,) places."""
         away_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
         origin = Location(float(latitudes[0]), float(longitudes[0]))
         return cls(origin, *local_m(latitudes, longitudes, origin), away_m <= radius_m)
 
-    def heaviest(self, weights: NDArray) -> tuple[Location, float]:
-        """The mean place of the circle that holds the most of (K,) weights, and how much that is, at most 1."""
+    def densest(self, weights: NDArray) -> tuple[Location, float]:
+        """The mean place of the disc with the largest sum of (K,) weights, and that sum, at most 1."""
         masses = weights @ self.inside
         centre = int(masses.argmax())
         share = np.where(self.inside[centre], weights, 0) / masses[centre]
@@ -49,23 +49,23 @@ class Circles:
 
 
 def circle_radius_m(gallery: Gallery) -> float:
-    """How wide the circle of a confidence is: never narrower than the gallery's own grid."""
+    """The radius in metres of the disc that a confidence is about: never smaller than the gallery's own grid."""
     return max(ESTIMATE_RADIUS_M, gallery.manifest.spacing_m or 0.0)
 
 
 def estimate_among(best: Candidates, gallery: Gallery, calibration: Calibration | None) -> LocationEstimate:
     """Where a photo was taken, from its best places in a gallery.
 
-    Scores become probabilities by a softmax; the circle around one of the places that holds the most probability
-    wins, and the estimate is the mean of what it holds. Without a calibration there is no confidence, and the radii
-    are None.
+    Scores become probabilities by a softmax; the disc around one of the places with the most probability mass wins,
+    and the estimate is the mean of the places in it. Without a calibration there is no confidence, and the radii are
+    None.
     """
     weighed = gallery.places.iloc[best.place_ids[:ESTIMATE_PLACES]]
     latitudes, longitudes = weighed["latitude"].to_numpy(), weighed["longitude"].to_numpy()
     scores, within_m = best.scores[:ESTIMATE_PLACES], circle_radius_m(gallery)
     temperature = DEFAULT_TEMPERATURE if calibration is None else calibration.temperature
-    circles = Circles.around(latitudes, longitudes, within_m)
-    place, mass = circles.heaviest(match_probabilities(scores, temperature))
+    discs = Discs.around(latitudes, longitudes, within_m)
+    place, mass = discs.densest(match_probabilities(scores, temperature))
     if calibration is None:
         return LocationEstimate(place.latitude, place.longitude, within_m, None)
     radii_m: tuple[float, ...] | None = None
@@ -120,7 +120,7 @@ def diversify(
     Past the `ESTIMATE_PLACES` best, scores alone decide, and nothing is added.
     """
     likely = slice(ESTIMATE_PLACES)
-    covers = Circles.around(latitudes[likely], longitudes[likely], min_separation_m).inside
+    covers = Discs.around(latitudes[likely], longitudes[likely], min_separation_m).inside
     uncovered = match_probabilities(scores[likely], temperature)
     free, named, added = np.ones(len(covers), bool), [0], np.zeros(len(scores))
     while True:

@@ -15,7 +15,7 @@ from l2ltr_core.localization import (
     ESTIMATE_PLACES,
     Calibration,
     Candidates,
-    Circles,
+    Discs,
     circle_radius_m,
     diversify,
     estimate_among,
@@ -77,8 +77,10 @@ def test_a_calibration_without_radii_tells_a_percentage_alone() -> None:
 def test_the_excess_over_the_decoys_raises_the_confidence() -> None:
     places = [ORIGIN, offset(ORIGIN, 300, 0)]
     trusting = Calibration(excess_slope=20.0)
-    told = [estimate([0.5, 0.5], places, trusting, excess).confidence for excess in (-0.1, None, 0.0, 0.1)]
-    assert told == pytest.approx([1 / (1 + np.exp(2)), 0.5, 0.5, 1 / (1 + np.exp(-2))], abs=1e-5)
+    confidence = [
+        estimate([0.5, 0.5], places, trusting, excess).confidence for excess in (-0.1, None, 0.0, 0.1)
+    ]
+    assert confidence == pytest.approx([1 / (1 + np.exp(2)), 0.5, 0.5, 1 / (1 + np.exp(-2))], abs=1e-5)
 
 
 @pytest.mark.parametrize(("spacing_m", "radius_m"), [(None, 25), (10, 25), (40, 40)])
@@ -89,8 +91,8 @@ def test_the_circle_is_never_narrower_than_the_grid(spacing_m: float | None, rad
 def test_places_beyond_the_best_do_not_count() -> None:
     places = [offset(ORIGIN, 100.0 * east, 0) for east in range(ESTIMATE_PLACES + 50)]
     scores = [1.0, *np.full(ESTIMATE_PLACES + 49, 0.9)]
-    told = estimate(scores, places, Calibration(temperature=0.1)).confidence
-    assert told == pytest.approx(1 / (1 + (ESTIMATE_PLACES - 1) * np.exp(-1)), abs=1e-5)
+    confidence = estimate(scores, places, Calibration(temperature=0.1)).confidence
+    assert confidence == pytest.approx(1 / (1 + (ESTIMATE_PLACES - 1) * np.exp(-1)), abs=1e-5)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=20), st.floats(0.005, 5))
@@ -100,12 +102,12 @@ def test_probabilities_sum_to_one_in_the_order_of_the_scores(scores: list[float]
     assert (np.diff(likely[np.argsort(scores, kind="stable")]) >= 0).all()
 
 
-def test_the_heaviest_circle_gives_its_mean_place_and_what_it_holds() -> None:
+def test_the_densest_disc_gives_its_mean_place_and_its_probability_mass() -> None:
     places = [offset(ORIGIN, east, 0) for east in (0, 20, 40, 300)]
     latitudes, longitudes = (
         np.array([getattr(p, name) for p in places]) for name in ("latitude", "longitude")
     )
-    place, held = Circles.around(latitudes, longitudes, 25).heaviest(np.array([0.1, 0.2, 0.3, 0.4]))
+    place, held = Discs.around(latitudes, longitudes, 25).densest(np.array([0.1, 0.2, 0.3, 0.4]))
     assert held == pytest.approx(0.6)
     assert distance_between_m(place, offset(ORIGIN, (0.2 * 20 + 0.3 * 40) / 0.6, 0)) < 0.01
 

@@ -11,14 +11,14 @@ from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.evaluation.calibration import (
     FALSE_REJECTIONS,
     SURE,
-    Judged,
+    CalibrationSamples,
     absent_confidences,
-    across_halves,
     calibrate,
     calibration_summary,
     confidences,
     coverage,
-    judge,
+    score_for_calibration,
+    spatial_cross_validation,
 )
 from l2ltr_core.evaluation.evaluate import encode_known, load_photos
 from l2ltr_core.evaluation.report.found import Found, in_training, share_of
@@ -31,8 +31,8 @@ from l2ltr_core.types import Progress
 
 WEIGHED_PHOTOS = 300
 """Validation photos on which the weight of the layers is chosen."""
-AIM = 0.05
-"""Share of the held-out photos that are turned away where checkpoints are compared, each by a line of its own."""
+TARGET_FPR = 0.05
+"""Share of held-out photos rejected where checkpoints are compared, each at a threshold of its own."""
 
 
 def layers_weight(subject: Subject, progress: Progress | None) -> Found:
@@ -57,15 +57,15 @@ def calibration(subject: Subject, progress: Progress | None) -> Found:
     calibrations: dict[str, Calibration] = {}
     headings: tuple[HeadingKnown, ...] = ("known", "searched")
     for heading in headings:
-        validation = subject.judged("validation", heading, progress)
+        validation = subject.calibration_samples("validation", heading, progress)
         longitudes = np.array([place.longitude for place in validation.truth])
 
-        def fit(judged: Judged) -> Calibration:
-            return calibrate(judged, measured_on, FALSE_REJECTIONS[kind], radii_in=subject.gallery)
+        def fit(samples: CalibrationSamples) -> Calibration:
+            return calibrate(samples, measured_on, FALSE_REJECTIONS[kind], radii_in=subject.gallery)
 
         chosen = calibrations[heading] = fit(validation)
-        halves = across_halves(validation, longitudes, fit)
-        held_out = subject.judged("held_out", heading, progress)
+        halves = spatial_cross_validation(validation, longitudes, fit)
+        held_out = subject.calibration_samples("held_out", heading, progress)
         results[heading] = {
             "validation": calibration_summary(*_joined([confidences(*half) for half in halves])),
             "held_out": calibration_summary(*confidences(held_out, chosen)),
@@ -82,9 +82,9 @@ def calibration(subject: Subject, progress: Progress | None) -> Found:
     return Found({**results["known"], "searched": results["searched"]}, {kind: calibrations})
 
 
-def _radii(judged: Judged, calibration: Calibration, gallery: Gallery) -> dict[str, Any]:
+def _radii(samples: CalibrationSamples, calibration: Calibration, gallery: Gallery) -> dict[str, Any]:
     """How many photos lie within the radii that should hold a given share of them."""
-    covered = coverage(judged, calibration, gallery)
+    covered = coverage(samples, calibration, gallery)
     return {f"{share:.0%}": share_of(covered <= share) for share in RADIUS_SHARES}
 
 
@@ -96,25 +96,25 @@ def not_in_gallery(subject: Subject, progress: Progress | None) -> Found:
         encode_known(load_photos(photos, None, progress), subject.encoder, kind_of(subject.gallery.simulated))
     )
     somewhere = [subject.gallery.location(0)] * len(seen)  # where they were taken plays no part
-    speaking = judge(seen, somewhere, subject.gallery, subject.encoder).excess
-    held_out = subject.judged("held_out", "known", progress).excess
+    excess = score_for_calibration(seen, somewhere, subject.gallery, subject.encoder).excess
+    held_out = subject.calibration_samples("held_out", "known", progress).excess
     calibration = subject.calibration("known")
     if calibration is None:
         raise ConfigurationError("This part of the report needs a calibration; measure that section first.")
     return Found(
         {
             "least_excess": _least(calibration),
-            "aim": AIM,
+            "aim": TARGET_FPR,
             "false_rejections_held_out": share_of(held_out < _least(calibration)),
-            "rejected": {"dataset": elsewhere.name, **share_of(speaking < _least(calibration))},
-            "rejected_at_the_aim": share_of(speaking < np.quantile(held_out, AIM)),
+            "rejected": {"dataset": elsewhere.name, **share_of(excess < _least(calibration))},
+            "rejected_at_the_aim": share_of(excess < np.quantile(held_out, TARGET_FPR)),
             "in_training": in_training(subject, elsewhere),
         }
     )
 
 
 def _least(calibration: Calibration) -> float:
-    """The excess below which a photo is said not to be in the gallery."""
+    """The excess below which a photo is rejected as out of gallery."""
     if calibration.least_excess is None:
         raise ConfigurationError("This part of the report needs a calibration; measure that section first.")
     return calibration.least_excess
@@ -123,5 +123,5 @@ def _least(calibration: Calibration) -> float:
 def _joined(
     parts: list[tuple[NDArray[np.float64], NDArray[np.bool_]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    told, came_true = zip(*parts, strict=True)
-    return np.concatenate(told), np.concatenate(came_true)
+    confidence, correct = zip(*parts, strict=True)
+    return np.concatenate(confidence), np.concatenate(correct)

@@ -11,7 +11,7 @@ import numpy as np
 
 from l2ltr_core.datasets import PairedDataset
 from l2ltr_core.errors import ConfigurationError, DatasetError
-from l2ltr_core.evaluation.calibration import Judged, judge
+from l2ltr_core.evaluation.calibration import CalibrationSamples, score_for_calibration
 from l2ltr_core.evaluation.evaluate import encode_known, encode_north, load_photos
 from l2ltr_core.evaluation.real import RealPairs
 from l2ltr_core.gallery import Gallery
@@ -42,7 +42,7 @@ class Subject:
     _seen: dict[tuple[str, HeadingKnown], tuple[list[EncodedPhoto], list[Location]]] = field(
         default_factory=dict, init=False, repr=False
     )
-    _judged: dict[tuple[str, str], Judged] = field(default_factory=dict, init=False, repr=False)
+    _samples: dict[tuple[str, str], CalibrationSamples] = field(default_factory=dict, init=False, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def data(self, role: str) -> PairedDataset:
@@ -60,13 +60,17 @@ class Subject:
             raise ConfigurationError("This part of the report needs real pairs; give some.")
         return self.pairs
 
-    def judged(self, role: str, heading: HeadingKnown, progress: Progress | None) -> Judged:
+    def calibration_samples(
+        self, role: str, heading: HeadingKnown, progress: Progress | None
+    ) -> CalibrationSamples:
         """What a dataset's photos get in the gallery; where their heading is searched, some of them."""
-        if (role, heading) not in self._judged:
+        if (role, heading) not in self._samples:
             photos, locations = self.seen(role, heading, progress)
             search = heading == "searched"
-            self._judged[role, heading] = judge(photos, locations, self.gallery, self.encoder, search=search)
-        return self._judged[role, heading]
+            self._samples[role, heading] = score_for_calibration(
+                photos, locations, self.gallery, self.encoder, search=search
+            )
+        return self._samples[role, heading]
 
     def seen(
         self, role: str, heading: HeadingKnown, progress: Progress | None
@@ -96,7 +100,7 @@ class Subject:
     def forget(self) -> None:
         """Photos are to be compared anew: the weights of their columns' parts have changed."""
         self._seen.clear()
-        self._judged.clear()
+        self._samples.clear()
 
     def calibration(self, heading: HeadingKnown) -> Calibration | None:
         """What the card says now for the gallery's kind of imagery."""

@@ -160,10 +160,10 @@ def test_a_checkpoint_without_columns_has_no_calibration(bench: Bench, assets: P
 
 def test_a_searched_heading_is_judged_on_photos_that_do_not_tell_it(bench: Bench) -> None:
     subject = bench.subject
-    told = subject.judged("held_out", "searched", None)
+    told = subject.calibration_samples("held_out", "searched", None)
     silent = tuple(replace(photo, heading_deg=0.0) for photo in subject.held_out.queries)
     unturned: Any = SimpleNamespace(name="silent", queries=silent)
-    untold = replace(subject, held_out=unturned).judged("held_out", "searched", None)
+    untold = replace(subject, held_out=unturned).calibration_samples("held_out", "searched", None)
     assert np.array_equal(told.excess, untold.excess)
 
 
