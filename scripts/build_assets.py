@@ -48,7 +48,7 @@ from l2ltr_core.datasets import open_dataset
 from l2ltr_core.evaluation import read_held_out
 from l2ltr_core.evaluation.page import write_page
 from l2ltr_core.evaluation.real import open_real_pairs
-from l2ltr_core.evaluation.report import Subject, write_report
+from l2ltr_core.evaluation.report import EvaluationContext, write_report
 from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.model.config import CheckpointCard
@@ -320,7 +320,7 @@ def publish(
                 shutil.copy(found.with_suffix(suffix), card.with_suffix(suffix))
         encoder = l2.load_encoder(name)
         gallery = _index(ASSETS / "galleries" / "helsinki", TEST, encoder, "helsinki")
-        subject = Subject(
+        context = EvaluationContext(
             encoder,
             gallery,
             open_dataset("helsinki"),
@@ -328,7 +328,7 @@ def publish(
             open_dataset(elsewhere) if elsewhere.exists() else None,
             pairs=None if pairs is None else open_real_pairs(pairs, distractors, imagery),
         )
-        write_report(subject, card, progress=_timed)
+        write_report(context, card, progress=_timed)
     readme()
 
 

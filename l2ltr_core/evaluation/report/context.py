@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationContext:
     """A checkpoint and what it is measured on; `validation`, `elsewhere` (another city) and `pairs` may be missing."""
 
     encoder: Encoder
@@ -39,7 +39,7 @@ class Subject:
     elsewhere: PairedDataset | None = None
     corrupted_photos: int = CORRUPTED_PHOTOS
     pairs: RealPairs | None = None
-    _seen: dict[tuple[str, HeadingKnown], tuple[list[EncodedPhoto], list[Location]]] = field(
+    _encoded: dict[tuple[str, HeadingKnown], tuple[list[EncodedPhoto], list[Location]]] = field(
         default_factory=dict, init=False, repr=False
     )
     _samples: dict[tuple[str, str], CalibrationSamples] = field(default_factory=dict, init=False, repr=False)
@@ -65,19 +65,19 @@ class Subject:
     ) -> CalibrationSamples:
         """What a dataset's photos get in the gallery; where their heading is searched, some of them."""
         if (role, heading) not in self._samples:
-            photos, locations = self.seen(role, heading, progress)
+            photos, locations = self.encoded_photos(role, heading, progress)
             search = heading == "searched"
             self._samples[role, heading] = score_for_calibration(
                 photos, locations, self.gallery, self.encoder, search=search
             )
         return self._samples[role, heading]
 
-    def seen(
+    def encoded_photos(
         self, role: str, heading: HeadingKnown, progress: Progress | None
     ) -> tuple[list[EncodedPhoto], list[Location]]:
         """A dataset's photos, encoded once, and where each was taken; where their heading is to be searched, some of
         them, as if each looked north."""
-        if (role, heading) not in self._seen:
+        if (role, heading) not in self._encoded:
             photos = list(self.data(role).queries)
             encode = encode_known
             if heading == "searched":
@@ -86,11 +86,11 @@ class Subject:
                 raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
             kind = kind_of(self.gallery.simulated)
             ground = list(encode(load_photos(photos, None, progress), self.encoder, kind))
-            self._seen[role, heading] = (
+            self._encoded[role, heading] = (
                 ground,
                 [photo.location for photo in photos if photo.location is not None],
             )
-        return self._seen[role, heading]
+        return self._encoded[role, heading]
 
     @property
     def has_layers_part(self) -> bool:
@@ -98,8 +98,8 @@ class Subject:
         return bool(self.encoder.card.model.stem_column_width)
 
     def forget(self) -> None:
-        """Photos are to be compared anew: the weights of their columns' parts have changed."""
-        self._seen.clear()
+        """Forget what was scored: the weights of their columns' parts have changed."""
+        self._encoded.clear()
         self._samples.clear()
 
     def calibration(self, heading: HeadingKnown) -> Calibration | None:
