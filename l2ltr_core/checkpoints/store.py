@@ -56,8 +56,8 @@ def load_encoder(
     card = card_for_sizes(stored, ground_size_px, aerial_size_px, resample)
     precision = precision or cast(Precision, os.environ.get("L2LTR_PRECISION") or "exact")
     load_branch = partial(_load_branch, weights, stored, card)
-    shelf = ConvertedBranches(weights.parent)
-    return Encoder(card, load_branch, device=device, precision=precision, shelf=shelf)
+    cache = ConvertedBranches(weights.parent)
+    return Encoder(card, load_branch, device=device, precision=precision, cache=cache)
 
 
 def load_network(

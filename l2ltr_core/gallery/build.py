@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.gallery.engines import ENGINES, BlockEncoder
 from l2ltr_core.gallery.gallery import Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_columns_index, make_index, write_index
@@ -319,7 +319,7 @@ class _BlockFiles:
         )
 
     def _save(self, name: str, values: Descriptors | Columns) -> None:
-        with whole(self._path(name)) as path:
+        with atomic_write(self._path(name)) as path:
             np.save(path, values)
 
     def _path(self, name: str) -> Path:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig
 from l2ltr_core.training.losses import Remembered
@@ -201,7 +201,7 @@ class Loop:
 def _keep(run: Run) -> None:
     """The weights as they stand are the best so far."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.network.state_dict().items()}
-    with whole(run.out_dir / BEST) as path:
+    with atomic_write(run.out_dir / BEST) as path:
         save_file(weights, path)
     run.best = run.validation
 
