@@ -90,7 +90,7 @@ class PairsValidator:
         """(N, w, d) unit columns by part."""
         parts = []
         for chunk in images.split(CHUNK):
-            columns = stage.say(side, chunk).columns
+            columns = stage.encode(side, chunk).columns
             assert columns is not None
             parts.append(columns.cpu())
         rows = torch.cat(parts)

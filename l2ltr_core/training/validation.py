@@ -80,7 +80,7 @@ class Validator:
     ) -> NDArray[np.float32]:
         parts = []
         for start in range(0, count, CHUNK):
-            said = stage.say(side, prepare(slice(start, start + CHUNK)))
+            said = stage.encode(side, prepare(slice(start, start + CHUNK)))
             parts.append((said.cls if said.columns is None else said.columns).cpu())
         return torch.cat(parts).numpy()
 

@@ -126,7 +126,7 @@ def test_the_weights_that_real_pairs_speak_for_are_kept(
 def test_a_run_that_learns_nothing_ships_the_positions_that_its_card_says_it_began_with(
     world: Path, tmp_path: Path
 ) -> None:
-    still = StageConfig(steps=1, rise_steps=1, learning_rate=0.0)
+    still = StageConfig(steps=1, lr_warmup_steps=1, learning_rate=0.0)
     train(tiny_config(layers=still), [world], tmp_path / "run")
     encoder = load_encoder(tmp_path / "run" / "tiny.json", device="cpu")
     for side in ("ground", "aerial"):
@@ -199,13 +199,18 @@ def test_a_package_of_stem_weights_that_is_not_installed_is_named(world: Path, t
         train(tiny_config(1, stem_weights="nothing"), [world], tmp_path)
 
 
-def test_mined_look_alikes_are_resumed_too(world: Path, tmp_path: Path) -> None:
+def test_mined_hard_negatives_are_resumed_too(world: Path, tmp_path: Path) -> None:
     config = tiny_config(5)
     config = replace(
         config,
         run=replace(config.run, log_every=1, threads=1),
         batches=replace(
-            config.batches, hard_fraction=0.5, mine_every=2, memory_steps=2, memory_abroad=5, memory_from=1
+            config.batches,
+            hard_fraction=0.5,
+            mine_every=2,
+            memory_steps=2,
+            memory_cross_city=5,
+            memory_from=1,
         ),
     )
 
