@@ -27,10 +27,21 @@ _GPS_IFD = 0x8825
 
 
 def load_panorama(source: str | Path | bytes) -> Panorama:
-    """A photo's pixels, where they lie on the viewing sphere, heading and position, with notes.
+    """Read a photo and place it on the viewing sphere.
 
-    Raises ImageError or MetadataError. A photo without GPano tags is a full panorama if it is twice as wide
-    as high, a strip around the circle if it is much wider, else an ordinary photo of a part of the circle.
+    A photo without GPano tags is a full panorama if it is twice as wide as high, a strip around the circle if it is
+    much wider, else an ordinary photo of a part of the circle.
+
+    Args:
+        source: A JPEG or PNG, as a path or as bytes.
+
+    Returns:
+        The pixels, (H, W, 3) uint8 RGB, the field that they span in degrees, heading and position where the photo
+        carries them, and notes on what was assumed.
+
+    Raises:
+        ImageError: The photo cannot be decoded, or is higher than wide.
+        MetadataError: Its EXIF or XMP cannot be used.
     """
     opened = open_image(source)
     image = decode_opened(opened, enough_px=ENOUGH_PX)

@@ -184,11 +184,23 @@ def localize_walk(
     min_separation_m: float = 0.0,
     progress: Progress | None = None,
 ) -> Walk:
-    """Find where the photos of one walk, in their order, were taken among the places of `gallery`.
+    """Find where the photos of one walk were taken among the places of a gallery, all of them together.
 
-    From one photo to the next there are at most `step_m` metres; a step may break that, once in a hundred.
-    `heading` and `min_separation_m` are those of `localize`, for each photo by itself. Raises what `localize` raises,
-    and ConfigurationError for fewer than 2 photos, more than 50, or a step that is no distance.
+    Args:
+        photos: 2 to 50 photos in the order in which they were taken, each as `localize` takes it.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        gallery: The places to search, with an index for that checkpoint.
+        heading: As for `localize`, for each photo by itself.
+        step_m: Longest distance in metres from one photo to the next; one step in a hundred may break it.
+        min_separation_m: As for `localize`, for the matches of each photo alone.
+        progress: Called with (photos done, photos in all).
+
+    Returns:
+        An estimate for each photo from all photos together, and each photo localized alone.
+
+    Raises:
+        ConfigurationError: There are too few or too many photos, or `step_m` is not above 0.
+        L2LTRError: Whatever `localize` raises for one of the photos.
     """
     if not 2 <= len(photos) <= MOST_PHOTOS:
         raise ConfigurationError(

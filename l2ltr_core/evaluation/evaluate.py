@@ -99,11 +99,28 @@ def evaluate(
     rerank: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Recalls (fractions) and, where positions are known, distances of the first match in metres.
+    """Measure the retrieval of a dataset's photos.
 
-    The protocol defaults to `places` where the dataset names a gallery. `search` finds each photo's heading
-    in the gallery instead of being told; `fov_deg` leaves each photo a random part of the circle. Without `rerank`
-    CLS alone decides, as in the paper. Raises ConfigurationError, DatasetError or GalleryError.
+    Args:
+        dataset: Photos and tiles, as `open_dataset` gives them.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        protocol: `paired` (one tile for each photo; correct is its own) or `places` (all places of a gallery; correct
+            is within 25 m). By default `places` where the dataset names a gallery.
+        heading: `exif` for the headings that the dataset knows, `search` to search each photo's heading.
+        fov_deg: Horizontal field of view in degrees: of each full panorama only a random part so wide is used.
+        gallery: The gallery of the `places` protocol, if not the one that the dataset names.
+        rerank: Rank by column similarity; False ranks by the global descriptor (CLS), without re-ranking, as in the
+            paper.
+        progress: Called with (photos done, photos in all).
+
+    Returns:
+        `protocol`, `queries`, `gallery_size`, recalls as fractions and, where positions are known, the shares of first
+        matches within 5, 10, 25 and 50 m and `median_error_m`.
+
+    Raises:
+        ConfigurationError: Protocol, heading or field of view cannot be used with this dataset.
+        DatasetError: A photo or a tile cannot be read.
+        GalleryError: The gallery is missing or lacks the checkpoint's index.
     """
     return measure(
         dataset, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=gallery,

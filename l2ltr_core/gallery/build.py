@@ -53,12 +53,33 @@ def build_gallery(
 ) -> Gallery:
     """Encode the aerial square of every place and write a gallery folder.
 
-    Places are those given, else the imagery's own, else a grid of `spacing_m` over what the imagery covers
-    within `bbox`. With four `views_per_cell` the squares around the middles of the four quarters of each place's
-    cell are encoded, and a photo may match any of them: no photo is farther from one than 0.35 of the spacing, at
-    four times the cost. `engine` says where blocks are encoded: here (`local`), or on a Ray cluster (`ray`).
-    Interrupted, it leaves `OUT.partial`, and the same call goes on from there. Raises
-    GalleryError when `out_dir` is taken, ImageryError for places outside, ConfigurationError for a setting.
+    Interrupted, it leaves `OUT.partial`, and the same call resumes from there.
+
+    Args:
+        imagery: The aerial source, as `open_imagery` gives it.
+        out_dir: The folder to write; it must be empty or not exist.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        name: The gallery's name; by default that of the folder.
+        places: The places; by default the imagery's own, else a grid over what the imagery covers.
+        spacing_m: Metres between places of the grid.
+        bbox: Only places within this box.
+        chip_m: Width of the aerial squares in metres; by default the checkpoint's.
+        index: `flat` (exact), `half` or `byte` (rounded), `hnsw` (fast) or `ivfpq` (small).
+        views_per_cell: 1, or 4 to encode the squares around the middles of the four quarters of each place's cell: no
+            photo is then farther from one than 0.35 of the spacing, at four times the cost.
+        engine: `local` (this process) or `ray` (a Ray cluster).
+        attribution: Whom to credit for the imagery; by default what the imagery says.
+        licence: The imagery's licence.
+        simulated: Whether the imagery is rendered.
+        progress: Called with (squares done, squares in all).
+
+    Returns:
+        The new gallery, opened.
+
+    Raises:
+        GalleryError: `out_dir` is taken.
+        ImageryError: Places lie outside the imagery, or there is none.
+        ConfigurationError: A setting is out of its range.
     """
     out = Path(out_dir).expanduser().resolve()
     _check_settings(spacing_m, chip_m, index, views_per_cell, engine)
@@ -109,10 +130,23 @@ def add_index(
     engine: str = "local",
     progress: Progress | None = None,
 ) -> Gallery:
-    """Give an existing gallery the index of one more checkpoint; raises GalleryError if it has it already.
+    """Add the index of one more checkpoint to an existing gallery.
 
-    `index` and `views_per_cell` are by default those of the gallery's latest index, so that checkpoints can be
-    compared.
+    Args:
+        gallery_dir: A name in the assets, or a folder.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        index: The kind of index, as for `build_gallery`; by default that of the gallery's latest index, so that
+            checkpoints can be compared.
+        views_per_cell: 1 or 4; by default as the latest index.
+        engine: `local` or `ray`.
+        progress: Called with (squares done, squares in all).
+
+    Returns:
+        The gallery, opened again.
+
+    Raises:
+        GalleryError: The gallery has that index already, or its imagery is gone.
+        ConfigurationError: A setting is out of its range.
     """
     gallery = open_gallery(gallery_dir)
     latest = gallery.manifest.indexes[-1] if gallery.manifest.indexes else None

@@ -208,9 +208,16 @@ class Gallery:
 
 
 def open_gallery(name_or_path: str | Path) -> Gallery:
-    """The gallery of that name in the assets, or in that folder.
+    """Open a gallery.
 
-    Raises GalleryError when there is none, or a file of it is missing, cut or altered.
+    Args:
+        name_or_path: A name in the assets, or a folder that `build_gallery` wrote.
+
+    Returns:
+        The gallery; its indexes and imagery are read when first needed.
+
+    Raises:
+        GalleryError: There is no such gallery, or a file of it is missing, cut or altered.
     """
     folder = find_gallery(str(name_or_path)) or Path(name_or_path).expanduser()
     if not folder.is_dir():
@@ -231,7 +238,14 @@ def open_gallery(name_or_path: str | Path) -> Gallery:
 
 
 def verify_gallery(folder: str | Path) -> list[str]:
-    """Everything that is wrong with a gallery folder, one sentence each; empty when it is whole."""
+    """Read every file of a gallery and compare it with its manifest.
+
+    Args:
+        folder: A name in the assets, or a folder.
+
+    Returns:
+        One sentence for each problem; empty when the gallery is whole.
+    """
     path = find_gallery(str(folder)) or Path(folder).expanduser()
     try:
         manifest = GalleryManifest.read(path)

@@ -50,12 +50,28 @@ def localize(
     top_k: int = 10,
     min_separation_m: float = 0.0,
 ) -> Localization:
-    """Find where a photo was taken among the places of `gallery`.
+    """Find where a photo was taken among the places of a gallery.
 
-    `heading` says where the photo's centre column looks: degrees clockwise from north, `exif` for what the
-    photo says (north, if it says nothing), `search` to try a whole turn. With
-    `min_separation_m` above 0 the matches are diversified (see `diversify`): farther than that from each other.
-    Raises ImageError, MetadataError, GalleryError or ConfigurationError.
+    Args:
+        photo: A JPEG or PNG as a path or bytes, or what `load_panorama` made of one.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        gallery: The places to search, with an index for that checkpoint.
+        heading: Where the photo's centre column looks: degrees clockwise from north, `exif` for what the photo says
+            (north, if it says nothing), or `search` to try a whole turn.
+        top_k: Number of matches to list.
+        min_separation_m: Above 0 the matches are diversified (see `diversify`): farther than so many metres from each
+            other.
+
+    Returns:
+        Matches, best first, the location estimate with its radii in metres and its confidence in [0, 1], and how the
+        heading is known.
+
+    Raises:
+        ImageError: The photo cannot be read.
+        MetadataError: Its position or heading cannot be read.
+        GalleryError: The gallery is damaged or lacks the checkpoint's index.
+        CheckpointError: The checkpoint gives values that are not numbers.
+        ConfigurationError: A setting is out of its range.
     """
     found, _ = localize_with_candidates(
         photo,
