@@ -1,4 +1,4 @@
-"""Attention as heat over what the model saw, head by head, and beside what hiding does."""
+"""Attention as heat over what the model saw, head by head, and beside occlusion sensitivity."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def contact_sheet(
 
 
 def occlusion(falls: NDArray, attention: NDArray, correlation: float, look: Look = LIGHT) -> Figure:
-    """How the score falls when a range of azimuth is hidden, above its share of attention; north in the middle."""
+    """Occlusion sensitivity of each range of azimuth, above its share of attention; north in the middle."""
     figure = Figure(figsize=(11, 3.4), dpi=110, facecolor="none")
     upper, lower = figure.subplots(2, 1, sharex=True)
     step = 360 / len(falls)
