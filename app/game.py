@@ -15,13 +15,13 @@ from l2ltr_core.localization import spatial_nms
 from l2ltr_core.types import Location, LocationEstimate
 
 PHOTOS = 5
-"""Of a game, where there are as many."""
+"""Number of photos in a game, where there are as many."""
 APART_M = 150.0
-"""No two photos of a game are nearer to each other: one would tell of the other."""
+"""Least distance in metres between two photos of a game, so that one does not give away the other."""
 MOST_POINTS = 1000
-"""For one photo."""
+"""Most points for one photo."""
 FALL_M = 250.0
-"""Over this distance points fall to 37 %."""
+"""Distance in metres over which points fall to 37 %."""
 
 
 def draw(taken_at: Mapping[str, Location], game: int) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 STORED = {"F16": torch.float16, "F32": torch.float32, "I8": torch.int8}
 HUB_PREFIX = "hf://"
 NUMBERS = re.compile(r"\[\n[-+.\deE,\s]+\]")
-"""A list of numbers as JSON indents it; the text of an entry cannot look so, its line ends are escaped."""
+"""Pattern of a list of numbers as JSON indents it; the text of an entry cannot look so, its line ends are escaped."""
 
 
 def load_encoder(

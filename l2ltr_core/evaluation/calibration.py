@@ -34,19 +34,19 @@ from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location
 
 SURE = 0.9
-"""Confidence from which on a wrong answer misleads."""
+"""Confidence from which on a wrong answer counts as misleading."""
 TEMPERATURES = np.geomspace(0.005, 0.5, 41)
 FALSE_REJECTIONS = {"rendered": 0.03, "real": 0.1}
 """Share of the photos taken in a gallery whose excess lies below `least_excess`."""
 SURROUNDINGS_M = 100.0
-"""Places so near to a photo are left out where it is to count as taken elsewhere."""
+"""Radius in metres within which places are left out to make a photo out of gallery."""
 ABSENT_WEIGHT = 0.2
-"""How much a photo whose place was left out counts beside one whose place is there: visitors mostly choose a gallery
-that holds their photo."""
+"""Weight of a photo whose place was left out against one whose place is there: visitors mostly choose a gallery that
+holds their photo."""
 RIGHT_AT_95_PERCENT = 0.05
 POSITION_STDS_M = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0)
 RADIUS_TEMPERATURES = np.geomspace(0.4, 6, 14)
-"""Tried for the radii, as multiples of the temperature of the confidence."""
+"""Temperatures tried for the radii, as multiples of that of the confidence."""
 LEAST_PHOTOS = 20
 BINS = 10
 RESAMPLES = 1000

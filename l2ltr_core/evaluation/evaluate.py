@@ -51,11 +51,11 @@ ProtocolName = Literal["paired", "places"]
 REPORTED_DISTANCES_M = (5, 10, 25, 50)
 LISTED = (5, 10)
 LISTED_OF = 1000
-"""So many best places are gone through for those to list."""
+"""Number of best places that the diversified answers are chosen from."""
 BLOCK_PHOTOS = 64
-"""Photos that are loaded and encoded together."""
+"""Number of photos that are loaded and encoded together."""
 FIELD_SEED = 0
-"""Of the directions in which a limited field of view looks, so that two runs see the same."""
+"""Seed of the directions in which a limited field of view looks, so that two runs see the same."""
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from l2ltr_core.types import Bounds, Columns, Descriptors, Encoded, Location, Pr
 DEFAULT_SPACING_M = 10.0
 VIEWS_PER_CELL = (1, 4)
 BLOCK_PLACES = 256
-"""How many places are encoded between two points from which an interrupted build goes on."""
+"""Number of places encoded between two points from which an interrupted build resumes."""
 MAX_PLACES = 5_000_000
 COPIED_IMAGERY_BYTES = 100 * 2**20
-"""A single raster up to this size is copied into the gallery, so that the folder can travel."""
+"""Largest single raster, in bytes, that is copied into the gallery, so that the folder can travel."""
 
 
 def build_gallery(

@@ -20,7 +20,7 @@ VIEW_POOL_TEMPERATURE = 0.03
 """Temperature of the log-mean-exp pooling over the views of a cell, in units of similarity, chosen on
 validation photos."""
 LEAST_ENERGY = 1e-6
-"""Keeps a tile that says nothing in the azimuths of a photo from dividing by zero."""
+"""Lower bound of a squared length, against division by zero where a tile's columns vanish."""
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,13 @@ from l2ltr_core.model.protocol import Weights
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
 
 CHECKED_AT_OPENING_BYTES = 64 * 2**20
-"""Larger files have only their size checked when a gallery is opened; `verify_gallery` reads them all."""
+"""Largest file, in bytes, whose checksum is verified when a gallery is opened; of larger ones the size is checked,
+and `verify_gallery` reads them all."""
 PLACE_COLUMNS = ["place_id", "latitude", "longitude"]
 
 
 BLOCK_ROWS = 4096
-"""Tiles whose columns are compared at once: a block in float32 stays in a few tens of megabytes."""
+"""Number of tiles whose columns are compared at once: a block in float32 stays in a few tens of megabytes."""
 
 
 class Gallery:
@@ -46,11 +47,11 @@ class Gallery:
         self.folder = folder
         self.manifest = manifest
         self._indexes: dict[str, Any] = {}
-        """By file."""
+        """Index by file."""
         self._decoded: dict[str, NDArray[np.float16]] = {}
-        """Columns, by file."""
+        """Columns by file."""
         self._energies: dict[tuple[str, tuple[int, ...]], NDArray[np.float32]] = {}
-        """Of the parts of columns, by checkpoint and parts."""
+        """Squared lengths of the parts of columns, by checkpoint and parts."""
         self._lock = threading.Lock()
 
     @property

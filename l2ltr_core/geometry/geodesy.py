@@ -15,7 +15,7 @@ EARTH_RADIUS_M = 6_371_008.8
 MERCATOR_RADIUS_M = 6_378_137.0
 """Radius of the sphere that EPSG:3857 is drawn on."""
 MAX_MERCATOR_LATITUDE = 85.051128779806
-"""Where the square Web Mercator map ends."""
+"""Latitude in degrees at which the square Web Mercator map ends."""
 
 
 def distance_m(

@@ -38,7 +38,7 @@ from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import HeadingSource, Location, Match, Panorama
 
 OUTSIDE_M = 100.0
-"""A photo farther than this from every place of the gallery was not taken in it."""
+"""Distance in metres from every place beyond which a photo's own position lies outside the gallery."""
 
 
 def localize(

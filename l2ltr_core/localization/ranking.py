@@ -17,7 +17,7 @@ from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import RGB, Descriptors, Panorama
 
 SEARCHED_HEADINGS = 32
-"""Views tried of a checkpoint without columns, one every 11.25 degrees."""
+"""Number of headings searched for a checkpoint without columns, one every 11.25 degrees."""
 
 
 @dataclass(frozen=True)
@@ -190,4 +190,4 @@ def searched_headings() -> list[float]:
 
 
 HeadingChoice = float | Literal["exif", "search"]
-"""Where a photo's centre looks: degrees clockwise from north, what the photo says, or to be searched for."""
+"""Heading of a photo's centre: degrees clockwise from north, `exif` for what the photo says, or `search`."""

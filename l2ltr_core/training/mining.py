@@ -23,7 +23,7 @@ from l2ltr_core.training.worlds import World
 HARD_NEGATIVES = 8
 """Number of hard negatives kept for each place."""
 FAR_M = 60.0
-"""A hard negative nearer than this is a neighbour, not a mistake worth mining."""
+"""Least distance in metres of a hard negative: a nearer place is a neighbour, not a mistake worth mining."""
 CHUNK = 1024
 NEVER = -(1 << 60)
 

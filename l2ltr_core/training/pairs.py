@@ -25,7 +25,7 @@ from l2ltr_core.training.views import Views, normalize
 
 CHUNK = 32
 CHOSEN_BY = "pairs_both_cross_entropy"
-"""The number that decides which weights are kept, the less the better."""
+"""Name of the number that decides which weights are kept, the lower the better."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class PairsValidator:
 
     model: ModelConfig
     photos: Tensor
-    """(Q, 3, H, W) normalised, set after set."""
+    """Photos (Q, 3, H, W), normalised, set after set."""
     tiles: Tensor
-    """(T, 3, H, W) normalised polar views, set after set."""
+    """Polar views (T, 3, H, W), normalised, set after set."""
     own: Tensor
-    """(Q,) the tile of each photo."""
+    """Index (Q,) of the tile of each photo."""
     of_same_set: Tensor
-    """(Q, T) bool."""
+    """Mask (Q, T) of the tiles of a photo's own set."""
 
     @classmethod
     def open(cls, folder: str | Path, model: ModelConfig, view: ViewConfig) -> PairsValidator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 FINAL_FACTOR = 0.01
-"""What is left of the learning rate at the end of the cosine."""
+"""Factor on the learning rate at the end of the cosine."""
 
 
 def learning_rate(peak: float, step: int, lr_warmup_steps: int, fraction: float) -> float:

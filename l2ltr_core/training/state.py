@@ -18,7 +18,7 @@ STATE = "state.pt"
 MAY_CHANGE = {"run", "layers", "joint", "name", "licence", "description"}
 """Settings that may differ when a run is resumed: budgets, names, and how the machine is used."""
 NOTHING_LEARNED = "features"
-"""The stage of a run whose layers have not begun."""
+"""Stage of a run whose layers have not begun."""
 
 
 def save_state(run: Run, position: Position) -> None:

@@ -27,9 +27,9 @@ class Measured:
     """Fractions in [0, 1]; a good `heading_blindness` is low."""
 
     paired_recall_at_1: float
-    """Own tile first among the tiles of all queries, ties counted as misses."""
+    """Recall at 1 of the own tile among the tiles of all queries, ties counted as misses."""
     places_recall_within_25m: float
-    """First match of a regular grid over the dataset's extent lies within 25 m."""
+    """Share of queries whose first match on a regular grid over the dataset's extent lies within 25 m."""
     median_error_m: float
     heading_blindness: float
     """Mean cosine of a panorama with itself turned by 90 degrees."""

@@ -30,7 +30,8 @@ from l2ltr_core.training.aerial import GroundMap, Tiles
 from l2ltr_core.types import RGB, Progress
 
 APART_M = 1000.0
-"""From tile to tile of a dataset that comes without a map: far enough that each is a negative for all others."""
+"""Distance in metres between tiles of a dataset without positions: far enough that each is a negative for all
+others."""
 
 
 @dataclass(frozen=True)

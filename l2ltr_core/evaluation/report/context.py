@@ -22,9 +22,9 @@ from l2ltr_core.types import Location, Progress
 SEARCHED_PHOTOS = 300
 """Validation photos on which the confidence of a searched heading is chosen."""
 CORRUPTED_PHOTOS = 120
-"""Each is encoded under 16 corruptions at 5 levels."""
+"""Number of photos of the corruption benchmark, each encoded under 16 corruptions at 5 levels."""
 COMPARED_PHOTOS = 64
-"""So many photos are read to tell whether a dataset is still the same; of the others, name and position."""
+"""Number of photos whose pixels enter a dataset's digest; of the others, name and position."""
 T = TypeVar("T")
 
 

@@ -24,9 +24,9 @@ class SectionResult:
 
     results: dict[str, Any]
     calibration: dict[str, dict[str, Calibration]] = field(default_factory=dict)
-    """By kind of imagery and way of knowing the heading."""
+    """Calibration by kind of imagery and way of knowing the heading."""
     layers_weight: dict[str, float] = field(default_factory=dict)
-    """By kind of imagery."""
+    """Weight by kind of imagery."""
     photos: Evaluation | None = None
 
 

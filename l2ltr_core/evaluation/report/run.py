@@ -22,7 +22,7 @@ from l2ltr_core.types import Progress
 from l2ltr_core.walks import JUMP_PROBABILITY, STEP_M, TEMPERATURE_SCALE, TURN_CONCENTRATION, WALK_PLACES
 
 CALIBRATED = ("places", "walks")
-"""Sections whose numbers hang on the calibration's temperature."""
+"""Sections whose numbers depend on the calibration's temperature."""
 
 
 def write_report(

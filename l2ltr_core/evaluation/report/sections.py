@@ -68,4 +68,4 @@ SECTIONS = {
     "real_calibration": Section("Certainty of real photos", real_calibration, ("pairs",)),
     "real": Section("Real photos", real, ("pairs",)),
 }
-"""In the order in which they are measured; the keys are those of the card's results."""
+"""Sections in the order in which they are measured, by their key in the card's results."""
