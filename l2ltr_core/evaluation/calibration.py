@@ -143,7 +143,9 @@ def calibrate(
             "for a report, in which each half vouches for the other."
         )
     fits = [_logistic(samples, column) for column in range(len(TEMPERATURES))]
-    chosen = int(np.where(_about_the_best(samples), [loss for loss, _ in fits], np.inf).argmin())
+    chosen = int(
+        np.where(_within_one_standard_error_of_best(samples), [loss for loss, _ in fits], np.inf).argmin()
+    )
     slope, excess_slope, offset = fits[chosen][1]
     calibration = Calibration(
         temperature=float(TEMPERATURES[chosen]),
@@ -243,7 +245,7 @@ def _column(calibration: Calibration) -> int:
     return int(np.abs(np.log(TEMPERATURES / calibration.temperature)).argmin())
 
 
-def _about_the_best(samples: CalibrationSamples) -> NDArray[np.bool_]:
+def _within_one_standard_error_of_best(samples: CalibrationSamples) -> NDArray[np.bool_]:
     """(T,) under which temperatures as many answers are right as under the best, but for one standard error.
 
     Which answer is given depends on the temperature, and one that is surely wrong has a low log loss, too.

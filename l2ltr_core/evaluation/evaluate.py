@@ -221,7 +221,7 @@ def _check(
 
 
 def _places(gallery: Gallery, encoder: EncoderLike, rerank: bool) -> _Ranked:
-    """The gallery's places, compared by columns as localization does it, or by CLS alone."""
+    """The gallery's places, ranked by column similarity as localization does, or by the global descriptor (CLS)."""
     if encoder.columns is not None and rerank:
 
         def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:

@@ -72,7 +72,7 @@ def estimate_among(best: Candidates, gallery: Gallery, calibration: Calibration 
     if calibration.radius_temperature is not None and calibration.position_std_m is not None:
         away_m = distance_m(latitudes, longitudes, place.latitude, place.longitude)
         likely = match_probabilities(scores, calibration.radius_temperature)
-        radii_m = holding_radii_m(away_m, likely, calibration.position_std_m)
+        radii_m = coverage_radii_m(away_m, likely, calibration.position_std_m)
     return LocationEstimate(
         place.latitude,
         place.longitude,
@@ -82,19 +82,19 @@ def estimate_among(best: Candidates, gallery: Gallery, calibration: Calibration 
     )
 
 
-def holding_radii_m(away_m: NDArray, probabilities: NDArray, position_std_m: float) -> tuple[float, ...]:
-    """The radii that hold each of `RADIUS_SHARES` of the probability of (K,) places `away_m` from the estimate.
+def coverage_radii_m(away_m: NDArray, probabilities: NDArray, position_std_m: float) -> tuple[float, ...]:
+    """The radii that cover each of `RADIUS_SHARES` of the probability of (K,) places `away_m` from the estimate.
 
     A photo stands around its place with a normal error of `position_std_m` east and north, so its distance from the
     estimate follows Rice's distribution.
     """
     farthest_m = float(away_m.max()) + 4 * position_std_m
     radii_m = np.geomspace(0.5, max(farthest_m, 1.0), RADIUS_STEPS)
-    weighty = probabilities > 1e-4
-    within = rice.cdf(radii_m[:, None] / position_std_m, away_m[weighty] / position_std_m)
-    holds = within @ (probabilities[weighty] / probabilities[weighty].sum())
+    counted = probabilities > 1e-4
+    within = rice.cdf(radii_m[:, None] / position_std_m, away_m[counted] / position_std_m)
+    covered = within @ (probabilities[counted] / probabilities[counted].sum())
     last = len(radii_m) - 1
-    return tuple(float(radii_m[min(int(np.searchsorted(holds, share)), last)]) for share in RADIUS_SHARES)
+    return tuple(float(radii_m[min(int(np.searchsorted(covered, share)), last)]) for share in RADIUS_SHARES)
 
 
 def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float64]:

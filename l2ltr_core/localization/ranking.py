@@ -179,7 +179,7 @@ def search_by_views(
 
 
 def encode_turns(panorama: Panorama, encoder: EncoderLike) -> list[EncodedPhoto]:
-    """A photo under each of `searched_headings`, to be compared by CLS alone."""
+    """A photo under each of `searched_headings`, to be compared by the global descriptor (CLS)."""
     views = (encoder.ground_view(panorama, heading_deg) for heading_deg in searched_headings())
     return [EncodedPhoto(cls, None) for cls in encoder.describe_ground(views, prepared=True).cls]
 

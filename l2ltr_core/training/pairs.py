@@ -1,4 +1,4 @@
-"""What a run is chosen by: real pairs, of which nothing is learned, their photos sought without their headings."""
+"""Model selection on real pairs that are not trained on; their photos are retrieved without known headings."""
 
 from __future__ import annotations
 

@@ -81,23 +81,23 @@ class Stage(nn.Module):
         """The losses of one batch, `memory_negatives` being further negatives."""
         rows = ranks.rows(len(batch.ground))
         given: dict[Side, Tensor] = {"ground": batch.ground[rows], "aerial": batch.aerial[rows]}
-        said = {side: self._describe(side, each) for side, each in given.items()}
+        outputs = {side: self._describe(side, each) for side, each in given.items()}
         negative_mask = batch.negative_mask.to(self.device.kind)
         parts: Parts = {}
-        ground, aerial = (ranks.gather(each.cls) for each in said.values())
+        ground, aerial = (ranks.gather(each.cls) for each in outputs.values())
         if not batch.turn:
-            memory = None if said["ground"].columns is not None else memory_negatives
+            memory = None if outputs["ground"].columns is not None else memory_negatives
             parts["contrastive"] = contrast(ground, aerial, self.objective, negative_mask, memory)
             if self.projection is not None:
                 parts["teacher"] = (
-                    ranks.mean(_sum(self._distillation_loss(each) for each in said.values())) / 2
+                    ranks.mean(_sum(self._distillation_loss(each) for each in outputs.values())) / 2
                 )
-        if said["ground"].columns is not None:
-            ground, aerial = (ranks.gather(each) for each in self._compared(said, batch.turn))
+        if outputs["ground"].columns is not None:
+            ground, aerial = (ranks.gather(each) for each in self._compared(outputs, batch.turn))
             parts["columns"] = contrast(ground, aerial, self.objective, negative_mask, memory_negatives)
         if self.aligned is not None:
             parts["strayed"] = (
-                ranks.mean(_sum(self._strayed(side, given[side], said[side]) for side in said)) / 2
+                ranks.mean(_sum(self._strayed(side, given[side], outputs[side]) for side in outputs)) / 2
             )
         weights = {"teacher": 2 * self.objective.teacher_weight, "strayed": 2 * self.objective.stay_weight}
         loss = _sum(weights.get(name, 1.0) * part for name, part in parts.items())
@@ -127,29 +127,29 @@ class Stage(nn.Module):
             self._frozen[side] = InferenceStem(branch, self.device.kind, dtype)
         return self._frozen[side]
 
-    def _compared(self, said: dict[Side, BranchOutput], turn: int) -> list[Tensor]:
+    def _compared(self, outputs: dict[Side, BranchOutput], turn: int) -> list[Tensor]:
         """Of both sides (B, width) unit rows, the photos' as if they had not been turned."""
         both = []
-        for side, each in said.items():
+        for side, each in outputs.items():
             assert each.columns is not None
             rows = each.columns if self.stem_factor else split_columns(each.columns, self.network.config)[1]
             columns = rows.reshape(len(rows), self.network.ground.grid[1], -1)
             both.append((columns.roll(-turn, 1) if side == "ground" else columns).flatten(1))
         return both
 
-    def _distillation_loss(self, said: BranchOutput) -> Tensor:
+    def _distillation_loss(self, output: BranchOutput) -> Tensor:
         """Distillation loss: mean cosine distance from the columns that CLS predicts to the columns."""
-        assert self.projection is not None and said.columns is not None
-        return 1 - F.cosine_similarity(self.projection(said.cls), said.columns.detach(), dim=1).mean()
+        assert self.projection is not None and output.columns is not None
+        return 1 - F.cosine_similarity(self.projection(output.cls), output.columns.detach(), dim=1).mean()
 
-    def _strayed(self, side: Side, images: Tensor, said: BranchOutput) -> Tensor:
+    def _strayed(self, side: Side, images: Tensor, output: BranchOutput) -> Tensor:
         """Mean cosine distance of the stem's columns from the aligned ones."""
-        assert self.aligned is not None and said.columns is not None
+        assert self.aligned is not None and output.columns is not None
         aligned: Any = self.aligned[side]
         with torch.no_grad(), self.device.autocast(self.precision):
             seen = features(aligned["stem"], self.device.put(images))
         was = aligned["columns"](seen.float()).flatten(1)
-        now = split_columns(said.columns, self.network.config)[0].flatten(1)
+        now = split_columns(output.columns, self.network.config)[0].flatten(1)
         return 1 - F.cosine_similarity(now, was, dim=1).mean()
 
     def groups(self) -> list[dict[str, Any]]:

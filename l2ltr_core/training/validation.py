@@ -80,8 +80,8 @@ class Validator:
     ) -> NDArray[np.float32]:
         parts = []
         for start in range(0, count, CHUNK):
-            said = stage.encode(side, prepare(slice(start, start + CHUNK)))
-            parts.append((said.cls if said.columns is None else said.columns).cpu())
+            output = stage.encode(side, prepare(slice(start, start + CHUNK)))
+            parts.append((output.cls if output.columns is None else output.columns).cpu())
         return torch.cat(parts).numpy()
 
 

@@ -253,7 +253,7 @@ def test_a_gallery_compares_a_photo_with_every_place(
     assert verify_gallery(gallery.folder) == []
 
 
-def test_looks_at_a_place_are_pooled(imagery: Imagery, tmp_path: Path) -> None:
+def test_views_of_a_cell_are_pooled(imagery: Imagery, tmp_path: Path) -> None:
     gallery = build_gallery(imagery, tmp_path / "gallery", ENCODER, spacing_m=50, views_per_cell=4)
     columns = ENCODER.describe_aerial([gallery.chip(3)]).columns
     assert columns is not None

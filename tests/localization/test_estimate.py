@@ -17,9 +17,9 @@ from l2ltr_core.localization import (
     Candidates,
     Discs,
     circle_radius_m,
+    coverage_radii_m,
     diversify,
     estimate_among,
-    holding_radii_m,
     match_probabilities,
     spatial_nms,
 )
@@ -114,7 +114,7 @@ def test_the_densest_disc_gives_its_mean_place_and_its_probability_mass() -> Non
 
 @given(stds_m)
 def test_the_radii_of_a_single_place_are_those_of_a_rayleigh_distribution(std_m: float) -> None:
-    within, within_95 = holding_radii_m(np.zeros(1), np.ones(1), std_m)
+    within, within_95 = coverage_radii_m(np.zeros(1), np.ones(1), std_m)
     assert within == pytest.approx(std_m * np.sqrt(-2 * np.log(1 - 0.68)), rel=0.02)
     assert within_95 == pytest.approx(std_m * np.sqrt(-2 * np.log(1 - 0.95)), rel=0.02)
 
@@ -123,7 +123,7 @@ def test_the_radii_of_a_single_place_are_those_of_a_rayleigh_distribution(std_m:
 def test_radii_grow_with_doubt(away_m: float, doubt: float, more: float, std_m: float) -> None:
     distances = np.array([0.0, away_m])
     sure, unsure = (
-        holding_radii_m(distances, np.array([1 - each, each]), std_m) for each in (doubt, doubt + more)
+        coverage_radii_m(distances, np.array([1 - each, each]), std_m) for each in (doubt, doubt + more)
     )
     assert sure[0] <= sure[1] and unsure[0] <= unsure[1]
     assert unsure[0] >= sure[0] and unsure[1] >= sure[1]
@@ -131,7 +131,7 @@ def test_radii_grow_with_doubt(away_m: float, doubt: float, more: float, std_m: 
 
 @given(st.floats(0.06, 0.3), st.floats(200, 3000))
 def test_the_wide_radius_reaches_a_rival_that_is_likelier_than_1_in_20(rival: float, away_m: float) -> None:
-    within, within_95 = holding_radii_m(np.array([0.0, away_m]), np.array([1 - rival, rival]), 3.0)
+    within, within_95 = coverage_radii_m(np.array([0.0, away_m]), np.array([1 - rival, rival]), 3.0)
     assert within < 20 and abs(within_95 - away_m) < 10 + 0.03 * away_m
 
 
@@ -140,13 +140,13 @@ def test_radii_hold_the_share_of_photos_that_they_promise() -> None:
     away_m, likely, std_m = np.array([0.0, 15.0, 60.0]), np.array([0.6, 0.3, 0.1]), 5.0
     centre = random.choice(away_m, 20_000, p=likely)
     error_m = np.hypot(centre + std_m * random.normal(size=20_000), std_m * random.normal(size=20_000))
-    for radius_m, share in zip(holding_radii_m(away_m, likely, std_m), (0.68, 0.95), strict=True):
+    for radius_m, share in zip(coverage_radii_m(away_m, likely, std_m), (0.68, 0.95), strict=True):
         assert (error_m <= radius_m).mean() == pytest.approx(share, abs=0.015)
 
 
 def test_radii_come_with_the_estimate() -> None:
     found = estimate([0.5], [ORIGIN], MEASURED)
-    radii_m = holding_radii_m(np.zeros(1), np.ones(1), 4.0)
+    radii_m = coverage_radii_m(np.zeros(1), np.ones(1), 4.0)
     assert [found.radius_m, found.radius_95_m] == pytest.approx(list(radii_m))
     assert found.shown_radius_m == found.radius_m
 
