@@ -122,7 +122,7 @@ def seen(known: Gallery, places: list[int]) -> list[EncodedPhoto]:
 
 
 @pytest.mark.parametrize("search", [False, True])
-def test_a_photo_is_judged_as_localization_would_answer_it(known: Gallery, search: bool) -> None:
+def test_a_photo_is_scored_as_localization_would_answer_it(known: Gallery, search: bool) -> None:
     chosen = [3, 100, 200]
     photos, truth = seen(known, chosen), [known.location(place) for place in chosen]
     samples = score_for_calibration(photos, truth, known, ENCODER, search=search)
@@ -165,7 +165,7 @@ def test_confidences_that_boast_are_brought_down_to_what_comes_true() -> None:
 
 
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
-def test_what_is_told_comes_true_within_a_few_points(slope: float, all_there: None) -> None:
+def test_confidence_matches_accuracy_within_a_few_points(slope: float, all_there: None) -> None:
     calibration = calibrate(boasting(4000, slope), ON, 0.03)
     assert calibration.slope == pytest.approx(1 / slope, rel=0.1)
     assert calibration.offset == pytest.approx(0, abs=0.1)
@@ -181,7 +181,7 @@ def test_photos_that_are_not_there_bring_the_confidence_down() -> None:
     assert of_alike.confidence(0.6, 0.5) < of_unlike.confidence(0.6, 0.5) - 0.05
 
 
-def test_without_their_surroundings_photos_are_told_less() -> None:
+def test_confidence_is_lower_without_a_photos_surroundings() -> None:
     samples = boasting(2000)
     calibration = calibrate(samples, ON, 0.03)
     confidence, _ = confidences(samples, calibration)
@@ -204,7 +204,7 @@ def test_all_but_the_given_share_of_the_photos_reach_the_least_excess(share: flo
 
 
 @pytest.mark.parametrize(("photos", "ceiling"), [(20, 0.741), (120, 0.951)])
-def test_no_more_is_told_than_so_many_photos_support(photos: int, ceiling: float) -> None:
+def test_no_confidence_exceeds_what_so_many_photos_support(photos: int, ceiling: float) -> None:
     samples = boasting(photos)
     right = replace(
         samples,
@@ -216,14 +216,14 @@ def test_no_more_is_told_than_so_many_photos_support(photos: int, ceiling: float
     assert confidences(right, calibration)[0].max() <= calibration.ceiling
 
 
-def test_photos_that_all_came_true_leave_the_line_finite() -> None:
+def test_answers_that_are_all_correct_leave_the_line_finite() -> None:
     samples = boasting(50)
     for holds in (np.ones_like(samples.is_correct), np.zeros_like(samples.is_correct)):
         calibration = calibrate(replace(samples, is_correct=holds), ON, 0.03)
         assert np.isfinite([calibration.slope, calibration.excess_slope, calibration.offset]).all()
 
 
-def test_answers_that_never_came_true_are_told_nothing() -> None:
+def test_answers_that_are_never_correct_have_no_confidence() -> None:
     samples = boasting(50)
     assert calibrate(replace(samples, is_correct=np.zeros_like(samples.is_correct)), ON, 0.03).ceiling == 0
 
@@ -242,7 +242,7 @@ def test_radii_are_chosen_that_hold_68_and_95_of_100_photos(all_there: None) -> 
             assert (covered <= share).mean() == pytest.approx(share, abs=off)
 
 
-def test_a_photo_is_covered_if_it_lies_within_the_radius_that_is_told() -> None:
+def test_a_photo_is_covered_if_it_lies_within_the_given_radius() -> None:
     samples = standing_around(60)
     calibration = calibrate(samples, ON, 0.03, radii_in=TOWN)
     covered, within = coverage(samples, calibration, TOWN), 0
@@ -284,7 +284,7 @@ def test_photos_of_several_galleries_are_one_after_the_other() -> None:
     assert (joined.best, joined.truth) == (first.best + second.best, first.truth + second.truth)
 
 
-def test_each_half_is_judged_by_what_the_other_chose() -> None:
+def test_each_half_is_calibrated_on_the_other() -> None:
     samples = replace(boasting(40), truth=tuple(Location(60, 25 - number / 40) for number in range(40)))
     longitudes = np.array([place.longitude for place in samples.truth])
     seen: list[CalibrationSamples] = []

@@ -167,7 +167,7 @@ def test_a_match_next_door_is_right_within_25_metres_only(dataset: TownDataset, 
     assert evaluate(replace(dataset, queries=tuple(farther)), ENCODER, protocol="places")["recall_at_1"] < 0.2
 
 
-def test_places_that_lie_apart_are_ranked_as_localization_lists_them(
+def test_diversified_answers_are_ranked_as_localization_lists_them(
     dataset: TownDataset, gallery: Gallery
 ) -> None:
     moved = [replace(query, heading_deg=(query.heading_deg or 0) + 90) for query in dataset.queries]
@@ -299,7 +299,7 @@ def test_the_gallery_may_be_another_than_the_datasets(
     assert evaluate(unnamed, ENCODER, protocol="places", gallery=opened)["gallery_size"] == 256
 
 
-def test_a_gallery_of_four_looks_is_ranked_place_by_place(
+def test_a_gallery_of_four_views_per_cell_is_ranked_place_by_place(
     gallery: Gallery, looking_four_times: Gallery, dataset: TownDataset
 ) -> None:
     one, four = (

@@ -195,13 +195,13 @@ def test_a_photo_of_a_place_stands_above_its_decoy() -> None:
 
 
 @given(arrays(np.float32, (3, 4, 2), elements=st.floats(-1, 1, width=32)))
-def test_pooled_looks_lie_between_the_mean_and_the_best(scores: np.ndarray) -> None:
+def test_pooled_views_lie_between_the_mean_and_the_best(scores: np.ndarray) -> None:
     pooled = pool_views(scores)
     assert pooled.shape == (3, 2)
     assert (pooled >= scores.mean(axis=1) - 1e-5).all() and (pooled <= scores.max(axis=1) + 1e-5).all()
 
 
-def test_looks_that_score_alike_say_what_each_says_and_one_that_stands_out_nearly_decides() -> None:
+def test_views_that_score_alike_say_what_each_says_and_one_that_stands_out_nearly_decides() -> None:
     views = np.array([[0.3, 0.3, 0.3, 0.3], [0.6, 0.1, 0.1, 0.1], [0.6, 0.6, 0.1, 0.1]], np.float32)
     alike, one, two = pool_views(views[..., None])[:, 0]
     assert alike == pytest.approx(0.3)

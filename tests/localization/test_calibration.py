@@ -34,7 +34,7 @@ def test_no_confidence_is_above_the_ceiling(mass: float, excess: float, ceiling:
     assert 0 <= confidence <= ceiling
 
 
-def test_confidences_of_many_photos_are_told_at_once() -> None:
+def test_confidences_of_many_photos_are_given_at_once() -> None:
     confidence = CALIBRATION.confidence(np.array([0.1, 0.9]), np.array([0.0, 0.05]))
     assert confidence.tolist() == [CALIBRATION.confidence(0.1, 0.0), CALIBRATION.confidence(0.9, 0.05)]
 
@@ -113,7 +113,7 @@ def test_a_kind_that_is_no_table_is_refused() -> None:
         ("search", "real", "real", False, False, "a part of the circle"),
     ],
 )  # fmt: skip
-def test_why_no_percentage_is_told(
+def test_why_there_is_no_confidence(
     source: Any, photo: Any, gallery: Any, full_circle: bool, measured: bool, because: str | None
 ) -> None:
     said = unmeasured_because(source, photo, gallery, full_circle, CALIBRATION if measured else None)

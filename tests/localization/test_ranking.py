@@ -247,7 +247,7 @@ def test_a_gallery_without_the_checkpoint_is_refused(gallery: Gallery) -> None:
         rank_places(encoded(noise(0)), ENCODER, gallery, 1)
 
 
-def test_a_place_of_four_looks_is_found_by_all_of_them(
+def test_a_place_of_four_views_is_found_by_all_of_them(
     gallery: Gallery, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     imagery: Imagery = gallery.imagery

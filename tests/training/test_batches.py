@@ -127,7 +127,7 @@ def test_hard_negatives_come_into_the_batch_in_couples() -> None:
     assert np.mean(couples) >= 4  # by chance 1
 
 
-def test_a_mirrored_batch_is_remembered_apart_and_gives_no_hard_negatives() -> None:
+def test_a_mirrored_batch_has_a_memory_of_its_own_and_gives_no_hard_negatives() -> None:
     memory = Memory(WORLDS, 120)
     batch = replace(maker().make(0), world=0, places=np.arange(120), mirrored=True)
     memory.remember(batch, torch.eye(120), torch.eye(120), 0)
@@ -138,7 +138,7 @@ def test_a_mirrored_batch_is_remembered_apart_and_gives_no_hard_negatives() -> N
     assert len(memory.in_city_negatives(replace(batch, mirrored=False), 1, 10, 20.0).ground) == 0
 
 
-def test_what_is_remembered_is_recent_and_without_the_batch_itself_and_its_neighbours() -> None:
+def test_memory_negatives_are_recent_and_without_the_batch_itself_and_its_neighbours() -> None:
     memory = Memory(WORLDS, 120)
     batch = replace(maker().make(0), world=0, mirrored=False)
     rows = torch.eye(120)
@@ -153,7 +153,7 @@ def test_what_is_remembered_is_recent_and_without_the_batch_itself_and_its_neigh
     assert np.array_equal(recent.negative_mask.numpy(), apart > 20.0)
 
 
-def test_what_is_remembered_of_other_worlds_is_recent_and_drawn_anew_at_each_step() -> None:
+def test_cross_city_negatives_are_recent_and_drawn_anew_at_each_step() -> None:
     memory = Memory(WORLDS, 120)
     batch = replace(maker().make(0), world=0, mirrored=False)
     rows = torch.eye(120)
@@ -172,7 +172,7 @@ def test_what_is_remembered_of_other_worlds_is_recent_and_drawn_anew_at_each_ste
     assert len(memory.cross_city_negatives(batch, 90, 3, 8).ground) == 0
 
 
-def test_remembered_descriptors_survive_a_restart() -> None:
+def test_the_cross_batch_memory_survives_a_restart() -> None:
     first, second = mined(), Memory(WORLDS, 120)
     second.load_state_dict(first.state_dict())
     assert first.tables is not None and second.tables is not None

@@ -82,7 +82,7 @@ def test_everything_learns_together_and_the_stems_stay_near_the_aligned_ones() -
     assert all(torch.equal(after[name], aligned[name]) for name in aligned)
 
 
-def test_what_the_layers_say_of_columns_is_remembered_and_where_stems_move_all_of_it() -> None:
+def test_the_memory_holds_the_layers_part_of_columns_and_where_stems_move_all_of_it() -> None:
     model = tiny_config().model
     columns = model.ground_grid[1]
     widths = {"layers": columns * 8, "joint": columns * 16}

@@ -158,7 +158,7 @@ def test_a_checkpoint_without_columns_has_no_calibration(bench: Bench, assets: P
         bench.write(only=["calibration"])
 
 
-def test_a_searched_heading_is_judged_on_photos_that_do_not_tell_it(bench: Bench) -> None:
+def test_a_searched_heading_is_calibrated_on_photos_that_do_not_tell_it(bench: Bench) -> None:
     context = bench.context
     told = context.calibration_samples("held_out", "searched", None)
     silent = tuple(replace(photo, heading_deg=0.0) for photo in context.held_out.queries)
