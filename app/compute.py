@@ -16,13 +16,13 @@ from app.memory import results
 from app.photo_store import panorama
 from app.state import Heading, Photo
 from l2ltr_core.inspection import (
-    entropy,
+    attention_entropy,
     heat_of_each,
     layer_cka,
     layer_similarity,
-    mean_distance,
-    score_falls,
-    without_sectors,
+    mean_attention_distance,
+    occluded_views,
+    occlusion_sensitivity,
 )
 from l2ltr_core.localization import ESTIMATE_RADIUS_M, Localization, localize
 from l2ltr_core.model.position_init import positions_before_and_after
@@ -50,7 +50,7 @@ def localized(photo: Photo, gallery_name: str, checkpoint: str, heading: Heading
     with inference():
         found = localize(
             panorama(photo), encoder=encoder(checkpoint), gallery=gallery(gallery_name), heading=heading,
-            apart_m=ESTIMATE_RADIUS_M,
+            min_separation_m=ESTIMATE_RADIUS_M,
         )  # fmt: skip
     return replace(found, photo_name=photo.name)
 
@@ -152,10 +152,10 @@ def heads(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """What CLS reads from the photo: heat (layers, 1 + heads, rows, columns), first the mean of the heads.
 
-    Then the spread and the reach of each head, both (layers, heads).
+    Then the attention entropy and the mean attention distance of each head, both (layers, heads).
     """
     maps, grid = ground_attention(photo, heading_deg, checkpoint), card(checkpoint).model.ground_grid
-    return heat_of_each(maps, grid), entropy(maps), mean_distance(maps, grid)
+    return heat_of_each(maps, grid), attention_entropy(maps), mean_attention_distance(maps, grid)
 
 
 @results.keeps
@@ -165,20 +165,20 @@ def tile_heads(gallery_name: str, place: Place, checkpoint: str) -> NDArray[np.f
 
 
 @results.keeps
-def hidden_directions(
+def sensitivity_by_direction(
     photo: Photo, heading_deg: float, checkpoint: str, gallery_name: str, place: Place, sectors: int
 ) -> NDArray[np.float32]:
-    """(S,): how much the match with a place loses when a range of azimuth of the photo is hidden."""
+    """(S,) occlusion sensitivity: by how much the score of a place falls when a range of azimuth is occluded."""
     chosen = encoder(checkpoint)
     view = chosen.ground_view(panorama(photo), heading_deg)
     with st.spinner("Hiding one direction after the other …"), inference():
-        descriptors = chosen.encode_ground([view, *without_sectors(view, sectors)], prepared=True)
+        descriptors = chosen.encode_ground([view, *occluded_views(view, sectors)], prepared=True)
         if isinstance(place, Location):
             aerial = chosen.encode_aerial([chip(gallery_name, place, checkpoint)])[0]
         else:
-            looks = gallery(gallery_name).looks_at(place, chosen)
-            aerial = looks[(looks @ descriptors[0]).argmax()]
-    return score_falls(descriptors[0], descriptors[1:], aerial)
+            views = gallery(gallery_name).view_descriptors(place, chosen)
+            aerial = views[(views @ descriptors[0]).argmax()]
+    return occlusion_sensitivity(descriptors[0], descriptors[1:], aerial)
 
 
 @results.keeps

@@ -11,17 +11,17 @@ import numpy as np
 
 from l2ltr_core.evaluation import CORRECT_WITHIN_M
 from l2ltr_core.geometry.geodesy import distance_between_m
-from l2ltr_core.localization import best_apart
+from l2ltr_core.localization import spatial_nms
 from l2ltr_core.types import Location, LocationEstimate
 
 PHOTOS = 5
-"""Of a game, where there are as many."""
+"""Number of photos in a game, where there are as many."""
 APART_M = 150.0
-"""No two photos of a game are nearer to each other: one would tell of the other."""
+"""Least distance in metres between two photos of a game, so that one does not give away the other."""
 MOST_POINTS = 1000
-"""For one photo."""
+"""Most points for one photo."""
 FALL_M = 250.0
-"""Over this distance points fall to 37 %."""
+"""Distance in metres over which points fall to 37 %."""
 
 
 def draw(taken_at: Mapping[str, Location], game: int) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def draw(taken_at: Mapping[str, Location], game: int) -> tuple[str, ...]:
     places = [taken_at[photo] for photo in photos]
     latitudes = np.array([place.latitude for place in places])
     longitudes = np.array([place.longitude for place in places])
-    return tuple(photos[number] for number in best_apart(latitudes, longitudes, APART_M, PHOTOS))
+    return tuple(photos[number] for number in spatial_nms(latitudes, longitudes, APART_M, PHOTOS))
 
 
 def points(off_m: float | None) -> int:

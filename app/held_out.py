@@ -26,7 +26,7 @@ from l2ltr_core.model.config import CheckpointCard
 
 RECALLED_AT = (1, 5, 10)
 CASES = 6
-"""On one page."""
+"""Number of photos on one page."""
 CURVES_PX = 760
 TILE_PX = 240
 FULL_VIEWS = {

@@ -17,7 +17,7 @@ from cachetools.keys import hashkey
 P = ParamSpec("P")
 R = TypeVar("R")
 OVERHEAD = 200
-"""Bytes that an entry costs beside its value, roughly."""
+"""Rough size in bytes of an entry beside its value."""
 RESULTS_BYTES = 256 << 20
 """Memory limit of computed and drawn results; attention of a full-size model has 38 MB a photo."""
 
@@ -98,4 +98,4 @@ def close(value: R) -> R:
 
 
 results = Store(RESULTS_BYTES)
-"""What was computed and drawn, for all rooms together."""
+"""Store of computed and drawn results, for all visitors together."""

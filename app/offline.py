@@ -14,7 +14,7 @@ from PIL import Image
 from xstatic.pkg import leaflet
 
 from app.encoding import jpeg
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.geometry.geodesy import from_mercator, mercator_bounds, mercator_units_per_m, to_mercator
 from l2ltr_core.imagery import Imagery
@@ -108,5 +108,5 @@ def leaflet_assets() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
 def _write(target: Path, data: bytes) -> None:
     """Whole or not at all, so that a visitor never loads half a file."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole(target) as path:
+    with atomic_write(target) as path:
         path.write_bytes(data)

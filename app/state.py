@@ -29,7 +29,7 @@ GALLERY = "gallery"
 CHECKPOINT = "checkpoint"
 RANK = "rank"
 MATCHES = 10
-"""Of a photo, the best first."""
+"""Number of matches listed of a photo."""
 _PHOTO = "photo"
 _HEADING = "heading"
 _MAP_VIEW = "map_view"

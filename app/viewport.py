@@ -21,11 +21,11 @@ from l2ltr_core.geometry.geodesy import (
 from l2ltr_core.types import Bounds, Location, LocationEstimate
 
 MAX_ZOOM = 20
-"""The closest that a map can be seen from."""
+"""Largest zoom of a map."""
 SIZE_PX = (580, 520)
-"""About the width and height of a map beside other columns."""
+"""Approximate width and height in pixels of a map beside other columns."""
 NARROW_PX = (340, 520)
-"""The same on a telephone."""
+"""Approximate width and height in pixels of a map on a telephone."""
 PIXEL_AT_ZOOM_0 = 2 * math.pi * MERCATOR_RADIUS_M / 256
 """EPSG:3857 units a pixel."""
 MOST_MOVED_PX = 130
@@ -35,7 +35,7 @@ NEAR_M = 5_000.0
 AROUND_M = 120.0
 """Least distance shown on each side of an answer that is sure."""
 MOST_AROUND_M = 300.0
-"""The same at most, where its radii are larger."""
+"""Most metres shown on each side of an answer, where its radii are larger."""
 CLOSE_ZOOM = 17
 """Zoom at which a hundred metres fill about a third of the map."""
 

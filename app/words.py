@@ -21,9 +21,9 @@ HEADLINES: dict[Verdict, tuple[str, str]] = {
     "not here": ("Probably not in this gallery", WRONG),
     "not measured": ("Best guess: how certain was not measured", UNSURE),
 }
-"""A verdict as a sentence, and its colour."""
+"""Sentence and colour of each verdict."""
 SHORT = 180
-"""Characters of small print; what is longer is cut, and told whole when one points at it."""
+"""Most characters of small print; a longer text is cut, and shown whole when one points at it."""
 
 
 @dataclass(frozen=True)

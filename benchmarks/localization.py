@@ -111,22 +111,22 @@ def comparing(encoder: Encoder, gallery: Gallery, photo: Path, repeats: int) -> 
             f"compare columns, heading {heading}",
             "ms",
             spent_ms,
-            note=f"{len(gallery.places):,} places, {gallery.looks(encoder)} looks, {turns} headings of decoys",
+            note=f"{len(gallery.places):,} places, {gallery.views_per_cell(encoder)} views, {turns} decoy headings",
         )
 
 
 def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> Row:
     """The gallery's index beside the product of all descriptors, for noisy copies of its own places."""
     descriptors = gallery.descriptors(encoder)
-    looks = gallery.looks(encoder)
-    k = min(TOP_K, len(descriptors) // looks)
+    views_per_cell = gallery.views_per_cell(encoder)
+    k = min(TOP_K, len(descriptors) // views_per_cell)
     random = np.random.default_rng(0)
     chosen = descriptors[random.integers(0, len(descriptors), QUERIES)]
     queries = chosen + 0.05 * random.standard_normal(chosen.shape, np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
 
     def product() -> np.ndarray:
-        scores = (queries @ descriptors.T).reshape(QUERIES, -1, looks).max(axis=2)
+        scores = (queries @ descriptors.T).reshape(QUERIES, -1, views_per_cell).max(axis=2)
         best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         return np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, 1), axis=1), 1)
 
@@ -134,7 +134,7 @@ def searching(encoder: Encoder, gallery: Gallery, repeats: int) -> Row:
     shared = np.mean([len(set(a) & set(b)) / k for a, b in zip(found, product(), strict=True)])
     outcome = race(product, lambda: gallery.search(queries, encoder, k), repeats)
     return Row(
-        f"search among {len(descriptors) // looks:,} places",
+        f"search among {len(descriptors) // views_per_cell:,} places",
         "ms a query",
         outcome.ours_ms / QUERIES,
         outcome.reference_ms / QUERIES,

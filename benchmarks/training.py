@@ -69,8 +69,8 @@ def random_batch(stage: Stage, config: TrainConfig) -> Batch:
     if not stage.stem_factor:
         with torch.no_grad():
             ground, aerial = stage.network.ground.features(ground), stage.network.aerial.features(aerial)
-    kept = torch.ones(pairs, pairs, dtype=torch.bool)
-    return Batch(ground, aerial, kept, world=0, places=np.arange(pairs), mirrored=False)
+    negative_mask = torch.ones(pairs, pairs, dtype=torch.bool)
+    return Batch(ground, aerial, negative_mask, world=0, places=np.arange(pairs), mirrored=False)
 
 
 def our_step(stage: Stage, config: TrainConfig, batch: Batch) -> Callable[[], object]:
@@ -111,15 +111,17 @@ def plain_loss(stage: Stage, config: TrainConfig, batch: Batch) -> Tensor:
         cls.append(descriptors)
         if columns is None:
             continue
-        if stage.lift is not None:
-            distances.append(1 - F.cosine_similarity(stage.lift(descriptors), columns.detach(), dim=1).mean())
+        if stage.projection is not None:
+            distances.append(
+                1 - F.cosine_similarity(stage.projection(descriptors), columns.detach(), dim=1).mean()
+            )
         if not stage.stem_factor:
             numbers = model.stem_column_width + model.column_width
             layers_alone = columns.unflatten(1, (-1, numbers))[..., model.stem_column_width :]
             columns = F.normalize(layers_alone.flatten(1), dim=1)
         by_direction.append(columns)
     compared = [cls, by_direction] if by_direction else [cls]
-    contrastive = [contrast(ground, aerial, objective, batch.kept) for ground, aerial in compared]
+    contrastive = [contrast(ground, aerial, objective, batch.negative_mask) for ground, aerial in compared]
     return torch.stack([*contrastive, *(objective.teacher_weight * each for each in distances)]).sum()
 
 

@@ -18,7 +18,7 @@ from citysim.plan import CityPlan
 from citysim.render import orthophoto
 from citysim.shooting import SOFTWARE, Shooting, take_photos
 from citysim.world import FINE, STANDARD, World
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.types import RGB, Location, Progress
 
 ATTRIBUTION = "Simulated city, geometry (c) OpenStreetMap contributors (ODbL 1.0)"
@@ -89,7 +89,7 @@ def build_city(
         "places": len(places),
     }
     for name, values in (("twin.json", made), ("dataset.json", about)):
-        with whole(out_dir / name) as path:
+        with atomic_write(out_dir / name) as path:
             path.write_text(json.dumps(values, indent=2) + "\n")
 
 
@@ -124,7 +124,7 @@ def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, b
         "width": picture.shape[1],
         "height": picture.shape[0],
     }
-    with rasterio.MemoryFile() as memory, whole(path) as partial:
+    with rasterio.MemoryFile() as memory, atomic_write(path) as partial:
         with memory.open(crs="EPSG:3857", transform=transform, photometric="rgb", **profile) as raster:
             raster.write(picture.transpose(2, 0, 1))
             raster.update_tags(TIFFTAG_COPYRIGHT=ATTRIBUTION, TIFFTAG_SOFTWARE=SOFTWARE)
@@ -142,7 +142,7 @@ def write_orthophoto(path: Path, picture: RGB, plan: CityPlan, pixel_m: float, b
 
 def write_places(path: Path, places: list[Location]) -> None:
     """CSV of latitude, longitude in degrees."""
-    with whole(path) as partial, partial.open("w", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("latitude", "longitude"))
         rows.writerows((f"{p.latitude:.7f}", f"{p.longitude:.7f}") for p in places)

@@ -17,7 +17,7 @@ from citysim.optics import as_stitched
 from citysim.plan import CityPlan
 from citysim.render import panorama
 from citysim.world import Detail, World
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import RGB, Progress
 
@@ -156,7 +156,7 @@ def _take(world: World, shooting: Shooting, index: int) -> None:
     pixels = _with_sensor_noise(pixels, light, rng)
     error = np.clip(rng.normal(size=3), -2, 2)
     location = world.plan.frame.to_location(x + error[0] * POSITION_ERROR_M, y + error[1] * POSITION_ERROR_M)
-    with whole(shooting.file(index)) as path:
+    with atomic_write(shooting.file(index)) as path:
         write_panorama(
             path,
             pixels,

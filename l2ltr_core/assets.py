@@ -12,10 +12,10 @@ NONE_INSTALLED = (
     "an installed package holds the code alone: set L2LTR_ASSETS to the folder `assets` of a checkout of the "
     "project, or give a path or hf://owner/name"
 )
-"""What to do where no checkpoint is found at all."""
+"""Advice where no checkpoint is found at all."""
 
 DEFAULT_CHECKPOINT = "world-l2ltr"
-"""Used where nobody names another."""
+"""Name of the checkpoint used where none is named."""
 
 
 def default_first(name: str) -> tuple[bool, str]:

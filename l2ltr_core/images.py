@@ -19,7 +19,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 20_000
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
-"""Pillow's own guard, about 89 megapixels: above every current 360 degree camera (72)."""
+"""Largest number of pixels of a photo, Pillow's own limit: above every current 360 degree camera (72 megapixels)."""
 MAX_BYTES = 256 * 2**20
 
 DECODING_ERRORS = (
@@ -32,7 +32,7 @@ DECODING_ERRORS = (
     TypeError,
     struct.error,
 )
-"""What Pillow's readers raise on damaged data."""
+"""Errors that Pillow's readers raise on damaged data."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,7 +43,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF's orientation -> what puts the pixels upright."""
+"""Transposition that puts the pixels upright, by EXIF orientation."""
 
 
 @dataclass(frozen=True)

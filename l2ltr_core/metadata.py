@@ -20,9 +20,9 @@ from l2ltr_core.tags import Tags, read_tags, to_numbers, to_text
 from l2ltr_core.types import Location
 
 RENDERED_MARK = "(simulated)"
-"""What the simulated city writes into the software tag of its photos."""
+"""Text that the simulated city writes into the software tag of its photos."""
 _XMP_ANGLE = re.compile(r"(\d+),(\d+(?:\.\d*)?)(?:,(\d+(?:\.\d*)?))?([NSEW])", re.ASCII)
-"""XMP's own form: "60,10.5N", "24,57,30E"."""
+"""Pattern of an angle in XMP: "60,10.5N", "24,57,30E"."""
 _FILM_WIDTH_MM = 36.0
 
 

@@ -48,7 +48,7 @@ SENTENCES: dict[NoteKind, str] = {
     "nothing_stands_out": "No place stands out (confidence {:.0%}): the photo may not have been taken in the gallery "
     "{} at all.",
 }
-"""In plain words, the values in their order."""
+"""Sentence of each kind of note, with its values in their order."""
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,34 @@ from l2ltr_core.notes import Note
 from l2ltr_core.types import RGB, Location, Panorama
 
 ENOUGH_PX = 4096
-"""Panoramas much wider than this are decoded smaller: eight times the width that the largest model sees."""
+"""Width in pixels above which panoramas are decoded smaller: eight times the width that the largest model sees."""
 DEFAULT_LENS_FIELD_DEG = 67.0
-"""Across the longer side of an ordinary photo that names no focal length: a phone's main camera (27 mm)."""
+"""Field of view in degrees across the longer side of a photo that names no focal length: a phone's main camera (27
+mm)."""
 SPHERE_RATIO = (1.9, 2.1)
-"""Width over height of what is taken for a full 360 x 180 degree panorama."""
+"""Range of width over height that is taken for a full 360 x 180 degree panorama."""
 STRIP_RATIO = 3.0
-"""From this width over height on, an untagged photo is taken for a strip around the whole circle."""
+"""Width over height from which on an untagged photo is taken for a strip around the whole circle."""
 
 _GPS_IFD = 0x8825
 
 
 def load_panorama(source: str | Path | bytes) -> Panorama:
-    """A photo's pixels, where they lie on the viewing sphere, heading and position, with notes.
+    """Read a photo and place it on the viewing sphere.
 
-    Raises ImageError or MetadataError. A photo without GPano tags is a full panorama if it is twice as wide
-    as high, a strip around the circle if it is much wider, else an ordinary photo of a part of the circle.
+    A photo without GPano tags is a full panorama if it is twice as wide as high, a strip around the circle if it is
+    much wider, else an ordinary photo of a part of the circle.
+
+    Args:
+        source: A JPEG or PNG, as a path or as bytes.
+
+    Returns:
+        The pixels, (H, W, 3) uint8 RGB, the field that they span in degrees, heading and position where the photo
+        carries them, and notes on what was assumed.
+
+    Raises:
+        ImageError: The photo cannot be decoded, or is higher than wide.
+        MetadataError: Its EXIF or XMP cannot be used.
     """
     opened = open_image(source)
     image = decode_opened(opened, enough_px=ENOUGH_PX)

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 from l2ltr_core.images import DECODING_ERRORS
 
 MAX_XMP_BYTES = 2**20
-"""JPEG holds at most 64 KB in one packet; what is larger than this in another format is not parsed."""
+"""Largest XMP packet, in bytes, that is parsed; JPEG holds at most 64 KB in one."""
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _XMP_PREFIXES = {

@@ -105,7 +105,7 @@ class Match:
 
 
 FAR_TIMES = 4.0
-"""A radius so many times that of the circle of the confidence reaches to other places that the photo may show."""
+"""Radius, in times that of the confidence's disc, beyond which an estimate covers more than one place."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Several photos of one walk, in their order: what each shows helps to find the others.
+"""Sequence localization: several photos of one walk, in their order, localized together.
 
-A block that looks like another 200 m away is told from it by the crossing before it and the square after it. The
-places are the states of a hidden Markov model: each photo speaks for some of them, and from one photo to the next
-nobody walks farther than a step, and rather on than back. How likely each place is, given all photos, is found by
-going forward and backward (Rabiner, A tutorial on hidden Markov models, 1989).
+Two blocks that look alike differ by what comes before and after them. The places are the states of a hidden Markov
+model: the emission is the softmax of a photo's scores, the transition favours places within a step and straight on,
+and the posterior of each place comes from the forward-backward algorithm (Rabiner, A tutorial on hidden Markov
+models, 1989).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
     ESTIMATE_PLACES,
     Candidates,
-    Circles,
+    Discs,
     HeadingChoice,
     Localization,
     as_csv,
@@ -34,26 +34,26 @@ from l2ltr_core.localization import (
     as_feature,
     calibration_for,
     circle_radius_m,
-    look_up,
+    localize_with_candidates,
     match_probabilities,
 )
 from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Location, LocationEstimate, Panorama, Progress
 
 STEP_M = 50.0
-"""How far one photo of a walk is from the next, at most."""
+"""Longest distance in metres from one photo of a walk to the next."""
 MOST_PHOTOS = 50
 WALK_PLACES = 300
-"""So many of the best places of each photo are held possible; any other is as likely as the last of them."""
-BROKEN = 0.01
-"""Share of steps that reach anywhere: a photo of another place should not carry the others away."""
+"""Number of best places kept of each photo; any other place gets the score of the last of them."""
+JUMP_PROBABILITY = 0.01
+"""Probability that a step reaches any place at all, so that one wrong photo does not carry the others away."""
 DIRECTIONS = 8
-"""In which one may have come to a place."""
-GOING_ON = 1.0
-"""How much likelier it is to go on than to turn (the concentration of von Mises' distribution): back is 1/7 as likely
-as ahead. Chosen, like the next, on walks of validation photos."""
-CAUTION = 1.5
-"""How many times higher the temperature is than for one photo: photos of one street err together."""
+"""Number of directions of arrival, each a state of its own at every place."""
+TURN_CONCENTRATION = 1.0
+"""Concentration of the von Mises distribution of turns: back is 1/7 as likely as ahead. Chosen, like the next, on
+walks of validation photos."""
+TEMPERATURE_SCALE = 1.5
+"""Factor on the temperature of one photo: the errors of photos of one street are correlated."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Walk:
     @property
     def in_gallery(self) -> bool | None:
         """Whether the walk was probably taken in the gallery: what most of its photos say, None where none can."""
-        told = [photo.in_gallery for photo in self.alone if photo.in_gallery is not None]
-        return None if not told else 2 * sum(told) >= len(told)
+        verdicts = [photo.in_gallery for photo in self.alone if photo.in_gallery is not None]
+        return None if not verdicts else 2 * sum(verdicts) >= len(verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         """What `l2ltr walk --json` prints; numbers are rounded as `Localization.to_dict` does."""
@@ -107,7 +107,7 @@ class Walk:
             zip(self.alone, self.estimates, self.errors_m, strict=True), 1
         ):
             by_itself = photo.to_dict()
-            told = {
+            values = {
                 "photo": number,
                 **({"photo_name": photo.photo_name} if photo.photo_name else {}),
                 "heading_deg": by_itself["heading_deg"],
@@ -117,12 +117,12 @@ class Walk:
                 "in_gallery": by_itself["in_gallery"],
             }
             if error_m is not None:
-                told |= {
+                values |= {
                     "truth": by_itself["truth"],
                     "error_m": round(error_m, 2),
                     "error_alone_m": by_itself["error_m"],
                 }
-            photos.append(told)
+            photos.append(values)
         return {
             "gallery": self.alone[0].gallery,
             "checkpoint": self.alone[0].checkpoint,
@@ -181,14 +181,26 @@ def localize_walk(
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     step_m: float = STEP_M,
-    apart_m: float = 0.0,
+    min_separation_m: float = 0.0,
     progress: Progress | None = None,
 ) -> Walk:
-    """Find where the photos of one walk, in their order, were taken among the places of `gallery`.
+    """Find where the photos of one walk were taken among the places of a gallery, all of them together.
 
-    From one photo to the next there are at most `step_m` metres; a step may break that, once in a hundred.
-    `heading` and `apart_m` are those of `localize`, for each photo by itself. Raises what `localize` raises, and
-    ConfigurationError for fewer than 2 photos, more than 50, or a step that is no distance.
+    Args:
+        photos: 2 to 50 photos in the order in which they were taken, each as `localize` takes it.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        gallery: The places to search, with an index for that checkpoint.
+        heading: As for `localize`, for each photo by itself.
+        step_m: Longest distance in metres from one photo to the next; one step in a hundred may break it.
+        min_separation_m: As for `localize`, for the matches of each photo alone.
+        progress: Called with (photos done, photos in all).
+
+    Returns:
+        An estimate for each photo from all photos together, and each photo localized alone.
+
+    Raises:
+        ConfigurationError: There are too few or too many photos, or `step_m` is not above 0.
+        L2LTRError: Whatever `localize` raises for one of the photos.
     """
     if not 2 <= len(photos) <= MOST_PHOTOS:
         raise ConfigurationError(
@@ -198,8 +210,13 @@ def localize_walk(
     _checked(step_m)
     alone, found = [], []
     for done, photo in enumerate(photos, 1):
-        by_itself, best = look_up(
-            photo, encoder=encoder, gallery=gallery, heading=heading, apart_m=apart_m, considered=WALK_PLACES
+        by_itself, best = localize_with_candidates(
+            photo,
+            encoder=encoder,
+            gallery=gallery,
+            heading=heading,
+            min_separation_m=min_separation_m,
+            shortlist_size=WALK_PLACES,
         )
         alone.append(by_itself)
         found.append(best.first(WALK_PLACES))
@@ -217,21 +234,21 @@ def localize_walk(
 def estimates_along(
     found: Sequence[Candidates], gallery: Gallery, temperature: float, step_m: float = STEP_M
 ) -> list[LocationEstimate]:
-    """Where each photo of a walk was taken, from what (T,) photos say of their best places.
+    """Where each photo of a walk was taken, from the candidates of its (T,) photos.
 
-    `temperature` is that of one photo's probabilities. The estimate is the mean of the circle that holds the most
-    probability, as for one photo, and its confidence what it holds.
+    `temperature` is that of one photo's probabilities. The estimate is the mean of the disc with the most
+    probability mass, as for one photo, and its confidence that mass.
     """
     radius_m = circle_radius_m(gallery)
     places = np.unique(np.concatenate([photo.place_ids for photo in found]))
-    speaking = np.stack([_speaking(photo, places, CAUTION * temperature) for photo in found])
-    likely = _given_all(speaking, *_steps(places, gallery, step_m))
+    emission = np.stack([_emission(photo, places, TEMPERATURE_SCALE * temperature) for photo in found])
+    posterior = _posterior(emission, *_transition(places, gallery, step_m))
     estimates = []
-    for each in likely:
+    for each in posterior:
         best = np.argsort(-each, kind="stable")[:ESTIMATE_PLACES]
         rows = gallery.places.iloc[places[best]]
-        circles = Circles.around(rows["latitude"].to_numpy(), rows["longitude"].to_numpy(), radius_m)
-        place, mass = circles.heaviest(each[best])
+        discs = Discs.around(rows["latitude"].to_numpy(), rows["longitude"].to_numpy(), radius_m)
+        place, mass = discs.densest(each[best])
         estimates.append(LocationEstimate(place.latitude, place.longitude, radius_m, mass))
     return estimates
 
@@ -242,15 +259,15 @@ def _checked(step_m: float) -> float:
     return step_m
 
 
-def _speaking(photo: Candidates, places: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
-    """(S,) how much a photo speaks for each of the walk's places, by itself."""
+def _emission(photo: Candidates, places: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
+    """(S,) probability of each of the walk's places given one photo alone."""
     scores = np.full(len(places), photo.scores.min())
     scores[np.searchsorted(places, photo.place_ids)] = photo.scores
     return match_probabilities(scores, temperature)
 
 
-def _steps(places: NDArray[np.int64], gallery: Gallery, step_m: float) -> tuple[csr_matrix, float]:
-    """How likely a step leads from state to state, (S * D, S * D), and the same for one that leads anywhere.
+def _transition(places: NDArray[np.int64], gallery: Gallery, step_m: float) -> tuple[csr_matrix, float]:
+    """Transition probabilities between states, (S * D, S * D), and the constant one of a jump to anywhere.
 
     The states of a place are the `DIRECTIONS` in which one may have come to it, so that going on in that direction can
     be likelier than turning. Whoever stays where he is has not turned.
@@ -258,25 +275,29 @@ def _steps(places: NDArray[np.int64], gallery: Gallery, step_m: float) -> tuple[
     latitudes, longitudes = gallery.places["latitude"].to_numpy(), gallery.places["longitude"].to_numpy()
     origin = Location(float(latitudes[places[0]]), float(longitudes[places[0]]))
     where = np.stack(local_m(latitudes, longitudes, origin), axis=1)
-    reached = cKDTree(where).query_ball_point(where[places], step_m, return_length=True).mean()
+    reachable = cKDTree(where).query_ball_point(where[places], step_m, return_length=True).mean()
     one_way = cKDTree(where[places]).query_pairs(step_m, output_type="ndarray")
     start, end = np.concatenate([one_way, one_way[:, ::-1]]).T
     towards = np.arctan2(*(where[places[end]] - where[places[start]]).T)
-    came = 2 * np.pi / DIRECTIONS * np.arange(DIRECTIONS)
-    turned = towards - came[:, None]
-    likely = np.exp(GOING_ON * np.cos(turned)) / np.exp(GOING_ON * np.cos(came)).mean()
+    arrivals = 2 * np.pi / DIRECTIONS * np.arange(DIRECTIONS)
+    turned = towards - arrivals[:, None]
+    likely = (
+        np.exp(TURN_CONCENTRATION * np.cos(turned)) / np.exp(TURN_CONCENTRATION * np.cos(arrivals)).mean()
+    )
     states = np.arange(len(places) * DIRECTIONS)
     arrived = end * DIRECTIONS + np.rint(towards / (2 * np.pi / DIRECTIONS)).astype(int) % DIRECTIONS
     left = start * DIRECTIONS + np.arange(DIRECTIONS)[:, None]
     rows = np.concatenate([np.tile(arrived, DIRECTIONS), states])
     columns = np.concatenate([left.ravel(), states])
-    values = (1 - BROKEN) / reached * np.concatenate([likely.ravel(), np.ones(len(states))])
-    return csr_matrix((values, (rows, columns)), shape=(len(states),) * 2), BROKEN / len(where) / DIRECTIONS
+    values = (1 - JUMP_PROBABILITY) / reachable * np.concatenate([likely.ravel(), np.ones(len(states))])
+    return csr_matrix((values, (rows, columns)), shape=(len(states),) * 2), JUMP_PROBABILITY / len(
+        where
+    ) / DIRECTIONS
 
 
-def _given_all(speaking: NDArray[np.float64], near: csr_matrix, anywhere: float) -> NDArray[np.float64]:
-    """(T, S) how likely each place is for each photo, given all (T, S) that the photos say; rows sum to 1."""
-    each = np.repeat(speaking, DIRECTIONS, axis=1)  # a photo does not say from where one came
+def _posterior(emission: NDArray[np.float64], near: csr_matrix, anywhere: float) -> NDArray[np.float64]:
+    """(T, S) posterior of each place for each photo, from all (T, S) emissions; rows sum to 1."""
+    each = np.repeat(emission, DIRECTIONS, axis=1)  # a photo does not say from where one came
     forward, backward = each.copy(), np.ones_like(each)
     for photo in range(1, len(each)):
         forward[photo] *= near @ forward[photo - 1] + anywhere * forward[photo - 1].sum()
@@ -286,5 +307,5 @@ def _given_all(speaking: NDArray[np.float64], near: csr_matrix, anywhere: float)
         after = each[photo + 1] * backward[photo + 1]
         backward[photo] = back @ after + anywhere * after.sum()
         backward[photo] /= backward[photo].sum()
-    both = (forward * backward).reshape(*speaking.shape, DIRECTIONS).sum(axis=2)
+    both = (forward * backward).reshape(*emission.shape, DIRECTIONS).sum(axis=2)
     return both / both.sum(axis=1, keepdims=True)

@@ -50,7 +50,7 @@ from l2ltr_core.datasets import open_dataset
 from l2ltr_core.evaluation import read_held_out
 from l2ltr_core.evaluation.page import write_page
 from l2ltr_core.evaluation.real import open_real_pairs
-from l2ltr_core.evaluation.report import Subject, write_report
+from l2ltr_core.evaluation.report import EvaluationContext, write_report
 from l2ltr_core.gallery import add_index, build_gallery, load_places, open_gallery
 from l2ltr_core.imagery import open_imagery
 from l2ltr_core.model.config import CheckpointCard
@@ -138,7 +138,7 @@ TEST_SEED, QUERIES = 7, 900
 PAGE = Path("docs/checkpoints.md")
 OPEN, CLOSE = "<!-- results -->", "<!-- /results -->"
 NOT_MEASURED = "not measured"
-INDEX, LOOKS = "byte", 1  # every clone carries an index of each checkpoint
+INDEX, VIEWS_PER_CELL = "byte", 1  # every clone carries an index of each checkpoint
 LICENCE = "ODbL 1.0 (geometry (c) OpenStreetMap contributors)"
 SAMPLES = [  # name, title, metres east and north in the twin's frame, weather
     ("senate-square", "Senate Square", 930, 590, None),
@@ -323,7 +323,7 @@ def publish(
                 shutil.copy(found.with_suffix(suffix), card.with_suffix(suffix))
         encoder = l2.load_encoder(name)
         gallery = _index(ASSETS / "galleries" / "helsinki", TEST, encoder, "helsinki")
-        subject = Subject(
+        context = EvaluationContext(
             encoder,
             gallery,
             open_dataset("helsinki"),
@@ -331,7 +331,7 @@ def publish(
             open_dataset(elsewhere) if elsewhere.exists() else None,
             pairs=None if pairs is None else open_real_pairs(pairs, distractors, imagery),
         )
-        write_report(subject, card, progress=_timed)
+        write_report(context, card, progress=_timed)
     readme()
 
 
@@ -489,7 +489,9 @@ def readme() -> None:
 def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Gallery:
     if (folder / "gallery.json").exists():
         gallery = open_gallery(folder)
-        return gallery if gallery.has_index(encoder) else add_index(folder, encoder, index=INDEX, looks=LOOKS)
+        if gallery.has_index(encoder):
+            return gallery
+        return add_index(folder, encoder, index=INDEX, views_per_cell=VIEWS_PER_CELL)
     return build_gallery(
         open_imagery(str(city / "orthophoto.tif")),
         folder,
@@ -497,7 +499,7 @@ def _index(folder: Path, city: Path, encoder: l2.Encoder, name: str) -> l2.Galle
         name=name,
         places=load_places(city / "places.csv"),
         index=INDEX,
-        looks=LOOKS,
+        views_per_cell=VIEWS_PER_CELL,
         licence=LICENCE,
         simulated=True,
     )

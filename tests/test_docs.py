@@ -55,7 +55,7 @@ def wrong_in(words: list[str]) -> list[str]:
 
 
 def test_a_wrong_command_or_option_is_noticed() -> None:
-    assert wrong_in(["gallery", "build", "--out", "town", "[--looks", "4]"]) == []
+    assert wrong_in(["gallery", "build", "--out", "town", "[--views-per-cell", "4]"]) == []
     assert wrong_in(["gallery", "make"]) == ["make"]
     assert wrong_in(["gallery", "build", "--outt", "town"]) == ["--outt"]
 

@@ -24,8 +24,8 @@ FAR, ANY = 15 * 16 + 15, 15
 TEMPERATURE = 0.02
 
 
-def speaking(**scores: float) -> Candidates:
-    """A photo that says so much for places, `p12=0.5` for place 12, and hardly anything for any other."""
+def candidates(**scores: float) -> Candidates:
+    """A photo's candidates: `p12=0.5` gives place 12 that score, and any other place next to none."""
     scores |= {f"p{ANY}": 0.0}
     best = sorted(scores, key=lambda name: -scores[name])
     ids, values = [int(name[1:]) for name in best], [scores[name] for name in best]
@@ -38,8 +38,8 @@ def off_m(gallery: Gallery, place_id: int, estimate: LocationEstimate) -> float:
 
 def test_a_photo_that_could_be_of_two_places_is_of_the_one_that_can_be_walked_to(gallery: Gallery) -> None:
     first, middle, last = SOUTHWARD
-    unsure = speaking(**{f"p{FAR}": 0.52, f"p{middle}": 0.5})
-    sure = [speaking(**{f"p{place}": 0.6, f"p{FAR}": 0.4}) for place in (first, last)]
+    unsure = candidates(**{f"p{FAR}": 0.52, f"p{middle}": 0.5})
+    sure = [candidates(**{f"p{place}": 0.6, f"p{FAR}": 0.4}) for place in (first, last)]
     alone = estimates_along([unsure, unsure], gallery, TEMPERATURE)  # by itself it is the far one
     assert off_m(gallery, FAR, alone[0]) < 1
     walked = estimates_along([sure[0], unsure, sure[1]], gallery, TEMPERATURE)
@@ -51,9 +51,9 @@ def test_a_photo_that_could_be_of_two_places_is_of_the_one_that_can_be_walked_to
 def test_what_comes_later_helps_as_much_as_what_came_before(gallery: Gallery) -> None:
     first, middle, last = SOUTHWARD
     photos = [
-        speaking(**{f"p{FAR}": 0.51, f"p{first}": 0.5}),
-        speaking(**{f"p{middle}": 0.6, f"p{FAR}": 0.3}),
-        speaking(**{f"p{FAR}": 0.51, f"p{last}": 0.5}),
+        candidates(**{f"p{FAR}": 0.51, f"p{first}": 0.5}),
+        candidates(**{f"p{middle}": 0.6, f"p{FAR}": 0.3}),
+        candidates(**{f"p{FAR}": 0.51, f"p{last}": 0.5}),
     ]
     there = estimates_along(photos, gallery, TEMPERATURE)
     back = estimates_along(photos[::-1], gallery, TEMPERATURE)
@@ -64,8 +64,8 @@ def test_what_comes_later_helps_as_much_as_what_came_before(gallery: Gallery) ->
 
 def test_who_walks_goes_on_rather_than_back(gallery: Gallery) -> None:
     first, middle, last = SOUTHWARD
-    photos = [speaking(**{f"p{place}": 0.6}) for place in (first, middle)]
-    photos.append(speaking(**{f"p{first}": 0.5, f"p{last}": 0.5}))
+    photos = [candidates(**{f"p{place}": 0.6}) for place in (first, middle)]
+    photos.append(candidates(**{f"p{first}": 0.5, f"p{last}": 0.5}))
     [*_, estimate] = estimates_along(photos, gallery, TEMPERATURE)
     assert off_m(gallery, last, estimate) < 1
     assert estimate.confidence is not None and 0.6 < estimate.confidence < 0.9  # one in seven turns back
@@ -74,8 +74,8 @@ def test_who_walks_goes_on_rather_than_back(gallery: Gallery) -> None:
 def test_a_longer_step_leaves_more_possible(gallery: Gallery) -> None:
     first, middle, _ = SOUTHWARD
     photos = [
-        speaking(**{f"p{first}": 0.7, f"p{FAR}": 0.3}),
-        speaking(**{f"p{FAR}": 0.52, f"p{middle}": 0.5}),
+        candidates(**{f"p{first}": 0.7, f"p{FAR}": 0.3}),
+        candidates(**{f"p{FAR}": 0.52, f"p{middle}": 0.5}),
     ]
     assert off_m(gallery, middle, estimates_along(photos, gallery, TEMPERATURE, step_m=45)[1]) < 1
     assert off_m(gallery, FAR, estimates_along(photos, gallery, TEMPERATURE, step_m=500)[1]) < 1
@@ -83,8 +83,8 @@ def test_a_longer_step_leaves_more_possible(gallery: Gallery) -> None:
 
 def test_a_photo_of_another_place_does_not_carry_the_others_away(gallery: Gallery) -> None:
     first, middle, last = SOUTHWARD
-    stray = speaking(**{f"p{FAR}": 0.95, f"p{middle}": 0.1})
-    sure = [speaking(**{f"p{place}": 0.6, f"p{FAR}": 0.2}) for place in (first, last)]
+    stray = candidates(**{f"p{FAR}": 0.95, f"p{middle}": 0.1})
+    sure = [candidates(**{f"p{place}": 0.6, f"p{FAR}": 0.2}) for place in (first, last)]
     walked = estimates_along([sure[0], stray, sure[1]], gallery, TEMPERATURE)
     assert [off_m(gallery, *each) < 1 for each in zip((first, FAR, last), walked, strict=True)] == [True] * 3
 

@@ -8,8 +8,8 @@ from app.components.bars import directions, headings
 from app.components.copy_link import copy_link
 from app.components.heads import Head, heads
 from app.components.heat import heat_uri
-from app.components.hiding import hiding
 from app.components.look_around import look_around
+from app.components.occlusion import occlusion
 from app.components.sight import Layered, photo_layer, sight, strip
 
 __all__ = [
@@ -20,8 +20,8 @@ __all__ = [
     "headings",
     "heads",
     "heat_uri",
-    "hiding",
     "look_around",
+    "occlusion",
     "photo_layer",
     "sight",
     "strip",

@@ -15,14 +15,18 @@ from app.components.mount import mount
 from app.encoding import data_uri
 
 MEASURES = [
-    {"key": "spread", "digits": 2, "orders": [("up", "narrowest look first"), ("down", "widest look first")]},
     {
-        "key": "reach",
+        "key": "entropy",
+        "digits": 2,
+        "orders": [("up", "lowest entropy first"), ("down", "highest entropy first")],
+    },
+    {
+        "key": "distance",
         "digits": 1,
-        "orders": [("down", "farthest reach first"), ("up", "nearest reach first")],
+        "orders": [("down", "longest distance first"), ("up", "shortest distance first")],
     },
 ]
-"""Of a head: how many decimals are shown of it, and the orders that it can put the heads in."""
+"""Measures of a head: its attention entropy and mean attention distance, the decimals shown, and the orders."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class Head:
 
     layer: int
     head: int | None
-    spread: float | None = None
-    reach: float | None = None
+    entropy: float | None = None
+    distance: float | None = None
 
 
 def heads(
@@ -84,8 +88,8 @@ def _cell(each: Head) -> dict[str, Any]:
         "column": 0 if each.head is None else each.head + 1,
         "name": f"layer {each.layer + 1}, {'mean of all heads' if mean else f'head {(each.head or 0) + 1}'}",
         "short": f"layer {each.layer + 1} · {'mean' if mean else f'head {(each.head or 0) + 1}'}",
-        "spread": each.spread,
-        "reach": each.reach,
+        "entropy": each.entropy,
+        "distance": each.distance,
     }
 
 

@@ -73,7 +73,7 @@ class Shown:
 
 
 def show() -> None:
-    """Photo and match under the same attention, on the map, then every head, then the test of hiding."""
+    """Photo and match under the same attention, on the map, then every head, then the occlusion test."""
     st.title("What does the model look at?")
     st.html(
         "<p class='lead'>Bright patches are where the model reads its description of the photo, and of the aerial "
@@ -100,7 +100,7 @@ def _look(photo: state.Photo, found: Localization, card: CheckpointCard) -> None
             _pictures(shown, components.heat_uri(ground), components.heat_uri(aerial), over_tile)
         _map(shown, on_tile, over_tile)
         _all_heads(shown)
-        _hiding(shown, ground)
+        _occlusion(shown, ground)
     state.publish()
 
 
@@ -265,19 +265,21 @@ def _picture_downloads(shown: Shown, on_tile: NDArray) -> None:
 def _all_heads(shown: Shown) -> None:
     st.subheader("Every layer and head at a glance")
     photo, heading_deg, card = shown.photo, shown.found.heading_deg, shown.card
-    heats, spread, reach = compute.heads(photo, heading_deg, card.name)
+    heats, entropy, distance = compute.heads(photo, heading_deg, card.name)
     cells = []
     for layer in range(card.model.depth):
         cells.append(components.Head(layer, None))
         for head in range(card.model.heads):
-            cells.append(components.Head(layer, head, float(spread[layer, head]), float(reach[layer, head])))
+            cells.append(
+                components.Head(layer, head, float(entropy[layer, head]), float(distance[layer, head]))
+            )
     choice = shown.choice
     chosen = None if choice.layer is None else (choice.layer, choice.head)
     components.heads(
         "heads", pictures.view(photo, heading_deg, card.name, in_grey=True), heats, cells, chosen,
         ".st-key-attention_pictures",
-        "What CLS reads from the photo; click a map to enlarge it. Below each: spread (1: looks everywhere alike, "
-        "0: at one patch) · reach (how many patches away patches look, on average).",
+        "What CLS reads from the photo; click a map to enlarge it. Below each: attention entropy (1: even over all "
+        "patches, 0: at one patch) · mean attention distance (in patches).",
         _enlarge,
     )  # fmt: skip
     look = widgets.look()
@@ -285,14 +287,14 @@ def _all_heads(shown: Shown) -> None:
     def sheet() -> Figure:
         notes = np.array(
             [
-                [f"spread {s:.2f} · reach {r:.1f}" for s, r in zip(*pair, strict=True)]
-                for pair in zip(spread, reach, strict=True)
+                [f"entropy {e:.2f} · distance {d:.1f}" for e, d in zip(*pair, strict=True)]
+                for pair in zip(entropy, distance, strict=True)
             ]
         )
         return figures.contact_sheet(heats[:, 1:], notes, chosen, look)
 
-    layer, head = np.indices(spread.shape) + 1
-    columns = {"layer": layer, "head": head, "spread": spread, "reach": reach}
+    layer, head = np.indices(entropy.shape) + 1
+    columns = {"layer": layer, "head": head, "spread": entropy, "reach": distance}
     numbers = pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
     downloads.figure_downloads(sheet, numbers, f"{photo.stem}-heads")
 
@@ -303,7 +305,7 @@ def _enlarge(layer: int, head: int | None) -> None:
     st.session_state[HEAD] = MEAN if head is None else _head_name(head)
 
 
-def _hiding(shown: Shown, ground: NDArray) -> None:
+def _occlusion(shown: Shown, ground: NDArray) -> None:
     st.subheader("Is attention telling the truth?")
     st.markdown(
         f"Each sixteenth of the horizon is hidden in turn. The match with {shown.label} scores lower where the model "
@@ -311,7 +313,7 @@ def _hiding(shown: Shown, ground: NDArray) -> None:
         + " The score here is that of CLS, whose attention this is."
         * bool(shown.card.model.columns)
     )
-    falls = compute.hidden_directions(
+    falls = compute.sensitivity_by_direction(
         shown.photo, shown.found.heading_deg, shown.card.name, shown.gallery, shown.place, SECTORS
     )
     share = inspection.by_sector(ground, SECTORS)
@@ -319,7 +321,7 @@ def _hiding(shown: Shown, ground: NDArray) -> None:
     bars, verdict = st.columns([5, 2], gap="medium")
     with bars:
         view = pictures.view(shown.photo, shown.found.heading_deg, shown.card.name, in_grey=True)
-        components.hiding("hiding", "What hiding does", view, falls, share, _whose(shown.choice))
+        components.occlusion("occlusion", "Occlusion sensitivity", view, falls, share, _whose(shown.choice))
     with verdict:
         st.metric("Rank correlation of the two", f"{correlation:+.2f}")
         st.markdown(_in_words(correlation))

@@ -46,7 +46,7 @@ def _facts(gallery: Gallery) -> None:
     st.subheader(gallery.name.title())
     numbers = {
         "Places": f"{manifest.places:,}",
-        "Apart": f"{gallery.apart_m:.0f} m" if gallery.apart_m else "one place",
+        "Apart": f"{gallery.median_spacing_m:.0f} m" if gallery.median_spacing_m else "one place",
         "Tile": f"{manifest.chip_m:g} m",
         "Area": f"{area_km2(manifest.bounds):.2f} km²",
     }
@@ -67,7 +67,7 @@ def _indexes(gallery: Gallery) -> None:
         (index.checkpoint, index.kind, index.looks, index.dimensions, index.fingerprint)
         for index in gallery.manifest.indexes
     ]
-    columns = ["checkpoint", "index", "looks", "numbers", "fingerprint"]
+    columns = ["checkpoint", "index", "views per cell", "numbers", "fingerprint"]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, width="stretch")
     for card in cards.values():
         if gallery.manifest.index_of(card.fingerprint) is None:

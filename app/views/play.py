@@ -37,11 +37,11 @@ GAME = "game"
 """The game's number in the link."""
 MOST_GAMES = 9999
 TOLD_M = (100, 250, 500)
-"""Distances whose points are told."""
+"""Distances in metres whose points are explained."""
 HELD_OUT = "held out from training"
-"""As the samples' notes say it."""
+"""Phrase of the samples' notes for photos that no training saw."""
 TRUE = "<span><i class='true'></i>where the photo was taken</span>"
-"""In a map's legend."""
+"""Entry of a map's legend for the true place."""
 _GAME, _PLAYS = "play_game", "plays"
 
 

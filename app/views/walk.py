@@ -35,7 +35,7 @@ from l2ltr_core.walks import Walk
 MAP = "walk_map"
 MAP_HEIGHT_PX = 560
 ROWS_AT_ONCE = 8
-"""As many as stand beside the map; a longer list scrolls."""
+"""Number of rows shown beside the map; a longer list scrolls."""
 TILE_PX = 420
 _STOP = "walk_stop"
 

@@ -22,7 +22,7 @@ from l2ltr_core.model.encoder import Side
 
 SIDES: dict[Side, str] = {"ground": "model_grd", "aerial": "model_sat"}
 HEAD_WIDTH = 64
-"""Of every published ViT; the number of heads leaves no trace in the weights."""
+"""Width of an attention head of every published ViT; the number of heads leaves no trace in the weights."""
 
 _UNIT = re.compile(r"stem\.stages\.(\d+)\.blocks\.(\d+)\.(.+)\.(\w+)")
 _PARTS = {  # ours: the authors', for each bottleneck

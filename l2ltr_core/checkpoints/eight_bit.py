@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 SCALE = ".scale"
-"""Follows the name of a tensor whose rows are scaled."""
+"""Suffix of the name of a quantised tensor's row scales."""
 LEVELS = 127
 LEAST_NUMBERS = 4096
-"""Smaller tensors, and vectors, stay in float16: they are few and matter."""
+"""Least size of a tensor that is quantised; smaller ones, and vectors, stay in float16."""
 
 
 def to_eight_bit(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

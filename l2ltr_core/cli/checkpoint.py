@@ -12,7 +12,7 @@ from l2ltr_core.cli.options import Json, command_group
 from l2ltr_core.cli.terminal import print_values
 
 CVUSA_CHIP_M = 175.0
-"""What CVUSA's aerial tiles show: 750 px at zoom 19, at the middle latitude of the United States (38.5)."""
+"""Width in metres of CVUSA's aerial tiles: 750 px at zoom 19, at the middle latitude of the United States (38.5)."""
 
 app = command_group("Bring checkpoints in and describe them.")
 

@@ -33,7 +33,8 @@ def evaluate(
     rerank: Annotated[
         bool,
         typer.Option(
-            help="Compare every place column by column, where the checkpoint has columns; --no-rerank: by CLS alone."
+            help="Rank by column similarity, where the checkpoint has columns; --no-rerank: by the global "
+            "descriptor (CLS)."
         ),
     ] = True,
     write_card: Annotated[

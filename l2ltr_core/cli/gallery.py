@@ -41,10 +41,10 @@ def build(
             "latest index, else flat."
         ),
     ] = None,
-    looks: Annotated[
+    views_per_cell: Annotated[
         int | None,
         typer.Option(
-            help="4 looks at each place from four points of its cell: finds more, costs more. By default as the "
+            help="With 4, four views of each place's cell are encoded: finds more, costs more. By default as the "
             "gallery's latest index, else 1."
         ),
     ] = None,
@@ -69,7 +69,7 @@ def build(
                 out,
                 open_encoder(checkpoint, None),
                 index=index,
-                looks=looks,
+                views_per_cell=views_per_cell,
                 engine=engine,
                 progress=progress,
             )
@@ -81,8 +81,8 @@ def build(
             built = build_gallery(
                 source, out, encoder, name=name, places=listed, spacing_m=spacing_m,
                 bbox=None if bbox is None else types.Bounds(*bbox), chip_m=chip_m, index=index or "flat",
-                looks=1 if looks is None else looks, engine=engine, attribution=attribution, licence=licence,
-                simulated=simulated, progress=progress,
+                views_per_cell=1 if views_per_cell is None else views_per_cell, engine=engine,
+                attribution=attribution, licence=licence, simulated=simulated, progress=progress,
             )  # fmt: skip
     print(f"{built.folder}: {built.manifest.places} places, indexes of {indexes_of(built)}")
 
@@ -117,7 +117,8 @@ def info(
         print(json.dumps(values, indent=2))
         return
     values["indexes"] = ", ".join(
-        f"{i['checkpoint']} ({i['fingerprint']}, {i['kind']}, looks: {i['looks']})" for i in values["indexes"]
+        f"{i['checkpoint']} ({i['fingerprint']}, {i['kind']}, views per cell: {i['looks']})"
+        for i in values["indexes"]
     )
     box = values["bounds"]
     values["bounds"] = f"{box['west']:.5f} {box['south']:.5f} {box['east']:.5f} {box['north']:.5f} (W S E N)"

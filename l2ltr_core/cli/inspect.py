@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from l2ltr_core.model.encoder import Encoder
 
 COMPARED = 4
-"""Checkpoints that one figure can tell apart."""
+"""Most checkpoints in one figure."""
 
 app = command_group("Draw what a checkpoint looks at and what it has learned.")
 

@@ -39,8 +39,11 @@ def localize(
         str, typer.Option(help="Where the photo's centre looks: degrees from north, `exif` or `search`.")
     ] = "exif",
     top_k: Annotated[int, typer.Option(help="How many matches to list.")] = 10,
-    apart_m: Annotated[
-        float, typer.Option(help="List different answers, farther than so many metres from each other.")
+    min_separation_m: Annotated[
+        float,
+        typer.Option(
+            help="Diversify the matches: list such as lie farther than so many metres from each other."
+        ),
     ] = 0.0,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +57,12 @@ def localize(
     opened = open_gallery(gallery)
     encoder = open_encoder(checkpoint, opened)
     result = find(
-        photo, encoder=encoder, gallery=opened, heading=chosen_heading, top_k=top_k, apart_m=apart_m
+        photo,
+        encoder=encoder,
+        gallery=opened,
+        heading=chosen_heading,
+        top_k=top_k,
+        min_separation_m=min_separation_m,
     )
     result = replace(result, photo_name=panorama.name)
     print_notes([*result.notes, *result.doubts])

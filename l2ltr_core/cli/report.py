@@ -17,7 +17,7 @@ from l2ltr_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from l2ltr_core.evaluation.real import RealPairs
-    from l2ltr_core.evaluation.report import Subject
+    from l2ltr_core.evaluation.report import EvaluationContext
 
 
 def report(
@@ -61,13 +61,13 @@ def report(
     chosen = names or [card.name for card in list_checkpoints()]
     if not show:
         real = _real_pairs(pairs, distractors, pairs_imagery)
-        subjects = _subjects(chosen, dataset, gallery, validation, elsewhere, real, corrupted_photos)
-        for name, subject in subjects:
+        contexts = _contexts(chosen, dataset, gallery, validation, elsewhere, real, corrupted_photos)
+        for name, context in contexts:
             lacking = write_report(
-                subject, find_card(name), only=only or (), again=again, progress=progress_bar
+                context, find_card(name), only=only or (), again=again, progress=progress_bar
             )
             if lacking:
-                print_notes([_not_measured(subject.encoder.name, lacking)])
+                print_notes([_not_measured(context.encoder.name, lacking)])
     cards = [load_card(name) for name in chosen]
     records = {card.name: read_held_out(find_card(name)) for card, name in zip(cards, chosen, strict=True)}
     if page is not None:
@@ -98,7 +98,7 @@ def _not_measured(checkpoint: str, sections: Sequence[str]) -> str:
     return f"{checkpoint}: not measured without {needed}: {', '.join(sections)}."
 
 
-def _subjects(
+def _contexts(
     names: Sequence[str],
     dataset: str,
     gallery: str | None,
@@ -106,11 +106,11 @@ def _subjects(
     elsewhere: str | None,
     pairs: RealPairs | None,
     corrupted_photos: int,
-) -> Iterator[tuple[str, Subject]]:
+) -> Iterator[tuple[str, EvaluationContext]]:
     """Each named checkpoint and what it is measured on; the data are opened once for all."""
     from l2ltr_core.checkpoints import load_encoder
     from l2ltr_core.datasets import open_dataset
-    from l2ltr_core.evaluation.report import Subject
+    from l2ltr_core.evaluation.report import EvaluationContext
     from l2ltr_core.gallery import open_gallery
 
     held_out = open_dataset(dataset)
@@ -121,4 +121,7 @@ def _subjects(
         raise ConfigurationError(f"The dataset {held_out.name} names no gallery; give --gallery.")
     searched = open_gallery(named)
     for name in names:
-        yield name, Subject(load_encoder(name), searched, held_out, tuned, away, corrupted_photos, pairs)
+        yield (
+            name,
+            EvaluationContext(load_encoder(name), searched, held_out, tuned, away, corrupted_photos, pairs),
+        )

@@ -23,7 +23,7 @@ from l2ltr_core.types import Panorama
 
 SPLITS = "ACT_data.mat"
 INDICES: dict[Split, tuple[str, str]] = {"train": ("trainSet", "trainInd"), "test": ("valSet", "valInd")}
-"""Where `ACT_data.mat` lists a split; CVACT_val is what results are reported on."""
+"""Entry of `ACT_data.mat` that lists a split; CVACT_val is what results are reported on."""
 
 
 def open_cvact(folder: Path, split: Split = "test") -> TileDataset:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from l2ltr_core.imagery import Imagery
 
 Split = Literal["train", "test"]
-"""Which part of a benchmark: what a checkpoint may learn from, or what it is measured on."""
+"""Part of a benchmark: for training, or for evaluation."""
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,18 @@ FORMATS: dict[str, OpenBenchmark] = {
 
 
 def open_dataset(spec: str | Path, split: Split = "test") -> PairedDataset:
-    """The dataset that `spec` names: `helsinki`, DIR, `cvusa:DIR`, `cvact:DIR`, `vigor:DIR` or `vigor-cross:DIR`.
+    """Open a dataset of ground photos with aerial tiles.
 
-    `split` chooses among a benchmark's own; a geotagged folder has none, it is one set by itself. Raises
-    DatasetError when nothing is there or the folder lacks the expected files, ConfigurationError for another split.
+    Args:
+        spec: `helsinki`, a geotagged folder, `cvusa:DIR`, `cvact:DIR`, `vigor:DIR` or `vigor-cross:DIR`.
+        split: The split of a benchmark; a geotagged folder is one set by itself.
+
+    Returns:
+        The photos (queries), each with the number of its tile and, where known, position and heading.
+
+    Raises:
+        DatasetError: Nothing is there, or the folder lacks the expected files.
+        ConfigurationError: There is no such split.
     """
     if split not in get_args(Split):
         raise ConfigurationError(f"The split is {split!r}; give one of {', '.join(get_args(Split))}.")

@@ -15,11 +15,11 @@ CORRUPTIONS = {
     "weather": ("snow", "frost", "fog", "brightness", "spatter"),
     "digital": ("contrast", "pixelate", "jpeg_compression"),
 }
-"""The sixteen of CVUSA-C and CVACT-C (Zhang and Zhu, "Benchmarking the Robustness of Cross-view Geo-localization
-Models", ECCV 2024), under the package's names."""
+"""Names of the sixteen corruptions of CVUSA-C and CVACT-C (Zhang and Zhu, "Benchmarking the Robustness of Cross-view
+Geo-localization Models", ECCV 2024), as the package has them."""
 LEVELS = (1, 2, 3, 4, 5)
 TAKES_SEED = ("impulse_noise", "glass_blur")
-"""Those that do not draw from numpy's own generator."""
+"""Corruptions that take a seed, for they do not draw from numpy's own generator."""
 
 
 def require_corruptions() -> None:

@@ -35,14 +35,14 @@ from l2ltr_core.localization import (
     DEFAULT_TEMPERATURE,
     EncodedPhoto,
     Kind,
-    best_apart,
     column_parts,
-    different_places,
+    diversify,
     encode_photos,
     encode_turns,
     kind_of,
     read_calibration,
     searched_headings,
+    spatial_nms,
 )
 from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Panorama, Progress
@@ -51,11 +51,11 @@ ProtocolName = Literal["paired", "places"]
 REPORTED_DISTANCES_M = (5, 10, 25, 50)
 LISTED = (5, 10)
 LISTED_OF = 1000
-"""So many best places are gone through for those to list."""
+"""Number of best places that the diversified answers are chosen from."""
 BLOCK_PHOTOS = 64
-"""Photos that are loaded and encoded together."""
+"""Number of photos that are loaded and encoded together."""
 FIELD_SEED = 0
-"""Of the directions in which a limited field of view looks, so that two runs see the same."""
+"""Seed of the directions in which a limited field of view looks, so that two runs see the same."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Evaluation:
     """What was measured: the `report` of `evaluate`, and `photos`, one row a query.
 
     Its columns are `photo` (name), `rank` of the first right place (from 1), of the `places` protocol `rank_apart`
-    (the same among the different answers that `different_places` chooses), of the `paired` one `rank_apart` among the
+    (the same among the diversified answers that `diversify` chooses), of the `paired` one `rank_apart` among the
     tiles of photos that lie 25 m apart (NaN for the other photos), and `error_m` of the first match,
     NaN where positions are not known; after a search `heading_deg`, the one that was found.
     """
@@ -99,11 +99,28 @@ def evaluate(
     rerank: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Recalls (fractions) and, where positions are known, distances of the first match in metres.
+    """Measure the retrieval of a dataset's photos.
 
-    The protocol defaults to `places` where the dataset names a gallery. `search` finds each photo's heading
-    in the gallery instead of being told; `fov_deg` leaves each photo a random part of the circle. Without `rerank`
-    CLS alone decides, as in the paper. Raises ConfigurationError, DatasetError or GalleryError.
+    Args:
+        dataset: Photos and tiles, as `open_dataset` gives them.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        protocol: `paired` (one tile for each photo; correct is its own) or `places` (all places of a gallery; correct
+            is within 25 m). By default `places` where the dataset names a gallery.
+        heading: `exif` for the headings that the dataset knows, `search` to search each photo's heading.
+        fov_deg: Horizontal field of view in degrees: of each full panorama only a random part so wide is used.
+        gallery: The gallery of the `places` protocol, if not the one that the dataset names.
+        rerank: Rank by column similarity; False ranks by the global descriptor (CLS), without re-ranking, as in the
+            paper.
+        progress: Called with (photos done, photos in all).
+
+    Returns:
+        `protocol`, `queries`, `gallery_size`, recalls as fractions and, where positions are known, the shares of first
+        matches within 5, 10, 25 and 50 m and `median_error_m`.
+
+    Raises:
+        ConfigurationError: Protocol, heading or field of view cannot be used with this dataset.
+        DatasetError: A photo or a tile cannot be read.
+        GalleryError: The gallery is missing or lacks the checkpoint's index.
     """
     return measure(
         dataset, encoder, protocol=protocol, heading=heading, fov_deg=fov_deg, gallery=gallery,
@@ -155,16 +172,16 @@ def measure(
         report["fov_deg"] = fov_deg
     if encoder.columns is not None:
         report["reranked"] = rerank
-    ranks, ranks_apart, errors_m = _rank(photos, scored, ranked, protocol)
+    ranks, separated_ranks, errors_m = _rank(photos, scored, ranked, protocol)
     report |= _summary(ranks, errors_m, len(ranked))
     table = table.assign(rank=ranks + 1)
-    if ranks_apart is not None:
-        counted = ranks_apart[~np.isnan(ranks_apart)]
+    if separated_ranks is not None:
+        counted = separated_ranks[~np.isnan(separated_ranks)]
         if protocol == "paired":
             report["queries_apart"] = len(counted)
         told = LISTED if protocol == "places" else (1, *LISTED)  # the first of the places is the first of all
         report |= {f"recall_at_{k}_apart": recall_at(counted, k) for k in told}
-        table = table.assign(rank_apart=ranks_apart + 1)
+        table = table.assign(rank_apart=separated_ranks + 1)
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
     return Evaluation(report, table.assign(error_m=errors))
 
@@ -204,7 +221,7 @@ def _check(
 
 
 def _places(gallery: Gallery, encoder: EncoderLike, rerank: bool) -> _Ranked:
-    """The gallery's places, compared by columns as localization does it, or by CLS alone."""
+    """The gallery's places, ranked by column similarity as localization does, or by the global descriptor (CLS)."""
     if encoder.columns is not None and rerank:
 
         def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:
@@ -212,10 +229,10 @@ def _places(gallery: Gallery, encoder: EncoderLike, rerank: bool) -> _Ranked:
             return gallery.similarity(photo.columns, encoder, turns)
 
     else:
-        descriptors, looks = gallery.descriptors(encoder), gallery.looks(encoder)
+        descriptors, views_per_cell = gallery.descriptors(encoder), gallery.views_per_cell(encoder)
 
         def score(photo: EncodedPhoto, turns: Sequence[int]) -> NDArray[np.float32]:  # noqa: ARG001
-            return (descriptors @ photo.cls).reshape(-1, looks).max(axis=1)[:, None]
+            return (descriptors @ photo.cls).reshape(-1, views_per_cell).max(axis=1)[:, None]
 
     kind = kind_of(gallery.simulated)
     calibration = read_calibration(encoder.card.calibration, kind, "known")
@@ -311,32 +328,32 @@ def load_photos(
 def _rank(
     queries: Iterable[Query], scored: Iterable[NDArray[np.float32]], ranked: _Ranked, protocol: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float32] | None]:
-    """(Q,) ranks, from 0, of the first right place, among all and among places that lie apart, and metres from each
-    photo to its first match; `scored` gives each photo's (N,) scores."""
+    """(Q,) ranks, from 0, of the first right place, among all places and among the diversified answers (or the
+    separated photos' tiles), and metres from each photo to its first match; `scored` gives each photo's (N,) scores."""
     photos = list(queries)
     positions = _positions(photos, ranked)
     own = np.array([query.tile for query in photos])
     alone = None if positions is None else _alone(positions)
-    ranks, ranks_apart, first_m = [], [], []
+    ranks, separated_ranks, first_m = [], [], []
     for photo, mine in enumerate(scored):
         require_numbers(mine, "ground")
         scores, block = mine[None], slice(photo, photo + 1)
-        apart_m = None if positions is None else _distances_m(positions[block], ranked)
+        distances_m = None if positions is None else _distances_m(positions[block], ranked)
         if protocol == "paired":
             ranks.append(ranks_of_own(scores, own[block]))
             if alone is not None:
-                ranks_apart.append(_ranks_among(scores, own, alone, block))
+                separated_ranks.append(_ranks_among(scores, own, alone, block))
         else:
-            assert apart_m is not None
-            right = apart_m <= CORRECT_WITHIN_M
+            assert distances_m is not None
+            right = distances_m <= CORRECT_WITHIN_M
             ranks.append(ranks_of_best_right(scores, right))
-            listed = [_rank_apart(*each, ranked) for each in zip(scores, right, strict=True)]
-            ranks_apart.append(np.array(listed, np.float64))
-        if apart_m is not None:
-            first_m.append(first_match_m(scores, apart_m))
+            listed = [_diversified_rank(*each, ranked) for each in zip(scores, right, strict=True)]
+            separated_ranks.append(np.array(listed, np.float64))
+        if distances_m is not None:
+            first_m.append(first_match_m(scores, distances_m))
     return (
         np.concatenate(ranks),
-        np.concatenate(ranks_apart) if ranks_apart else None,
+        np.concatenate(separated_ranks) if separated_ranks else None,
         np.concatenate(first_m) if first_m else None,
     )
 
@@ -344,7 +361,7 @@ def _rank(
 def _alone(positions: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(Q,) a choice of photos, in their order, of which no two lie within 25 m of each other."""
     chosen = np.zeros(len(positions), bool)
-    chosen[best_apart(positions[:, 0], positions[:, 1], CORRECT_WITHIN_M, len(positions))] = True
+    chosen[spatial_nms(positions[:, 0], positions[:, 1], CORRECT_WITHIN_M, len(positions))] = True
     return chosen
 
 
@@ -359,12 +376,12 @@ def _ranks_among(
     return ranks
 
 
-def _rank_apart(scores: NDArray[np.float32], right: NDArray[np.bool_], ranked: _Ranked) -> int:
-    """Rank, from 0, of the first right of the different answers to list, as localization does; beyond all if none."""
+def _diversified_rank(scores: NDArray[np.float32], right: NDArray[np.bool_], ranked: _Ranked) -> int:
+    """Rank, from 0, of the first right of the diversified answers to list, as localization does; beyond all if none."""
     assert ranked.latitudes is not None and ranked.longitudes is not None
     best = np.argpartition(-scores, min(LISTED_OF, len(scores)) - 1)[:LISTED_OF]
     best = best[np.lexsort((right[best], -np.round(scores[best] / TIE)))]  # of equal scores the wrong first
-    listed, _ = different_places(
+    listed, _ = diversify(
         scores[best],
         ranked.latitudes[best],
         ranked.longitudes[best],
@@ -398,5 +415,5 @@ def _positions(photos: Sequence[Query], ranked: _Ranked) -> NDArray[np.float64] 
 def _distances_m(positions: NDArray[np.float64], ranked: _Ranked) -> NDArray[np.float32]:
     """(B, N) metres from each of B positions, latitude and longitude, to each place."""
     assert ranked.latitudes is not None and ranked.longitudes is not None
-    apart_m = distance_m(positions[:, :1], positions[:, 1:], ranked.latitudes, ranked.longitudes)
-    return apart_m.astype(np.float32)
+    distances_m = distance_m(positions[:, :1], positions[:, 1:], ranked.latitudes, ranked.longitudes)
+    return distances_m.astype(np.float32)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from l2ltr_core.errors import CheckpointError, GalleryError
 from l2ltr_core.evaluation.evaluate import Evaluation
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.gallery import Gallery
 from l2ltr_core.model.protocol import EncoderLike
 
@@ -69,7 +69,7 @@ def write_held_out(measured: Evaluation, encoder: EncoderLike, gallery: Gallery,
     table = pa.Table.from_pandas(measured.photos, preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: json.dumps(about)})
     path = held_out_file(card)
-    with whole(path) as file:
+    with atomic_write(path) as file:
         pq.write_table(table, file)
     return path
 

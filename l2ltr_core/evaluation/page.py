@@ -8,7 +8,7 @@ from pathlib import Path
 from l2ltr_core.evaluation.held_out import HeldOut
 from l2ltr_core.evaluation.tables import report_tables
 from l2ltr_core.figures import reliability_diagram, save
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.model.config import CheckpointCard
 
 HEAD = """# The checkpoints, measured
@@ -36,7 +36,7 @@ def write_page(path: Path, cards: Sequence[CheckpointCard], records: Mapping[str
     for card in cards:
         if bins := _bins(card):
             save(reliability_diagram(bins, card.name), path.parent / _diagram(card))
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write_text(report_page(cards, records), encoding="utf-8")
 
 

@@ -22,10 +22,10 @@ from l2ltr_core.errors import DatasetError
 from l2ltr_core.evaluation.calibration import (
     FALSE_REJECTIONS,
     SURE,
-    Judged,
+    CalibrationSamples,
     calibrate,
     calibration_summary,
-    judge,
+    score_for_calibration,
 )
 from l2ltr_core.evaluation.intervals import bootstrap_mean, wilson_interval
 from l2ltr_core.evaluation.recall import REAL_HEADING_WITHIN_DEG, ranks_of_own
@@ -151,7 +151,7 @@ def calibrate_real(
     """
     remembering = _RememberingEncoder(encoder)
     everything = pairs.tiles
-    judged: dict[HeadingKnown, list[Judged]] = {"known": [], "searched": []}
+    samples: dict[HeadingKnown, list[CalibrationSamples]] = {"known": [], "searched": []}
     with TemporaryDirectory() as work:
         wide = _TileGalleries(Path(work) / "together", everything, remembering)
         for number, each in enumerate(pairs.sets):
@@ -160,10 +160,12 @@ def calibrate_real(
             for galleries in (narrow, wide):
                 own = [galleries.place_of(each.tiles[query.tile]) for query in each.queries]
                 locations = [galleries.whole.location(place) for place in own]
-                for heading, parts in judged.items():
+                for heading, parts in samples.items():
                     search = heading == "searched"
                     parts.append(
-                        judge(photos[heading], locations, galleries.whole, remembering, search=search)
+                        score_for_calibration(
+                            photos[heading], locations, galleries.whole, remembering, search=search
+                        )
                     )
             if progress is not None:
                 progress(number + 1, len(pairs.sets))
@@ -171,8 +173,10 @@ def calibrate_real(
     named = ", ".join(each.name for each in pairs.sets)
     measured_on = f"other places ({named})"
     return {
-        heading: replace(calibrate(Judged.joined(parts), measured_on, FALSE_REJECTIONS["real"]), photos=count)
-        for heading, parts in judged.items()
+        heading: replace(
+            calibrate(CalibrationSamples.joined(parts), measured_on, FALSE_REJECTIONS["real"]), photos=count
+        )
+        for heading, parts in samples.items()
     }
 
 
@@ -375,20 +379,20 @@ def _retrieval(answers: Sequence[_Answer]) -> dict[str, Any]:
 
 
 def _confidence(answers: Sequence[_Answer]) -> dict[str, Any]:
-    """The confidences that were told against what came true; `photos` alone where none was."""
+    """Confidence against accuracy; `photos` alone where no answer has a confidence."""
     telling = [(each.confidence, each.correct) for each in answers if each.confidence is not None]
     if not telling:
         return {"photos": 0}
-    told, came_true = np.array([each for each, _ in telling]), np.array([each for _, each in telling])
+    confidence, correct = (np.array(each) for each in zip(*telling, strict=True))
     return {
-        **calibration_summary(told, came_true, SEED),
-        "came_true_interval": wilson_interval(came_true),
-        "wrong_yet_sure": _share(told[~came_true] >= SURE),
+        **calibration_summary(confidence, correct, SEED),
+        "came_true_interval": wilson_interval(correct),
+        "wrong_yet_sure": _share(confidence[~correct] >= SURE),
     }
 
 
 def _rejected(said: Sequence[bool | None]) -> dict[str, Any]:
-    """How many photos were said not to be in the gallery, of those for which that could be told."""
+    """How many photos were rejected as out of gallery, of those with a verdict."""
     return _share([not each for each in said if each is not None])
 
 

@@ -11,15 +11,17 @@ from l2ltr_core.errors import CheckpointError
 from l2ltr_core.types import Descriptors
 
 TIE = 1e-6
-"""Cosine similarities closer than this are one number: the order of a sum in float32 changes as much."""
+"""Difference of cosine similarities below which they tie: the order of a sum in float32 changes as much."""
 BLOCK_QUERIES = 256
-"""Enough for the matrix product's speed, few enough for their distances to all places in double precision."""
+"""Number of queries scored at once: enough for the matrix product's speed, few enough for their distances to all
+places in double precision."""
 CORRECT_WITHIN_M = 25.0
-"""Distance from the truth up to which a place of a gallery is right."""
+"""Distance in metres from the truth within which a place of a gallery is correct."""
 COLUMN_DEG = 360 / 32
-"""Largest error of a searched heading that is right on the simulated city, whose headings are exact: one column."""
+"""Largest error in degrees of a correct searched heading on the simulated city, whose headings are exact: one
+column."""
 REAL_HEADING_WITHIN_DEG = 12.0
-"""The same on real photos, whose headings are as exact as their north alignment."""
+"""Largest error in degrees of a correct searched heading on real photos, as exact as their north alignment."""
 RECALLED = {"recall_at_1": 1, "recall_at_5": 5, "recall_at_10": 10}
 
 

@@ -12,7 +12,7 @@ from l2ltr_core.gallery import Gallery
 from l2ltr_core.model.protocol import EncoderLike
 
 NOT_RESULTS = ("dataset", "checkpoint")
-"""Entries of a report that the name of a result or its card says already."""
+"""Entries of a report that the name of a result or its card states already."""
 
 
 def record(

@@ -26,11 +26,11 @@ from l2ltr_core.types import Location
 from l2ltr_core.walks import WALK_PLACES, estimates_along
 
 LENGTHS = (2, 3, 5)
-"""Photos of a walk."""
+"""Numbers of photos in a walk."""
 NEAREST_M, FARTHEST_M = 15.0, 40.0
-"""From one photo of a walk to the next; none is nearer than the first of these to any before it."""
+"""Range in metres from one photo of a walk to the next; none is nearer than the first of these to any before it."""
 MOST_WALKS = 200
-"""Of each length, spread over all that can be taken."""
+"""Largest number of walks of each length, spread over all that can be taken."""
 
 
 def measure_walks(

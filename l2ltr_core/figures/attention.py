@@ -1,4 +1,4 @@
-"""Attention as heat over what the model saw, head by head, and beside what hiding does."""
+"""Attention as heat over what the model saw, head by head, and beside occlusion sensitivity."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from l2ltr_core.figures.views import compass_strip, place_tile
 from l2ltr_core.types import RGB
 
 STRIP_PX = (256, 1024)
-"""Of a view under its heat: finer than the model sees it, for people."""
+"""Height in pixels of a view under its heat map: finer than the model sees it."""
 
 TILE_PX = 384
-"""Of the heat on a square tile."""
+"""Side in pixels of the heat map of a square tile."""
 
 HEAT = matplotlib.colormaps["inferno"]
 
 HEAT_TOP = 4.0
-"""Times the average share at which the heat's colours end."""
+"""Upper end of the heat's colours, in times the average share."""
 
 FOOT_INCHES = 0.56
 
@@ -120,7 +120,7 @@ def contact_sheet(
 
 
 def occlusion(falls: NDArray, attention: NDArray, correlation: float, look: Look = LIGHT) -> Figure:
-    """How the score falls when a range of azimuth is hidden, above its share of attention; north in the middle."""
+    """Occlusion sensitivity of each range of azimuth, above its share of attention; north in the middle."""
     figure = Figure(figsize=(11, 3.4), dpi=110, facecolor="none")
     upper, lower = figure.subplots(2, 1, sharex=True)
     step = 360 / len(falls)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from l2ltr_core.figures.style import ACCENT, CHECKPOINT_COLOURS, LIGHT, Look, ink_axes, ink_on
 
 NEAREST_M = 1.0
-"""Where the axis of errors begins: a place of the gallery is hardly ever nearer."""
+"""Lower end in metres of the axis of errors: a place of the gallery is hardly ever nearer."""
 
 
 def rank_moves(ranks: dict[str, list[int]], look: Look = LIGHT, right: Collection[int] = ()) -> Figure:

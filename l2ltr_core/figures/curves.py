@@ -27,7 +27,7 @@ VALIDATION = {
     "pairs_both_mean_percentile": "percentile of real pairs",
 }
 SMOOTHED = 15
-"""Rows of a running mean."""
+"""Number of rows in a running mean."""
 
 
 def training_curves(train: Rows, validation: Rows) -> Figure:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from l2ltr_core.errors import ConfigurationError
 from l2ltr_core.figures.style import LIGHT, Look
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 
 SUFFIXES = (".png", ".svg")
 
@@ -53,7 +53,7 @@ def save(figure: Figure, path: Path, look: Look = LIGHT) -> None:
     figure.set_facecolor(look.paper)
     data = to_svg(figure).encode() if path.suffix.lower() == ".svg" else to_png(figure)
     try:
-        with whole(path) as file:
+        with atomic_write(path) as file:
             file.write_bytes(data)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error

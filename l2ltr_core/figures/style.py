@@ -17,10 +17,10 @@ from l2ltr_core.types import RGB
 WINDS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 ACCENT = "#ffb000"
-"""Of the camera's heading, on photos and maps alike; told apart from grey and blue by every kind of eye."""
+"""Colour of the camera's heading, on photos and maps alike; distinct from grey and blue for colour-blind readers."""
 
 CHECKPOINT_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
-"""Of checkpoints side by side (Okabe and Ito's palette, told apart by every kind of eye)."""
+"""Colours of checkpoints side by side (palette of Okabe and Ito, distinct for colour-blind readers)."""
 
 TURQUOISE = "#3bc9db"
 

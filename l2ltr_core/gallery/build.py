@@ -14,23 +14,23 @@ import numpy as np
 import pandas as pd
 
 from l2ltr_core.errors import CheckpointError, ConfigurationError, GalleryError, ImageryError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.gallery.engines import ENGINES, BlockEncoder
 from l2ltr_core.gallery.gallery import Gallery, open_gallery
 from l2ltr_core.gallery.index import KINDS, make_columns_index, make_index, write_index
 from l2ltr_core.gallery.manifest import DESCRIPTORS, NAME, PLACES, FileRecord, GalleryManifest, IndexRecord
-from l2ltr_core.geometry.geodesy import apart_m, grid, grid_size, offset
+from l2ltr_core.geometry.geodesy import grid, grid_size, median_spacing_m, offset
 from l2ltr_core.imagery import Imagery
 from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Bounds, Columns, Descriptors, Encoded, Location, Progress
 
 DEFAULT_SPACING_M = 10.0
-LOOKS = (1, 4)
+VIEWS_PER_CELL = (1, 4)
 BLOCK_PLACES = 256
-"""How many places are encoded between two points from which an interrupted build goes on."""
+"""Number of places encoded between two points from which an interrupted build resumes."""
 MAX_PLACES = 5_000_000
 COPIED_IMAGERY_BYTES = 100 * 2**20
-"""A single raster up to this size is copied into the gallery, so that the folder can travel."""
+"""Largest single raster, in bytes, that is copied into the gallery, so that the folder can travel."""
 
 
 def build_gallery(
@@ -44,7 +44,7 @@ def build_gallery(
     bbox: Bounds | None = None,
     chip_m: float | None = None,
     index: str = "flat",
-    looks: int = 1,
+    views_per_cell: int = 1,
     engine: str = "local",
     attribution: str | None = None,
     licence: str = "",
@@ -53,15 +53,36 @@ def build_gallery(
 ) -> Gallery:
     """Encode the aerial square of every place and write a gallery folder.
 
-    Places are those given, else the imagery's own, else a grid of `spacing_m` over what the imagery covers
-    within `bbox`. With four `looks` the squares around the middles of the four quarters of each place's cell
-    are encoded, and a photo may match any of them: no photo is farther from one than 0.35 of the spacing, at
-    four times the cost. `engine` says where blocks are encoded: here (`local`), or on a Ray cluster (`ray`).
-    Interrupted, it leaves `OUT.partial`, and the same call goes on from there. Raises
-    GalleryError when `out_dir` is taken, ImageryError for places outside, ConfigurationError for a setting.
+    Interrupted, it leaves `OUT.partial`, and the same call resumes from there.
+
+    Args:
+        imagery: The aerial source, as `open_imagery` gives it.
+        out_dir: The folder to write; it must be empty or not exist.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        name: The gallery's name; by default that of the folder.
+        places: The places; by default the imagery's own, else a grid over what the imagery covers.
+        spacing_m: Metres between places of the grid.
+        bbox: Only places within this box.
+        chip_m: Width of the aerial squares in metres; by default the checkpoint's.
+        index: `flat` (exact), `half` or `byte` (rounded), `hnsw` (fast) or `ivfpq` (small).
+        views_per_cell: 1, or 4 to encode the squares around the middles of the four quarters of each place's cell: no
+            photo is then farther from one than 0.35 of the spacing, at four times the cost.
+        engine: `local` (this process) or `ray` (a Ray cluster).
+        attribution: Whom to credit for the imagery; by default what the imagery says.
+        licence: The imagery's licence.
+        simulated: Whether the imagery is rendered.
+        progress: Called with (squares done, squares in all).
+
+    Returns:
+        The new gallery, opened.
+
+    Raises:
+        GalleryError: `out_dir` is taken.
+        ImageryError: Places lie outside the imagery, or there is none.
+        ConfigurationError: A setting is out of its range.
     """
     out = Path(out_dir).expanduser().resolve()
-    _check_settings(spacing_m, chip_m, index, looks, engine)
+    _check_settings(spacing_m, chip_m, index, views_per_cell, engine)
     if (out / NAME).exists():
         raise GalleryError(
             f"{out} already holds a gallery; give another folder, or no imagery to add a checkpoint's index to it."
@@ -70,7 +91,7 @@ def build_gallery(
         raise GalleryError(f"{out} is not an empty folder; give another.")
     width_m = float(chip_m or encoder.card.view.chip_m)
     chosen, used_spacing_m = _places(imagery, places, spacing_m, bbox, width_m)
-    points = _points(imagery, chosen, looks, width_m)
+    points = _points(imagery, chosen, views_per_cell, width_m)
     job = _Job.of(imagery.source, encoder, points, width_m)
     work = out.with_name(out.name + ".partial")
     job.prepare(work)
@@ -91,7 +112,7 @@ def build_gallery(
         simulated=simulated,
         files={file: FileRecord.of(work / file) for file in files},
     )
-    _store_index(work, manifest, encoder, encoded, index, width_m, looks).write(work)
+    _store_index(work, manifest, encoder, encoded, index, width_m, views_per_cell).write(work)
     shutil.rmtree(work / "blocks")
     (work / _Job.NAME).unlink()
     if out.is_dir():
@@ -105,21 +126,35 @@ def add_index(
     encoder: EncoderLike,
     *,
     index: str | None = None,
-    looks: int | None = None,
+    views_per_cell: int | None = None,
     engine: str = "local",
     progress: Progress | None = None,
 ) -> Gallery:
-    """Give an existing gallery the index of one more checkpoint; raises GalleryError if it has it already.
+    """Add the index of one more checkpoint to an existing gallery.
 
-    `index` and `looks` are by default those of the gallery's latest index, so that checkpoints can be compared.
+    Args:
+        gallery_dir: A name in the assets, or a folder.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        index: The kind of index, as for `build_gallery`; by default that of the gallery's latest index, so that
+            checkpoints can be compared.
+        views_per_cell: 1 or 4; by default as the latest index.
+        engine: `local` or `ray`.
+        progress: Called with (squares done, squares in all).
+
+    Returns:
+        The gallery, opened again.
+
+    Raises:
+        GalleryError: The gallery has that index already, or its imagery is gone.
+        ConfigurationError: A setting is out of its range.
     """
     gallery = open_gallery(gallery_dir)
     latest = gallery.manifest.indexes[-1] if gallery.manifest.indexes else None
     if index is None:
         index = latest.kind if latest else "flat"
-    if looks is None:
-        looks = latest.looks if latest else 1
-    _check_settings(DEFAULT_SPACING_M, None, index, looks, engine)
+    if views_per_cell is None:
+        views_per_cell = latest.looks if latest else 1
+    _check_settings(DEFAULT_SPACING_M, None, index, views_per_cell, engine)
     if gallery.has_index(encoder):
         raise GalleryError(
             f"The gallery {gallery.name} already has the index of the checkpoint {encoder.name} "
@@ -127,26 +162,30 @@ def add_index(
         )
     places = [Location(row.latitude, row.longitude) for row in gallery.places.itertuples()]
     width_m = float(encoder.card.view.chip_m)
-    points = _points(gallery.imagery, places, looks, width_m)
+    points = _points(gallery.imagery, places, views_per_cell, width_m)
     job = _Job.of(gallery.manifest.imagery, encoder, points, width_m)
     work = gallery.folder / f"{encoder.fingerprint}.partial"
     job.prepare(work)
     encoded = _encode(gallery.imagery, encoder, points, width_m, work / "blocks", engine, progress)
     manifest = GalleryManifest.read(gallery.folder)  # another index may have come while this one was made
-    _store_index(gallery.folder, manifest, encoder, encoded, index, width_m, looks).write(gallery.folder)
+    _store_index(gallery.folder, manifest, encoder, encoded, index, width_m, views_per_cell).write(
+        gallery.folder
+    )
     shutil.rmtree(work)
     return open_gallery(gallery.folder)
 
 
-def _check_settings(spacing_m: float, chip_m: float | None, index: str, looks: int, engine: str) -> None:
+def _check_settings(
+    spacing_m: float, chip_m: float | None, index: str, views_per_cell: int, engine: str
+) -> None:
     if not (math.isfinite(spacing_m) and spacing_m > 0):
         raise ConfigurationError(f"The spacing is {spacing_m} m; give a positive number of metres.")
     if chip_m is not None and not (math.isfinite(chip_m) and chip_m > 0):
         raise ConfigurationError(f"The chip width is {chip_m} m; give a positive number of metres.")
     if index not in KINDS:
         raise ConfigurationError(f"The index kind is {index!r}; give one of {', '.join(KINDS)}.")
-    if looks not in LOOKS:
-        raise ConfigurationError(f"The looks at each place are {looks!r}; give one of {LOOKS}.")
+    if views_per_cell not in VIEWS_PER_CELL:
+        raise ConfigurationError(f"The views per cell are {views_per_cell!r}; give one of {VIEWS_PER_CELL}.")
     if engine not in ENGINES:
         raise ConfigurationError(f"The engine is {engine!r}; give one of {', '.join(ENGINES)}.")
 
@@ -184,13 +223,15 @@ def _places(
     return covered, spacing_m
 
 
-def _points(imagery: Imagery, places: Sequence[Location], looks: int, chip_m: float) -> Sequence[Location]:
-    """The middles of the squares to encode, `looks` for each place; the place itself where imagery ends."""
-    if looks == 1:
+def _points(
+    imagery: Imagery, places: Sequence[Location], views_per_cell: int, chip_m: float
+) -> Sequence[Location]:
+    """The middles of the squares to encode, `views_per_cell` for each place; the place itself where imagery ends."""
+    if views_per_cell == 1:
         return places
-    between_m = apart_m([place.latitude for place in places], [place.longitude for place in places])
+    between_m = median_spacing_m([place.latitude for place in places], [place.longitude for place in places])
     if between_m is None:
-        raise ConfigurationError("A single place has no cell to look at from four points; give 1 look.")
+        raise ConfigurationError("A single place has no cell to sample at four points; give 1 view per cell.")
     aside = between_m / 4
     around = [
         (place, offset(place, east_m, north_m))
@@ -312,7 +353,7 @@ class _BlockFiles:
         )
 
     def _save(self, name: str, values: Descriptors | Columns) -> None:
-        with whole(self._path(name)) as path:
+        with atomic_write(self._path(name)) as path:
             np.save(path, values)
 
     def _path(self, name: str) -> Path:
@@ -326,12 +367,14 @@ def _store_index(
     blocks: Sequence[Encoded],
     kind: str,
     chip_m: float,
-    looks: int,
+    views_per_cell: int,
 ) -> GalleryManifest:
     """The index and its record in `folder`, and the manifest that knows them; the caller writes that."""
-    places, shape = sum(len(block.cls) for block in blocks) // looks, encoder.columns
+    places, shape = sum(len(block.cls) for block in blocks) // views_per_cell, encoder.columns
     dimensions = blocks[0].cls.shape[1]
-    record = IndexRecord(encoder.fingerprint, encoder.name, kind, dimensions, places, chip_m, looks, shape)
+    record = IndexRecord(
+        encoder.fingerprint, encoder.name, kind, dimensions, places, chip_m, views_per_cell, shape
+    )
     (folder / DESCRIPTORS).mkdir(exist_ok=True)
     write_index(make_index([block.cls for block in blocks], kind), folder / record.file)
     columns = [block.columns.reshape(len(block.columns), -1) for block in blocks if block.columns is not None]

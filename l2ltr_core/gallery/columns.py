@@ -17,9 +17,10 @@ from l2ltr_core.errors import CheckpointError
 from l2ltr_core.types import Columns
 
 VIEW_POOL_TEMPERATURE = 0.03
-"""At which the looks at one place are pooled, in units of similarity; chosen on validation photos."""
+"""Temperature of the log-mean-exp pooling over the views of a cell, in units of similarity, chosen on
+validation photos."""
 LEAST_ENERGY = 1e-6
-"""Keeps a tile that says nothing in the azimuths of a photo from dividing by zero."""
+"""Lower bound of a squared length, against division by zero where a tile's columns vanish."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,11 @@ def similarity_by_azimuth(photo: PhotoColumns, tile: Columns, turn: int) -> NDAr
     return total
 
 
-def pool_looks(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, looks, T) similarity with each look at N places -> (N, T) with the places: log-mean-exp pooling.
+def pool_views(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, V, T) similarity with V views of each of N cells -> (N, T) with the places: log-mean-exp pooling.
 
-    Where in its cell a photo stands is not known; a place that several looks support is likelier than one that a
-    single look supports. Between the mean and the best.
+    Where in its cell a photo stands is not known; a place that several views support is likelier than one that a
+    single view supports. Between the mean and the best.
     """
     best = scores.max(axis=1, keepdims=True)
     odds = np.exp((scores - best) / VIEW_POOL_TEMPERATURE).mean(axis=1)

@@ -16,7 +16,7 @@ from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import Encoded, Location
 
 Blocks = Mapping[int, Sequence[Location]]
-"""The number of a block's first place -> its places."""
+"""Places of each block, by the number of its first place."""
 EncodedBlocks = Iterator[tuple[int, Encoded]]
 """Each block's number and descriptors, in any order."""
 

@@ -18,24 +18,25 @@ from l2ltr_core.errors import CheckpointError, GalleryError, ImageryError, L2LTR
 from l2ltr_core.gallery.columns import (
     PhotoColumns,
     part_energy,
-    pool_looks,
+    pool_views,
     similarity,
     similarity_by_azimuth,
 )
 from l2ltr_core.gallery.index import read_index, stored_descriptors
 from l2ltr_core.gallery.manifest import PLACES, GalleryManifest, IndexRecord
-from l2ltr_core.geometry.geodesy import apart_m
+from l2ltr_core.geometry.geodesy import median_spacing_m
 from l2ltr_core.imagery import Imagery, open_imagery
 from l2ltr_core.model.protocol import Weights
 from l2ltr_core.types import RGB, Bounds, Descriptors, Location
 
 CHECKED_AT_OPENING_BYTES = 64 * 2**20
-"""Larger files have only their size checked when a gallery is opened; `verify_gallery` reads them all."""
+"""Largest file, in bytes, whose checksum is verified when a gallery is opened; of larger ones the size is checked,
+and `verify_gallery` reads them all."""
 PLACE_COLUMNS = ["place_id", "latitude", "longitude"]
 
 
 BLOCK_ROWS = 4096
-"""Tiles whose columns are compared at once: a block in float32 stays in a few tens of megabytes."""
+"""Number of tiles whose columns are compared at once: a block in float32 stays in a few tens of megabytes."""
 
 
 class Gallery:
@@ -46,11 +47,11 @@ class Gallery:
         self.folder = folder
         self.manifest = manifest
         self._indexes: dict[str, Any] = {}
-        """By file."""
+        """Index by file."""
         self._decoded: dict[str, NDArray[np.float16]] = {}
-        """Columns, by file."""
+        """Columns by file."""
         self._energies: dict[tuple[str, tuple[int, ...]], NDArray[np.float32]] = {}
-        """Of the parts of columns, by checkpoint and parts."""
+        """Squared lengths of the parts of columns, by checkpoint and parts."""
         self._lock = threading.Lock()
 
     @property
@@ -79,9 +80,9 @@ class Gallery:
         return read_places(self.folder, self.manifest)
 
     @cached_property
-    def apart_m(self) -> float | None:
+    def median_spacing_m(self) -> float | None:
         """Metres from a place to the nearest other, in the median; None for a single place."""
-        return apart_m(self.places["latitude"], self.places["longitude"])
+        return median_spacing_m(self.places["latitude"], self.places["longitude"])
 
     @cached_property
     def imagery(self) -> Imagery:
@@ -115,57 +116,57 @@ class Gallery:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The `k` best places of each ground descriptor (Q, D): scores and place ids, (Q, k), best first.
 
-        Scores are cosine similarities, for a place of several looks that of its best. With fewer than `k`
+        Scores are cosine similarities, for a place with several views that of its best. With fewer than `k`
         places all are given. Raises GalleryError when the gallery lacks the checkpoint's index, CheckpointError
         for descriptors that are not numbers.
         """
-        index, looks = self._index(encoder), self.looks(encoder)
+        index, views = self._index(encoder), self.views_per_cell(encoder)
         if not np.isfinite(descriptors).all():
             raise CheckpointError(
                 f"The checkpoint {encoder.name} gave descriptors that are not numbers; "
                 "its weights are damaged."
             )
         rows = np.ascontiguousarray(descriptors, np.float32)
-        scores, found = index.search(rows, min(k * looks, index.ntotal))
-        return (scores, found) if looks == 1 else _best_look_of_each(scores, found // looks, k)
+        scores, found = index.search(rows, min(k * views, index.ntotal))
+        return (scores, found) if views == 1 else _best_view_of_each(scores, found // views, k)
 
-    def looks(self, encoder: Weights) -> int:
-        """How many descriptors each place has in a checkpoint's index."""
+    def views_per_cell(self, encoder: Weights) -> int:
+        """How many aerial views of a place's cell, each with its descriptor, a checkpoint's index holds."""
         return self._record(encoder).looks
 
-    def looks_at(self, place_id: int, encoder: Weights) -> Descriptors:
-        """(looks, D) float32 descriptors of one place."""
-        looks = self.looks(encoder)
-        return stored_descriptors(self._index(encoder), place_id * looks, looks)
+    def view_descriptors(self, place_id: int, encoder: Weights) -> Descriptors:
+        """(V, D) float32 descriptors of the views of one place's cell."""
+        views = self.views_per_cell(encoder)
+        return stored_descriptors(self._index(encoder), place_id * views, views)
 
     def descriptors(self, encoder: Weights) -> Descriptors:
-        """(N * looks, D) float32 descriptors of all places, by place id; approximate for an ivfpq index."""
+        """(N * V, D) float32 descriptors of all places, V views each, by place id; approximate for an ivfpq index."""
         return stored_descriptors(self._index(encoder))
 
     def similarity(self, photo: PhotoColumns, encoder: Weights, turns: Sequence[int]) -> NDArray[np.float32]:
-        """(N, T) how alike a photo is to every place, turned by each of T columns, all looks at a place pooled.
+        """(N, T) how alike a photo is to every place, turned by each of T columns, all views of a cell pooled.
 
         Exact, in time that grows with the places. Raises GalleryError when the gallery does not keep the columns of
         the checkpoint.
         """
-        looks, every = self.looks(encoder), self._columns(encoder)
+        views, every = self.views_per_cell(encoder), self._columns(encoder)
         energy = self._energy(encoder, tuple(count for count, _ in photo.parts))
         blocks = [slice(first, first + BLOCK_ROWS) for first in range(0, len(every), BLOCK_ROWS)]
         scores = np.concatenate(
             [similarity(photo, every[block].astype(np.float32), turns, energy[block]) for block in blocks]
         )
-        return scores if looks == 1 else pool_looks(scores.reshape(-1, looks, len(turns)))
+        return scores if views == 1 else pool_views(scores.reshape(-1, views, len(turns)))
 
     def similarity_by_azimuth(
         self, photo: PhotoColumns, place_id: int, encoder: Weights, turn: int
     ) -> NDArray[np.float32]:
-        """(w,) what each azimuth adds to the similarity of a photo and that look at a place that is most like it."""
-        looks = self.looks(encoder)
-        tiles = self._columns(encoder)[place_id * looks : (place_id + 1) * looks].astype(np.float32)
+        """(w,) what each azimuth adds to the similarity of a photo and the most similar view of a place's cell."""
+        views = self.views_per_cell(encoder)
+        tiles = self._columns(encoder)[place_id * views : (place_id + 1) * views].astype(np.float32)
         return similarity_by_azimuth(photo, tiles[similarity(photo, tiles, [turn])[:, 0].argmax()], turn)
 
     def _columns(self, encoder: Weights) -> NDArray[np.float16]:
-        """(N * looks, w, d) columns of all places, decoded once."""
+        """(N * V, w, d) columns of all places, decoded once."""
         record = self._record(encoder)
         if not record.columns:
             raise GalleryError(
@@ -178,7 +179,7 @@ class Gallery:
             return self._decoded[record.columns_file]
 
     def _energy(self, encoder: Weights, parts: tuple[int, ...]) -> NDArray[np.float32]:
-        """(N * looks, P, w) what `part_energy` gives for all places, computed once."""
+        """(N * V, P, w) what `part_energy` gives for all places, computed once."""
         every, key = self._columns(encoder), (encoder.fingerprint, parts)
         with self._lock:
             if key not in self._energies:
@@ -208,9 +209,16 @@ class Gallery:
 
 
 def open_gallery(name_or_path: str | Path) -> Gallery:
-    """The gallery of that name in the assets, or in that folder.
+    """Open a gallery.
 
-    Raises GalleryError when there is none, or a file of it is missing, cut or altered.
+    Args:
+        name_or_path: A name in the assets, or a folder that `build_gallery` wrote.
+
+    Returns:
+        The gallery; its indexes and imagery are read when first needed.
+
+    Raises:
+        GalleryError: There is no such gallery, or a file of it is missing, cut or altered.
     """
     folder = find_gallery(str(name_or_path)) or Path(name_or_path).expanduser()
     if not folder.is_dir():
@@ -231,7 +239,14 @@ def open_gallery(name_or_path: str | Path) -> Gallery:
 
 
 def verify_gallery(folder: str | Path) -> list[str]:
-    """Everything that is wrong with a gallery folder, one sentence each; empty when it is whole."""
+    """Read every file of a gallery and compare it with its manifest.
+
+    Args:
+        folder: A name in the assets, or a folder.
+
+    Returns:
+        One sentence for each problem; empty when the gallery is whole.
+    """
     path = find_gallery(str(folder)) or Path(folder).expanduser()
     try:
         manifest = GalleryManifest.read(path)
@@ -277,7 +292,7 @@ def read_places(folder: Path, manifest: GalleryManifest) -> pd.DataFrame:
     return table
 
 
-def _best_look_of_each(
+def _best_view_of_each(
     scores: NDArray[np.float32], places: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The first `k` different places of each row, best first; all rows are as long as the shortest.

@@ -17,12 +17,13 @@ from l2ltr_core.types import Descriptors
 KINDS = ("flat", "half", "byte", "hnsw", "ivfpq")
 HNSW_LINKS = 32
 IVFPQ_LEAST_PLACES = 1000
-"""Below this a product quantiser has too little to learn from."""
+"""Least number of places for which a product quantiser can be trained."""
 LEAST_COLUMNS = 2048
-"""Below this columns are kept at 16 bits a number: they are few, and say too little of the range of each number."""
+"""Least number of rows whose columns are quantised to 4 bits; fewer stay at 16 bits, for they tell too little of the
+range of each number."""
 MOST_TRAINED_COLUMNS = 50_000
 MOST_TRAINED = 200_000
-"""Above this a quantiser learns from every second, third ... row."""
+"""Largest number of rows that a quantiser is trained on; of more it takes every second, third ... row."""
 
 if sys.platform == "darwin":
     faiss.omp_set_num_threads(1)  # two OpenMP runtimes (torch's and FAISS's) in one process can crash there

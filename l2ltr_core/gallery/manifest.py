@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from l2ltr_core.errors import GalleryError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.types import Bounds
 
 NAME = "gallery.json"
@@ -53,7 +53,8 @@ class FileRecord:
 class IndexRecord:
     """One descriptor index: which checkpoint made it, of chips how wide, in which form it is searched.
 
-    Each place has `looks` rows, one after the other: squares around the place, or around points close by.
+    Each place has `looks` rows (views per cell, under the name that files give it), one after the other: squares
+    around the place, or around points close by.
     """
 
     fingerprint: str
@@ -123,7 +124,7 @@ class GalleryManifest:
         """Write `gallery.json` whole or not at all."""
         values = {"format": FORMAT, "version": VERSION, **asdict(self)}
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-        with whole(folder / NAME) as path:
+        with atomic_write(folder / NAME) as path:
             path.write_text(text, encoding="utf-8")
 
     @classmethod

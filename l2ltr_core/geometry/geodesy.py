@@ -15,7 +15,7 @@ EARTH_RADIUS_M = 6_371_008.8
 MERCATOR_RADIUS_M = 6_378_137.0
 """Radius of the sphere that EPSG:3857 is drawn on."""
 MAX_MERCATOR_LATITUDE = 85.051128779806
-"""Where the square Web Mercator map ends."""
+"""Latitude in degrees at which the square Web Mercator map ends."""
 
 
 def distance_m(
@@ -47,7 +47,7 @@ def local_m(latitude: ArrayLike, longitude: ArrayLike, origin: Location) -> tupl
     return east * EARTH_RADIUS_M, north * EARTH_RADIUS_M
 
 
-def apart_m(latitude: ArrayLike, longitude: ArrayLike) -> float | None:
+def median_spacing_m(latitude: ArrayLike, longitude: ArrayLike) -> float | None:
     """Metres from a place to the nearest other, in the median; None for a single place."""
     latitude, longitude = np.asarray(latitude), np.asarray(longitude)
     if len(latitude) < 2:

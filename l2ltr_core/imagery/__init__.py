@@ -14,9 +14,16 @@ __all__ = ["Imagery", "open_imagery"]
 
 
 def open_imagery(spec: str | Path) -> Imagery:
-    """The imagery that `spec` names: a raster's path or address, a folder, or a {z}/{x}/{y} address.
+    """Open aerial imagery.
 
-    Raises ImageryError, saying what was expected.
+    Args:
+        spec: The path or address of a raster that GDAL reads, a folder of tiles, or an address with {z}/{x}/{y}.
+
+    Returns:
+        A source of north-up chips, (S, S, 3) uint8 RGB.
+
+    Raises:
+        ImageryError: There is nothing of these forms, or it cannot be read.
     """
     text = str(spec)
     if not text.strip():

@@ -27,9 +27,9 @@ from l2ltr_core.geometry.geodesy import mercator_bounds, mercator_units_per_m, t
 from l2ltr_core.types import RGB, Bounds, Location
 
 IN_MEMORY_PIXELS = 64_000_000
-"""Rasters up to this size are held decoded (256 MB with their mask), which makes a chip a matter of 1 ms."""
+"""Largest raster, in pixels, that is held decoded (256 MB with its mask), which makes a chip a matter of 1 ms."""
 FEWER_PIXELS_FROM = 4
-"""A chip this many times finer than asked for is read at a lower resolution (overviews, where there are)."""
+"""Factor of oversampling from which a chip is read at a lower resolution (from overviews, where there are any)."""
 _RGB_BANDS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 

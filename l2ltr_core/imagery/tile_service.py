@@ -9,7 +9,7 @@ from l2ltr_core.errors import ImageryError
 from l2ltr_core.imagery.raster import RasterImagery
 
 DEFAULT_ZOOM = 19
-"""About 0.3 m to a pixel at the equator; the level of CVUSA's aerial images."""
+"""Zoom level of CVUSA's aerial images: about 0.3 m a pixel at the equator."""
 MAX_ZOOM = 23
 
 _SERVICE = """<GDAL_WMS>

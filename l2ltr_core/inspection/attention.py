@@ -152,16 +152,17 @@ def on_tile(heat: Floats, polar: bool, side_px: int) -> Floats:
     return np.where(back[..., 1] > 0.5, back[..., 0] / np.maximum(back[..., 1], 1e-6), np.nan)
 
 
-def entropy(maps: NDArray) -> Floats:
-    """How widely CLS looks, per layer and head: 1 evenly over all patches, 0 at one; (L, H, T, T) -> (L, H)."""
+def attention_entropy(maps: NDArray) -> Floats:
+    """Entropy of the attention of CLS, per layer and head: 1 even over all patches, 0 at one; (L, H, T, T) -> (L,
+    H)."""
     share = maps[:, :, 0, 1:].astype(np.float64)
     share /= share.sum(-1, keepdims=True)
     logs = np.log(share, out=np.zeros_like(share), where=share > 0)
     return (-(share * logs).sum(-1) / np.log(share.shape[-1])).astype(np.float32)
 
 
-def mean_distance(maps: NDArray, grid: tuple[int, int]) -> Floats:
-    """How far patches look on average, in patches, around the circle; (L, H, T, T) -> (L, H)."""
+def mean_attention_distance(maps: NDArray, grid: tuple[int, int]) -> Floats:
+    """Mean attention distance of patches, in patches, around the circle; (L, H, T, T) -> (L, H)."""
     rows, columns = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
     across = np.abs(columns[:, None] - columns)
     apart = np.hypot(np.minimum(across, grid[1] - across), rows[:, None] - rows)
@@ -169,21 +170,21 @@ def mean_distance(maps: NDArray, grid: tuple[int, int]) -> Floats:
     return ((share * apart).sum((-1, -2)) / share.sum((-1, -2))).astype(np.float32)
 
 
-def without_sectors(view: RGB, sectors: int) -> list[RGB]:
+def occluded_views(view: RGB, sectors: int) -> list[RGB]:
     """The north-centred view, each time with another of `sectors` equal ranges of azimuth in its mean colour.
 
-    The first hides the range that starts at south and goes west.
+    The first occludes the range that starts at south and goes west (Zeiler and Fergus, ECCV 2014).
     """
     edges = np.linspace(0, view.shape[1], sectors + 1).round().astype(int)
-    hidden = []
+    occluded = []
     for left, right in pairwise(edges):
         masked = view.copy()
         masked[:, left:right] = view.reshape(-1, 3).mean(axis=0).round()
-        hidden.append(masked)
-    return hidden
+        occluded.append(masked)
+    return occluded
 
 
-def score_falls(whole: Descriptors, masked: Descriptors, place: Descriptors) -> Floats:
+def occlusion_sensitivity(whole: Descriptors, masked: Descriptors, place: Descriptors) -> Floats:
     """By how much the cosine with `place` (D,) falls from `whole` (D,) to each of `masked` (S, D)."""
     return (whole @ place - masked @ place).astype(np.float32)
 

@@ -44,11 +44,11 @@ class Structure:
     by_row: float
     neither: float
     periodic: float
-    """Of the part by column: what the two slowest waves around the circle explain."""
+    """Share of the part by column that the two slowest waves around the circle explain."""
     neighbours: float
-    """Mean cosine similarity of neighbouring columns, the whole's mean taken off, in [-1, 1]."""
+    """Mean cosine similarity of neighbouring columns about the overall mean, in [-1, 1]."""
     seam: float
-    """The same between the last column and the first."""
+    """Cosine similarity of the last column and the first about the overall mean, in [-1, 1]."""
 
 
 def structure(embedding: NDArray, grid: tuple[int, int]) -> Structure:

@@ -1,6 +1,6 @@
-"""What makes scores into statements that come true, and where they may be made at all.
+"""What turns scores into confidences, and where a confidence may be given at all.
 
-A percentage is told only where it was measured: with this checkpoint, on this kind of imagery, with the heading known
+A confidence is given only where it was measured: with this checkpoint, on this kind of imagery, with the heading known
 in this way. What was measured travels on the checkpoint's card; `evaluation.calibration` chooses it.
 """
 
@@ -19,12 +19,12 @@ from l2ltr_core.reading import build
 from l2ltr_core.types import HeadingSource
 
 DEFAULT_TEMPERATURE = 0.05
-"""Softmax temperature over match scores where none was measured: it orders answers, and is told to nobody."""
+"""Softmax temperature over match scores where none was measured: it orders answers, and no confidence rests on it."""
 LEAST_DOUBT = 1e-3
-"""Probabilities are kept this far from 0 and 1: nothing here is surer than that."""
+"""Least distance of a probability from 0 and 1."""
 
 Kind: TypeAlias = Literal["rendered", "real"]
-"""Of photos and imagery: drawn by a renderer, or taken by a camera."""
+"""Origin of a photo or of imagery: drawn by a renderer, or taken by a camera."""
 HeadingKnown: TypeAlias = Literal["known", "searched"]
 
 
@@ -32,10 +32,11 @@ HeadingKnown: TypeAlias = Literal["known", "searched"]
 class Calibration:
     """What scores are worth for one kind of imagery and one way of knowing the heading.
 
-    The softmax at `temperature` gathers probability in a circle; its log odds and the `excess` of the best score over
-    the best decoy become a confidence by logistic regression (`slope`, `excess_slope`, `offset`), never above
-    `ceiling`, the most that the photos it was measured on support. `least_excess` is what most photos taken in a
-    gallery reach. `radius_temperature` and `position_std_m` make the radii that hold a given share of the truth.
+    The softmax at `temperature` gives the probability mass of a disc; its log odds and the `excess` of the best score
+    over the best decoy become a confidence by logistic regression (`slope`, `excess_slope`, `offset`), never above
+    `ceiling`, the most that the photos it was measured on support. `least_excess` is the threshold of out-of-gallery
+    rejection, which most photos taken in a gallery reach. `radius_temperature` and `position_std_m` make the radii
+    that hold a given share of the truth.
     """
 
     temperature: float = DEFAULT_TEMPERATURE
@@ -49,9 +50,9 @@ class Calibration:
     photos: int = 0
     measured_on: str = ""
 
-    def confidence(self, mass: ArrayLike, excess: ArrayLike) -> NDArray[np.float64]:
-        """How often a photo is within the circle that holds `mass` of the probability, in [0, `ceiling`]."""
-        odds = self.slope * log_odds(mass) + self.excess_slope * np.asarray(excess) + self.offset
+    def confidence(self, probability_mass: ArrayLike, excess: ArrayLike) -> NDArray[np.float64]:
+        """The confidence, in [0, `ceiling`], that a photo was taken in the disc with so much probability mass."""
+        odds = self.slope * log_odds(probability_mass) + self.excess_slope * np.asarray(excess) + self.offset
         return np.minimum(1 / (1 + np.exp(-odds)), self.ceiling)
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def _expected(name: str, value: float) -> str | None:
 def unmeasured_because(
     source: HeadingSource, photo: Kind, gallery: Kind, full_circle: bool, calibration: Calibration | None
 ) -> str | None:
-    """Why no percentage can be told, as the end of a sentence; None where one was measured."""
+    """Why there is no confidence, as the end of a sentence; None where there is one."""
     if photo != gallery:
         names = {"rendered": "rendered", "real": "a real photograph"}
         kinds = {"rendered": "simulated", "real": "real"}

@@ -1,4 +1,4 @@
-"""From scores of places to a position, the circles around it, and answers that differ."""
+"""From scores of places to a position, the radii around it, and diversified answers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from l2ltr_core.localization.ranking import Candidates
 from l2ltr_core.types import Location, LocationEstimate
 
 ESTIMATE_PLACES = 200
-"""How many of the best places the estimate weighs."""
+"""Number of best places that the estimate weighs."""
 ESTIMATE_RADIUS_M = 25.0
-"""A confidence is about a circle of this radius, or of the gallery's own spacing where that is wider."""
+"""Least radius in metres of the disc that a confidence is about; the gallery's own spacing where that is wider."""
 RADIUS_SHARES = (0.68, 0.95)
-"""How often the truth lies within an estimate's `radius_m` and `radius_95_m`."""
+"""Shares of photos whose true position lies within an estimate's `radius_m` and `radius_95_m`."""
 RADIUS_STEPS = 400
 
 
 @dataclass(frozen=True)
-class Circles:
-    """Circles of one radius around each of K places: `inside` (K, K), `east_m` and `north_m` of the first."""
+class Discs:
+    """Discs of one radius around each of K places: `inside` (K, K), `east_m` and `north_m` of the first."""
 
     origin: Location
     east_m: NDArray
@@ -33,14 +33,14 @@ class Circles:
     inside: NDArray[np.bool_]
 
     @classmethod
-    def around(cls, latitudes: NDArray, longitudes: NDArray, radius_m: float) -> Circles:
+    def around(cls, latitudes: NDArray, longitudes: NDArray, radius_m: float) -> Discs:
         """Of `radius_m` around (K,) places."""
-        apart_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
+        away_m = distance_m(latitudes[:, None], longitudes[:, None], latitudes[None], longitudes[None])
         origin = Location(float(latitudes[0]), float(longitudes[0]))
-        return cls(origin, *local_m(latitudes, longitudes, origin), apart_m <= radius_m)
+        return cls(origin, *local_m(latitudes, longitudes, origin), away_m <= radius_m)
 
-    def heaviest(self, weights: NDArray) -> tuple[Location, float]:
-        """The mean place of the circle that holds the most of (K,) weights, and how much that is, at most 1."""
+    def densest(self, weights: NDArray) -> tuple[Location, float]:
+        """The mean place of the disc with the largest sum of (K,) weights, and that sum, at most 1."""
         masses = weights @ self.inside
         centre = int(masses.argmax())
         share = np.where(self.inside[centre], weights, 0) / masses[centre]
@@ -49,30 +49,30 @@ class Circles:
 
 
 def circle_radius_m(gallery: Gallery) -> float:
-    """How wide the circle of a confidence is: never narrower than the gallery's own grid."""
+    """The radius in metres of the disc that a confidence is about: never smaller than the gallery's own grid."""
     return max(ESTIMATE_RADIUS_M, gallery.manifest.spacing_m or 0.0)
 
 
 def estimate_among(best: Candidates, gallery: Gallery, calibration: Calibration | None) -> LocationEstimate:
     """Where a photo was taken, from its best places in a gallery.
 
-    Scores become probabilities by a softmax; the circle around one of the places that holds the most probability
-    wins, and the estimate is the mean of what it holds. Without a calibration there is no confidence, and the radii
-    are None.
+    Scores become probabilities by a softmax; the disc around one of the places with the most probability mass wins,
+    and the estimate is the mean of the places in it. Without a calibration there is no confidence, and the radii are
+    None.
     """
     weighed = gallery.places.iloc[best.place_ids[:ESTIMATE_PLACES]]
     latitudes, longitudes = weighed["latitude"].to_numpy(), weighed["longitude"].to_numpy()
     scores, within_m = best.scores[:ESTIMATE_PLACES], circle_radius_m(gallery)
     temperature = DEFAULT_TEMPERATURE if calibration is None else calibration.temperature
-    circles = Circles.around(latitudes, longitudes, within_m)
-    place, mass = circles.heaviest(match_probabilities(scores, temperature))
+    discs = Discs.around(latitudes, longitudes, within_m)
+    place, mass = discs.densest(match_probabilities(scores, temperature))
     if calibration is None:
         return LocationEstimate(place.latitude, place.longitude, within_m, None)
     radii_m: tuple[float, ...] | None = None
     if calibration.radius_temperature is not None and calibration.position_std_m is not None:
         away_m = distance_m(latitudes, longitudes, place.latitude, place.longitude)
         likely = match_probabilities(scores, calibration.radius_temperature)
-        radii_m = holding_radii_m(away_m, likely, calibration.position_std_m)
+        radii_m = coverage_radii_m(away_m, likely, calibration.position_std_m)
     return LocationEstimate(
         place.latitude,
         place.longitude,
@@ -82,19 +82,19 @@ def estimate_among(best: Candidates, gallery: Gallery, calibration: Calibration 
     )
 
 
-def holding_radii_m(away_m: NDArray, probabilities: NDArray, position_std_m: float) -> tuple[float, ...]:
-    """The radii that hold each of `RADIUS_SHARES` of the probability of (K,) places `away_m` from the estimate.
+def coverage_radii_m(away_m: NDArray, probabilities: NDArray, position_std_m: float) -> tuple[float, ...]:
+    """The radii that cover each of `RADIUS_SHARES` of the probability of (K,) places `away_m` from the estimate.
 
     A photo stands around its place with a normal error of `position_std_m` east and north, so its distance from the
     estimate follows Rice's distribution.
     """
     farthest_m = float(away_m.max()) + 4 * position_std_m
     radii_m = np.geomspace(0.5, max(farthest_m, 1.0), RADIUS_STEPS)
-    weighty = probabilities > 1e-4
-    within = rice.cdf(radii_m[:, None] / position_std_m, away_m[weighty] / position_std_m)
-    holds = within @ (probabilities[weighty] / probabilities[weighty].sum())
+    counted = probabilities > 1e-4
+    within = rice.cdf(radii_m[:, None] / position_std_m, away_m[counted] / position_std_m)
+    covered = within @ (probabilities[counted] / probabilities[counted].sum())
     last = len(radii_m) - 1
-    return tuple(float(radii_m[min(int(np.searchsorted(holds, share)), last)]) for share in RADIUS_SHARES)
+    return tuple(float(radii_m[min(int(np.searchsorted(covered, share)), last)]) for share in RADIUS_SHARES)
 
 
 def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float64]:
@@ -103,19 +103,24 @@ def match_probabilities(scores: NDArray, temperature: float) -> NDArray[np.float
     return weights / weights.sum()
 
 
-def different_places(
-    scores: NDArray, latitudes: NDArray, longitudes: NDArray, apart_m: float, temperature: float, count: int
+def diversify(
+    scores: NDArray,
+    latitudes: NDArray,
+    longitudes: NDArray,
+    min_separation_m: float,
+    temperature: float,
+    count: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which of (P,) places, best first, to name as `count` different answers, farther than `apart_m` from each other,
-    and the probability that each adds.
+    """Which of (P,) places, best first, to list as `count` diversified answers, farther than `min_separation_m` from
+    each other, and the probability that each adds.
 
-    The best place, then time and again the one around which, within `apart_m`, lies most of the probability that
-    no answer covers yet (a softmax of the scores at `temperature`): one of them should be right, and three pins in
+    The best place, then time and again the one around which, within `min_separation_m`, lies most of the probability
+    that no answer covers yet (a softmax of the scores at `temperature`): one of them should be right, and three pins in
     the street that the first names would not help. The greedy choice of maximum coverage (Nemhauser et al., 1978).
     Past the `ESTIMATE_PLACES` best, scores alone decide, and nothing is added.
     """
     likely = slice(ESTIMATE_PLACES)
-    covers = Circles.around(latitudes[likely], longitudes[likely], apart_m).inside
+    covers = Discs.around(latitudes[likely], longitudes[likely], min_separation_m).inside
     uncovered = match_probabilities(scores[likely], temperature)
     free, named, added = np.ones(len(covers), bool), [0], np.zeros(len(scores))
     while True:
@@ -127,12 +132,15 @@ def different_places(
             break
         named.append(int(np.where(free, covers @ uncovered, -1).argmax()))
     order = np.concatenate([named, np.setdiff1d(np.arange(len(scores)), named)])
-    listed = order[best_apart(latitudes[order], longitudes[order], apart_m, count)]
+    listed = order[spatial_nms(latitudes[order], longitudes[order], min_separation_m, count)]
     return listed, added[listed]
 
 
-def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: int) -> NDArray[np.int64]:
-    """Which of (P,) places, best first, are farther than `apart_m` from every better one: the first `count`."""
+def spatial_nms(
+    latitudes: NDArray, longitudes: NDArray, min_separation_m: float, count: int
+) -> NDArray[np.int64]:
+    """Spatial non-maximum suppression: of (P,) places, best first, the first `count` that are farther than
+    `min_separation_m` from every better one."""
     kept: list[int] = []
     left = np.arange(len(latitudes))
     while len(left) and len(kept) < count:
@@ -140,5 +148,5 @@ def best_apart(latitudes: NDArray, longitudes: NDArray, apart_m: float, count: i
         kept.append(int(best))
         left = left[1:]
         away_m = distance_m(latitudes[best], longitudes[best], latitudes[left], longitudes[left])
-        left = left[away_m > apart_m]
+        left = left[away_m > min_separation_m]
     return np.array(kept, np.int64)

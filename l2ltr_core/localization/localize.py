@@ -22,7 +22,7 @@ from l2ltr_core.localization.calibration import (
     read_calibration,
     unmeasured_because,
 )
-from l2ltr_core.localization.estimate import ESTIMATE_PLACES, different_places, estimate_among
+from l2ltr_core.localization.estimate import ESTIMATE_PLACES, diversify, estimate_among
 from l2ltr_core.localization.ranking import (
     Candidates,
     HeadingChoice,
@@ -38,7 +38,7 @@ from l2ltr_core.photo import load_panorama
 from l2ltr_core.types import HeadingSource, Location, Match, Panorama
 
 OUTSIDE_M = 100.0
-"""A photo farther than this from every place of the gallery was not taken in it."""
+"""Distance in metres from every place beyond which a photo's own position lies outside the gallery."""
 
 
 def localize(
@@ -48,36 +48,61 @@ def localize(
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     top_k: int = 10,
-    apart_m: float = 0.0,
+    min_separation_m: float = 0.0,
 ) -> Localization:
-    """Find where a photo was taken among the places of `gallery`.
+    """Find where a photo was taken among the places of a gallery.
 
-    `heading` says where the photo's centre column looks: degrees clockwise from north, `exif` for what the
-    photo says (north, if it says nothing), `search` to try a whole turn. With `apart_m` the matches
-    are different answers, as `different_places` chooses them: farther than that from each other. Raises ImageError,
-    MetadataError, GalleryError or ConfigurationError.
+    Args:
+        photo: A JPEG or PNG as a path or bytes, or what `load_panorama` made of one.
+        encoder: The checkpoint, as `load_encoder` gives it.
+        gallery: The places to search, with an index for that checkpoint.
+        heading: Where the photo's centre column looks: degrees clockwise from north, `exif` for what the photo says
+            (north, if it says nothing), or `search` to try a whole turn.
+        top_k: Number of matches to list.
+        min_separation_m: Above 0 the matches are diversified (see `diversify`): farther than so many metres from each
+            other.
+
+    Returns:
+        Matches, best first, the location estimate with its radii in metres and its confidence in [0, 1], and how the
+        heading is known.
+
+    Raises:
+        ImageError: The photo cannot be read.
+        MetadataError: Its position or heading cannot be read.
+        GalleryError: The gallery is damaged or lacks the checkpoint's index.
+        CheckpointError: The checkpoint gives values that are not numbers.
+        ConfigurationError: A setting is out of its range.
     """
-    found, _ = look_up(photo, encoder=encoder, gallery=gallery, heading=heading, top_k=top_k, apart_m=apart_m)
+    found, _ = localize_with_candidates(
+        photo,
+        encoder=encoder,
+        gallery=gallery,
+        heading=heading,
+        top_k=top_k,
+        min_separation_m=min_separation_m,
+    )
     return found
 
 
-def look_up(
+def localize_with_candidates(
     photo: str | Path | bytes | Panorama,
     *,
     encoder: EncoderLike,
     gallery: Gallery,
     heading: HeadingChoice = "exif",
     top_k: int = 10,
-    apart_m: float = 0.0,
-    considered: int = 0,
+    min_separation_m: float = 0.0,
+    shortlist_size: int = 0,
 ) -> tuple[Localization, Candidates]:
-    """What `localize` gives, and the places that it chose among, at least as many as are to be `considered`."""
+    """What `localize` gives, and the candidates that it chose among, at least `shortlist_size` of them."""
     if top_k < 1:
         raise ConfigurationError(f"The number of matches is {top_k}; give a whole number above 0.")
-    if not (math.isfinite(apart_m) and apart_m >= 0):
-        raise ConfigurationError(f"The matches are to be {apart_m} m apart; give 0 or a number of metres.")
+    if not (math.isfinite(min_separation_m) and min_separation_m >= 0):
+        raise ConfigurationError(
+            f"The matches are to be {min_separation_m} m apart; give 0 or a number of metres."
+        )
     panorama = photo if isinstance(photo, Panorama) else load_panorama(photo)
-    wanted = max(top_k, ESTIMATE_PLACES, considered)
+    wanted = max(top_k, ESTIMATE_PLACES, shortlist_size)
     heading_deg, source, best = _search(panorama, heading, encoder, gallery, wanted)
     photo_kind, gallery_kind = kind_of(panorama.rendered), kind_of(gallery.simulated)
     calibration = calibration_for(encoder, gallery_kind, source)
@@ -93,7 +118,7 @@ def look_up(
         heading_deg,
         source,
         estimate,
-        _matches(best, gallery, top_k, apart_m, calibration, estimate.confidence),
+        _matches(best, gallery, top_k, min_separation_m, calibration, estimate.confidence),
         panorama.location,
         encoder.ground_view(panorama, heading_deg),
         _rests_on(because, calibration),
@@ -166,12 +191,12 @@ def _matches(
     best: Candidates,
     gallery: Gallery,
     top_k: int,
-    apart_m: float,
+    min_separation_m: float,
     calibration: Calibration | None,
     confidence: float | None,
 ) -> tuple[Match, ...]:
     """The answers to list, each with its probability where it was measured and answers are to differ."""
-    listed, likely = _listed(best, gallery, top_k, apart_m, calibration, confidence)
+    listed, likely = _listed(best, gallery, top_k, min_separation_m, calibration, confidence)
     places = gallery.places.iloc[best.place_ids[listed]]
     return tuple(
         Match(
@@ -192,21 +217,21 @@ def _listed(
     best: Candidates,
     gallery: Gallery,
     top_k: int,
-    apart_m: float,
+    min_separation_m: float,
     calibration: Calibration | None,
     confidence: float | None,
 ) -> tuple[NDArray[np.int64], Sequence[float | None]]:
     """Which of the candidates to list, and the probability of each: the first has the confidence of the answer, and
     what that leaves is shared among the others as their scores would have it."""
-    if not apart_m:
+    if not min_separation_m:
         listed = np.arange(min(top_k, len(best.scores)))
         return listed, [None] * len(listed)
     found = gallery.places.iloc[best.place_ids]
-    listed, likely = different_places(
+    listed, likely = diversify(
         best.scores,
         found["latitude"].to_numpy(),
         found["longitude"].to_numpy(),
-        apart_m,
+        min_separation_m,
         DEFAULT_TEMPERATURE if calibration is None else calibration.temperature,
         top_k,
     )

@@ -17,7 +17,7 @@ from l2ltr_core.model.protocol import EncoderLike
 from l2ltr_core.types import RGB, Descriptors, Panorama
 
 SEARCHED_HEADINGS = 32
-"""Views tried of a checkpoint without columns, one every 11.25 degrees."""
+"""Number of headings searched for a checkpoint without columns, one every 11.25 degrees."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def search_by_views(
 
 
 def encode_turns(panorama: Panorama, encoder: EncoderLike) -> list[EncodedPhoto]:
-    """A photo under each of `searched_headings`, to be compared by CLS alone."""
+    """A photo under each of `searched_headings`, to be compared by the global descriptor (CLS)."""
     views = (encoder.ground_view(panorama, heading_deg) for heading_deg in searched_headings())
     return [EncodedPhoto(cls, None) for cls in encoder.describe_ground(views, prepared=True).cls]
 
@@ -191,4 +191,4 @@ def searched_headings() -> list[float]:
 
 
 HeadingChoice = float | Literal["exif", "search"]
-"""Where a photo's centre looks: degrees clockwise from north, what the photo says, or to be searched for."""
+"""Heading of a photo's centre: degrees clockwise from north, `exif` for what the photo says, or `search`."""

@@ -19,11 +19,11 @@ from l2ltr_core.notes import Note
 from l2ltr_core.types import RGB, HeadingSource, Location, LocationEstimate, Match
 
 ALMOST_CERTAIN, PROBABLE, POSSIBLE = 0.85, 0.6, 0.3
-"""Confidences from which on an answer is called so."""
+"""Least confidence of the verdict of that name."""
 
 Verdict: TypeAlias = Literal["almost certain", "probable", "possible", "unsure", "not here", "not measured"]
 FOUND: tuple[Verdict, ...] = ("almost certain", "probable")
-"""The verdicts under which a photo may be called found."""
+"""Verdicts under which a photo may be called found."""
 
 
 def verdict_on(confidence: float | None) -> Verdict:

@@ -16,7 +16,7 @@ from l2ltr_core.model.config import STEM_BANDS, ModelConfig
 
 HIDDEN = 256
 SQUEEZED = 64
-"""Numbers that what the stem sees in a column goes through: the weights fit into a megabyte, and find as much."""
+"""Width of the bottleneck that the stem's features pass on their way to a column: the weights fit into a megabyte."""
 
 
 class ColumnHead(nn.Module):

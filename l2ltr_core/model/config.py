@@ -16,7 +16,7 @@ STEM_CHANNELS = (64, 256, 512, 1024)
 NORM_GROUPS = 32
 """Groups of the stem's GroupNorm layers (Big Transfer, Kolesnikov et al. 2020, section 3)."""
 STEM_BANDS = 4
-"""Bands that the rows of the stem's features are averaged to, for the columns that it says alone."""
+"""Number of bands that the rows of the stem's features are averaged to, for the stem's columns."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -28,9 +28,9 @@ class ModelConfig:
     stem: Literal["hybrid", "patch", "timm"] = "hybrid"
     """`hybrid` is the paper's ResNet, `patch` the plain ViT's map, `timm` a trunk that timm knows by name."""
     stem_stages: tuple[int, ...] = (3, 4, 9)
-    """Bottlenecks in each of the three stages; of the hybrid stem alone."""
+    """Bottlenecks in each of the three stages of the hybrid stem."""
     stem_width: float = 1.0
-    """Factor on `STEM_CHANNELS`; of the hybrid stem alone."""
+    """Factor on `STEM_CHANNELS` of the hybrid stem."""
     stem_model: str = ""
     """timm's name for the model that the timm stem is the first stages of, such as `tf_efficientnet_lite2`."""
     stem_stage: int = 0
@@ -51,12 +51,12 @@ class ModelConfig:
     aerial_patch_px: int = PATCH_PX
     """Side of the square behind an aerial token."""
     column_width: int = 0
-    """Numbers that each column of tokens says of its azimuth, beside CLS: what re-ranking compares; 0 = no columns."""
+    """Width of each column descriptor's part from the layers, beside CLS; 0 = no columns."""
     stem_column_width: int = 0
-    """Numbers that each column says from the stem alone, before those of the layers; 0 = one sum of both."""
+    """Width of each column descriptor's part from the stem alone, before that of the layers; 0 = one sum of both."""
     column_mean_weight: float = 0.6
-    """What is left, in the stem's columns, of their mean over a view: what all of its directions have in common crosses
-    from simulation to reality less well than what differs between them."""
+    """Weight, in the stem's columns, of their mean over a view: what all directions have in common transfers less
+    well from simulation to reality than their differences."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
@@ -172,9 +172,9 @@ class ViewConfig:
     ground_vertical_field_deg: float = 90.0
     """Elevations kept of the panorama, centred on the horizon."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    """Of RGB in [0, 1], subtracted."""
+    """Mean of RGB in [0, 1], subtracted."""
     std: tuple[float, float, float] = IMAGENET_STD
-    """Of RGB in [0, 1], divided by."""
+    """Standard deviation of RGB in [0, 1], divided by."""
 
     def __post_init__(self) -> None:
         """Refuse impossible values. Raises ConfigurationError."""
@@ -218,10 +218,10 @@ class CheckpointCard:
     results: dict[str, Any] = field(default_factory=dict)
     """Measured recalls as fractions, by data set."""
     calibration: dict[str, Any] = field(default_factory=dict)
-    """What scores are worth, by kind of imagery and way of knowing the heading: see `localization.calibration`."""
+    """Calibration of scores, by kind of imagery and way of knowing the heading: see `localization.calibration`."""
     layers_weight: dict[str, dict[str, float]] = field(default_factory=dict)
-    """How much the layers' part of a column counts beside the stem's, in [0, 1], on `rendered` and `real` imagery where
-    the heading is `known` and `searched`; chosen on validation photos. Without meaning where columns have no parts."""
+    """Weight of the layers' part of a column against the stem's, in [0, 1], on `rendered` and `real` imagery with the
+    heading `known` and `searched`, chosen on validation photos; without meaning where columns have no parts."""
     licence: str = ""
     description: str = ""
 

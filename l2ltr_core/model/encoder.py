@@ -29,7 +29,7 @@ from l2ltr_core.model.inference import InferenceBranch
 from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.model.runtime import (
     CompiledBranch,
-    Shelf,
+    CompiledModelCache,
     describe_openvino,
     describe_torch,
     gains_by_bfloat16,
@@ -56,9 +56,9 @@ class Encoder:
         *,
         device: str = "auto",
         precision: Precision = "exact",
-        shelf: Shelf | None = None,
+        cache: CompiledModelCache | None = None,
     ) -> None:
-        """`shelf` keeps what `fast` converts. Raises ConfigurationError for a device or precision not here."""
+        """`cache` keeps what `fast` converts. Raises ConfigurationError for a device or precision not here."""
         self.card = card
         self.device = choose_device(device)
         self.precision = precision
@@ -66,7 +66,7 @@ class Encoder:
         self._branches: dict[Side, Branch] = {}
         self._inference_branches: dict[Side, InferenceBranch] = {}
         self._compiled_branches: dict[Side, CompiledBranch] = {}
-        self._shelf = shelf
+        self._cache = cache
         self._lock = Lock()
         self._mean = torch.tensor(card.view.mean, device=self.device).view(3, 1, 1)
         self._std = torch.tensor(card.view.std, device=self.device).view(3, 1, 1)
@@ -146,7 +146,7 @@ class Encoder:
                 model = self.card.model
                 grid = model.ground_grid if side == "ground" else model.aerial_grid
                 self._compiled_branches[side] = CompiledBranch(
-                    partial(self._read, side), model, grid, f"{self.fingerprint}-{side}", self._shelf
+                    partial(self._read, side), model, grid, f"{self.fingerprint}-{side}", self._cache
                 )
             return self._compiled_branches[side]
 

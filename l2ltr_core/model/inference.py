@@ -32,7 +32,7 @@ from l2ltr_core.model.stem import StandardizedConv, TimmStem
 from l2ltr_core.model.transformer import LAYER_NORM_EPS, Layer
 
 TOKENS_AT_ONCE = 1024
-"""On a CPU: enough for the matrix product's full speed, few enough for the cache."""
+"""Number of tokens in a batch on a CPU: enough for the matrix product's full speed, few enough for the cache."""
 
 Activation: TypeAlias = Literal["none", "gelu", "relu", "relu6"]
 ONEDNN_ACTIVATIONS: dict[Activation, tuple[str, list[float], str]] = {
@@ -41,7 +41,7 @@ ONEDNN_ACTIVATIONS: dict[Activation, tuple[str, list[float], str]] = {
     "relu": ("relu", [], ""),
     "relu6": ("hardtanh", [0, 6], ""),
 }
-"""oneDNN's name, numbers and variant of what follows a linear map or convolution in the same step."""
+"""oneDNN's name, numbers and variant of the activation that is fused with a linear map or convolution."""
 
 
 class InferenceBranch(nn.Module):

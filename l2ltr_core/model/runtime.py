@@ -29,18 +29,18 @@ from l2ltr_core.model.network import Branch
 from l2ltr_core.model.quantized import quantize
 
 TOKENS_AT_ONCE = 512
-"""Images of few tokens go through together, up to so many; large ones gain nothing by company."""
-RECIPE = 3
-"""Counts the changes of `quantized`: what an earlier one was converted to is not used again."""
+"""Most tokens of images that form a batch; large images gain nothing by one."""
+CACHE_VERSION = 3
+"""Version of the conversion in `quantized`; branches compiled by an earlier one are not used again."""
 
 
 CPU = torch.device("cpu")
 MEASURED_SIZE, MEASURED_ROUNDS, WANTED_GAIN = 512, 6, 1.2
-"""Of the matrices that tell whether bfloat16 gains, and how many times faster it must be."""
+"""Size and repetitions of the matrix product that tells whether bfloat16 is faster, and the least speed-up."""
 
 
-class Shelf(Protocol):
-    """Where converted branches are kept from one start to the next."""
+class CompiledModelCache(Protocol):
+    """Cache of compiled branches that outlives the process."""
 
     def read(self, name: str) -> bytes | None:
         """What was kept under that name, None unless it is there whole."""
@@ -62,10 +62,10 @@ class CompiledBranch:
         config: ModelConfig,
         grid: tuple[int, int],
         name: str,
-        shelf: Shelf | None,
+        cache: CompiledModelCache | None,
     ) -> None:
-        """`read` gives the branch, whose tokens form `grid`; `name` is what it is filed under on the shelf."""
-        self._read, self._name, self._shelf = read, name, shelf
+        """`read` gives the branch, whose tokens form `grid`; `name` is what it is filed under in the cache."""
+        self._read, self._name, self._cache = read, name, cache
         self._images_at_once = max(1, TOKENS_AT_ONCE // (grid[0] * grid[1] + 1))
         self._properties = {
             "INFERENCE_PRECISION_HINT": "bf16" if gains_by_bfloat16(CPU) else "f32",
@@ -78,7 +78,7 @@ class CompiledBranch:
         self._lock = Lock()
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised RGB -> what `InferenceBranch.forward` gives. Raises what the shelf raises."""
+        """(B, 3, H, W) normalised RGB -> what `InferenceBranch.forward` gives. Raises what the cache raises."""
         batch, parts = images.contiguous().numpy(), []
         with self._lock:
             while len(batch):
@@ -100,12 +100,12 @@ class CompiledBranch:
 
         core = Core()
         name = f"{self._name}-{together}-{_made_by(core, self._properties)}"
-        content = self._shelf.read(name) if self._shelf else None
+        content = self._cache.read(name) if self._cache else None
         if content is not None:
             return core.import_model(io.BytesIO(content), "CPU", self._properties)
         compiled = self._converted(core, together)
-        if self._shelf:
-            self._shelf.write(name, compiled.export_model().getvalue())
+        if self._cache:
+            self._cache.write(name, compiled.export_model().getvalue())
         return compiled
 
     def _converted(self, core: Any, together: int) -> Any:
@@ -182,5 +182,5 @@ def _made_by(core: Any, properties: Mapping[str, Any]) -> str:
     from openvino import get_version
 
     processor = core.get_property("CPU", "FULL_DEVICE_NAME")
-    makers = (RECIPE, get_version(), processor, properties["INFERENCE_PRECISION_HINT"])
+    makers = (CACHE_VERSION, get_version(), processor, properties["INFERENCE_PRECISION_HINT"])
     return hashlib.sha256(repr(makers).encode()).hexdigest()[:12]

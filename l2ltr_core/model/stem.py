@@ -82,7 +82,7 @@ class PatchStem(nn.Module):
 
 
 AROUND = 4
-"""Columns that a trunk sees beyond each side of the view: those of the other side. More changed nothing."""
+"""Number of columns padded on each side of the view from the other side; more changed nothing."""
 
 
 class TimmStem(nn.Module):

@@ -14,7 +14,7 @@ from l2ltr_core.model.config import ModelConfig
 
 LAYER_NORM_EPS = 1e-6
 FEW_TOKENS = 320
-"""Up to here the plain softmax trains faster on a CPU than the fused kernel, whose backward is slow."""
+"""Number of tokens up to which the plain softmax trains faster on a CPU than the fused kernel."""
 
 
 class Attention(nn.Module):

@@ -20,7 +20,7 @@ from l2ltr_core.reading import require
 
 STRIDE = 16
 PROBE_SIZE_PX = (128, 512)
-"""Not square, so that a trunk made for one square size is found out."""
+"""Size in pixels of a test image; not square, so that a trunk made for one square size is found out."""
 
 
 class Stage(NamedTuple):

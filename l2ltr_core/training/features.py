@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.model.encoder import Side
 from l2ltr_core.model.inference import InferenceStem
 from l2ltr_core.model.network import L2LTR
@@ -116,7 +116,7 @@ def _write(
     model, channels = config.model, network.ground.stem.channels
     path.parent.mkdir(parents=True, exist_ok=True)
     count = (config.batches.views, len(world), channels)
-    with whole(_file(path, "aerial")) as aerial, whole(_file(path, "ground")) as ground:
+    with atomic_write(_file(path, "aerial")) as aerial, atomic_write(_file(path, "ground")) as ground:
         files = [
             np.lib.format.open_memmap(partial, "w+", np.float16, (*count, *grid))
             for partial, grid in ((ground, model.ground_grid), (aerial, model.aerial_grid))

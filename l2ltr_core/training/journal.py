@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l2ltr_core.figures.curves import training_curves
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 
 Row = dict[str, str]
 TABLES = ("train.csv", "validation.csv")
@@ -53,12 +53,12 @@ class Journal:
     def draw(self) -> None:
         """Write `curves.png`."""
         figure = training_curves(self.read("train.csv"), self.read("validation.csv"))
-        with whole(self.folder / "curves.png") as path:
+        with atomic_write(self.folder / "curves.png") as path:
             figure.savefig(path, dpi=100)
 
     def _rewrite(self, path: Path, rows: list[Row]) -> None:
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        with whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)

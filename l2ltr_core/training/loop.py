@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.training.batches import Batch, BatchMaker
 from l2ltr_core.training.config import StageConfig
-from l2ltr_core.training.losses import Remembered
+from l2ltr_core.training.losses import MemoryNegatives
 from l2ltr_core.training.pairs import CHOSEN_BY
 from l2ltr_core.training.run import Position, Report, Run
 from l2ltr_core.training.schedule import fraction_done, learning_rate
@@ -25,11 +25,11 @@ from l2ltr_core.training.state import save_state
 from l2ltr_core.training.views import Views
 
 BEST = "best.safetensors"
-"""The best weights so far, in the run's folder."""
+"""File of the best weights so far, in the run's folder."""
 BATCH_SEEDS: dict[StageName, int] = {"layers": 0, "joint": 1_000_003}
-"""Added to the seed, so that no stage repeats the batches of another."""
+"""Offsets of the seed, so that no stage repeats the batches of another."""
 NOT_FINITE_IN_A_ROW = 25
-"""So many batches without a finite loss end a run."""
+"""Number of successive batches without a finite loss that ends a run."""
 
 
 class Loop:
@@ -83,7 +83,7 @@ class Loop:
             run.journal.draw()
 
     def _batches(self) -> Generator[Batch]:
-        """Prepared in the background; a new stretch begins whenever look-alikes are found anew."""
+        """Prepared in the background; a new stretch begins whenever hard negatives are mined again."""
         run, position = self.run, self.position
         while position.step < self.budget.steps:
             every, tables = run.config.batches.mine_every, None
@@ -103,7 +103,7 @@ class Loop:
 
     def _step(self, batch: Batch) -> Parts:
         position, config = self.position, self.run.config
-        rate = learning_rate(self.budget.learning_rate, position.step, self.budget.rise_steps, self.done)
+        rate = learning_rate(self.budget.learning_rate, position.step, self.budget.lr_warmup_steps, self.done)
         for group in position.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         outcome, self.gradient_norm = train_step(
@@ -112,10 +112,10 @@ class Loop:
             batch,
             self.run.ranks,
             config.optimizer.clip_norm,
-            self._remembered(batch),
+            self._memory_negatives(batch),
         )
         position.step += 1
-        elapsed, told_to_stop = self.run.ranks.leader_says(
+        elapsed, told_to_stop = self.run.ranks.broadcast(
             time.monotonic() - self.started, float(self.run.stop.is_set())
         )
         position.seconds = self.seconds_before + elapsed
@@ -147,17 +147,19 @@ class Loop:
         torch.cuda.empty_cache()
         self._report({}, f"The GPU's memory is full: batches have {self.pairs} pairs from here on.")
 
-    def _remembered(self, batch: Batch) -> Remembered | None:
+    def _memory_negatives(self, batch: Batch) -> MemoryNegatives | None:
         """Further negatives, once the stage is old enough for them."""
         position, settings = self.position, self.run.config.batches
         if position.memory is None or not settings.memory_steps or position.step < settings.memory_from:
             return None
-        apart_m = self.run.config.objective.ignore_within_m
-        known = position.memory.others(batch, position.step, settings.memory_steps, apart_m)
-        if not settings.memory_abroad:
-            return known
-        abroad = position.memory.abroad(batch, position.step, settings.memory_steps, settings.memory_abroad)
-        return known.joined(abroad)
+        nearest_m = self.run.config.objective.ignore_within_m
+        in_city = position.memory.in_city_negatives(batch, position.step, settings.memory_steps, nearest_m)
+        if not settings.memory_cross_city:
+            return in_city
+        cross_city = position.memory.cross_city_negatives(
+            batch, position.step, settings.memory_steps, settings.memory_cross_city
+        )
+        return in_city.joined(cross_city)
 
     def _log(self, parts: Parts) -> None:
         elapsed = time.monotonic() - self.started
@@ -168,7 +170,7 @@ class Loop:
             "waiting_share": self.waited / elapsed,
             "skipped": self.skipped,
         }
-        self._tell("train.csv", values)
+        self._write_row("train.csv", values)
 
     def _validate(self, pairs_alone: bool = False) -> None:
         run, stage = self.run, self.position.stage
@@ -182,9 +184,9 @@ class Loop:
         run.validation = values
         if run.keeps_best and values[CHOSEN_BY] < run.best.get(CHOSEN_BY, math.inf):
             _keep(run)
-        self._tell("validation.csv", values)
+        self._write_row("validation.csv", values)
 
-    def _tell(self, table: str, values: dict[str, float]) -> None:
+    def _write_row(self, table: str, values: dict[str, float]) -> None:
         if self.run.ranks.rank:
             return
         row = {"stage": self.position.stage.name, "step": self.position.step}
@@ -201,13 +203,13 @@ class Loop:
 def _keep(run: Run) -> None:
     """The weights as they stand are the best so far."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.network.state_dict().items()}
-    with whole(run.out_dir / BEST) as path:
+    with atomic_write(run.out_dir / BEST) as path:
         save_file(weights, path)
     run.best = run.validation
 
 
 def _batch_maker(
-    run: Run, stage: StageName, pairs: int, look_alikes: Sequence[NDArray[np.int64]] | None
+    run: Run, stage: StageName, pairs: int, hard_negatives: Sequence[NDArray[np.int64]] | None
 ) -> BatchMaker:
     config = run.config
     return BatchMaker(
@@ -217,6 +219,6 @@ def _batch_maker(
         config.augment,
         config.seed + BATCH_SEEDS[stage],
         config.objective.ignore_within_m,
-        look_alikes,
+        hard_negatives,
         run.features if stage == "layers" else None,
     )

@@ -1,7 +1,7 @@
-"""Descriptors remembered as training passes over the places: negatives that cost no encoding.
+"""Cross-batch memory and hard negatives: descriptors of earlier batches, negatives that cost no encoding.
 
 They serve twice: as further negatives of every batch (Wang et al., Cross-Batch Memory, CVPR 2020), and to find
-look-alikes, places that the network takes for each other though they are far apart. Those of places not seen
+hard negatives, places that the network takes for each other though they are far apart. Those of places not seen
 for a while are a little out of date.
 """
 
@@ -17,13 +17,13 @@ from torch import Tensor
 
 from l2ltr_core.model.runtime import CPU
 from l2ltr_core.training.batches import Batch
-from l2ltr_core.training.losses import Remembered
+from l2ltr_core.training.losses import MemoryNegatives
 from l2ltr_core.training.worlds import World
 
-LOOK_ALIKES = 8
-"""Kept for each place."""
+HARD_NEGATIVES = 8
+"""Number of hard negatives kept for each place."""
 FAR_M = 60.0
-"""A look-alike nearer than this is a neighbour, not a mistake worth mining."""
+"""Least distance in metres of a hard negative: a nearer place is a neighbour, not a mistake worth mining."""
 CHUNK = 1024
 NEVER = -(1 << 60)
 
@@ -36,7 +36,7 @@ class Memory:
         self.ground, self.aerial = self._empty(width), self._empty(width)
         self.seen_at = [torch.full((len(rows),), NEVER) for rows in self.ground]
         self.tables: list[NDArray[np.int64]] | None = None
-        """For each world (N, `LOOK_ALIKES`) indices, -1 where there is none; None before the first `refresh`."""
+        """For each world (N, `HARD_NEGATIVES`) indices, -1 where there is none; None before the first `refresh`."""
 
     def _empty(self, width: int) -> list[Tensor]:
         """World after world, each followed by itself mirrored."""
@@ -49,16 +49,16 @@ class Memory:
         self.aerial[slot][batch.places] = aerial.detach().half().cpu()
         self.seen_at[slot][batch.places] = step
 
-    def others(self, batch: Batch, step: int, steps: int, apart_m: float) -> Remembered:
+    def in_city_negatives(self, batch: Batch, step: int, steps: int, nearest_m: float) -> MemoryNegatives:
         """What the last `steps` steps saw of the batch's world, without the batch's own places."""
         slot = 2 * batch.world + batch.mirrored
         recent = self.seen_at[slot] >= step - steps
         recent[batch.places] = False
         positions = torch.from_numpy(self.worlds[batch.world].positions_m)
-        kept = torch.cdist(positions[batch.places], positions[recent]) > apart_m
-        return self._remembered(self.ground[slot][recent], self.aerial[slot][recent], kept)
+        negative_mask = torch.cdist(positions[batch.places], positions[recent]) > nearest_m
+        return self._memory_negatives(self.ground[slot][recent], self.aerial[slot][recent], negative_mask)
 
-    def abroad(self, batch: Batch, step: int, steps: int, count: int) -> Remembered:
+    def cross_city_negatives(self, batch: Batch, step: int, steps: int, count: int) -> MemoryNegatives:
         """`count` places, at most, of what the last `steps` steps saw of other worlds, drawn evenly."""
         slots = [slot for slot in range(len(self.seen_at)) if slot // 2 != batch.world]
         recent = [(self.seen_at[slot] >= step - steps).nonzero()[:, 0] for slot in slots]
@@ -72,12 +72,12 @@ class Memory:
                 [side[0][:0], *(side[slot][rows] for slot, rows in zip(slots, chosen, strict=True))]
             )
 
-        kept = torch.ones(len(batch.places), sum(map(len, chosen)), dtype=torch.bool)
-        return self._remembered(rows_of(self.ground), rows_of(self.aerial), kept)
+        negative_mask = torch.ones(len(batch.places), sum(map(len, chosen)), dtype=torch.bool)
+        return self._memory_negatives(rows_of(self.ground), rows_of(self.aerial), negative_mask)
 
-    def _remembered(self, ground: Tensor, aerial: Tensor, kept: Tensor) -> Remembered:
-        ground, aerial, kept = (each.to(self.device) for each in (ground, aerial, kept))
-        return Remembered(ground.float(), aerial.float(), kept)
+    def _memory_negatives(self, ground: Tensor, aerial: Tensor, negative_mask: Tensor) -> MemoryNegatives:
+        ground, aerial, negative_mask = (each.to(self.device) for each in (ground, aerial, negative_mask))
+        return MemoryNegatives(ground.float(), aerial.float(), negative_mask)
 
     def refresh(self) -> None:
         """Find, for each place seen so far, the far places whose aerial view its ground view scores highest."""
@@ -94,7 +94,7 @@ class Memory:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What `state_dict` gave for the same worlds; anything else raises ValueError."""
         if [len(rows) for rows in state["ground"][::2]] != [len(world) for world in self.worlds]:
-            raise ValueError("the remembered descriptors are of other worlds")
+            raise ValueError("the descriptors in memory are of other worlds")
         self.ground, self.aerial, self.seen_at = state["ground"], state["aerial"], state["seen_at"]
         self.tables = None if state["tables"] is None else [table.numpy() for table in state["tables"]]
 
@@ -102,8 +102,8 @@ class Memory:
 def _most_alike(world: World, ground: Tensor, aerial: Tensor) -> NDArray[np.int64]:
     positions = torch.from_numpy(world.positions_m)
     seen = aerial.abs().sum(dim=1) > 0
-    count = min(LOOK_ALIKES, len(world))
-    table = np.full((len(world), LOOK_ALIKES), -1, np.int64)
+    count = min(HARD_NEGATIVES, len(world))
+    table = np.full((len(world), HARD_NEGATIVES), -1, np.int64)
     for start in range(0, len(world), CHUNK):
         part = slice(start, start + CHUNK)
         scores = ground[part] @ aerial.t()

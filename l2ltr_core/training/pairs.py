@@ -1,4 +1,4 @@
-"""What a run is chosen by: real pairs, of which nothing is learned, their photos sought without their headings."""
+"""Model selection on real pairs that are not trained on; their photos are retrieved without known headings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from l2ltr_core.training.views import Views, normalize
 
 CHUNK = 32
 CHOSEN_BY = "pairs_both_cross_entropy"
-"""The number that decides which weights are kept, the less the better."""
+"""Name of the number that decides which weights are kept, the lower the better."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class PairsValidator:
 
     model: ModelConfig
     photos: Tensor
-    """(Q, 3, H, W) normalised, set after set."""
+    """Photos (Q, 3, H, W), normalised, set after set."""
     tiles: Tensor
-    """(T, 3, H, W) normalised polar views, set after set."""
+    """Polar views (T, 3, H, W), normalised, set after set."""
     own: Tensor
-    """(Q,) the tile of each photo."""
+    """Index (Q,) of the tile of each photo."""
     of_same_set: Tensor
-    """(Q, T) bool."""
+    """Mask (Q, T) of the tiles of a photo's own set."""
 
     @classmethod
     def open(cls, folder: str | Path, model: ModelConfig, view: ViewConfig) -> PairsValidator:
@@ -90,7 +90,7 @@ class PairsValidator:
         """(N, w, d) unit columns by part."""
         parts = []
         for chunk in images.split(CHUNK):
-            columns = stage.say(side, chunk).columns
+            columns = stage.encode(side, chunk).columns
             assert columns is not None
             parts.append(columns.cpu())
         rows = torch.cat(parts)

@@ -17,7 +17,7 @@ from torch import Tensor
 from l2ltr_core.training.aerial import Squares
 
 Each = NDArray[np.float64] | float
-"""(B,) a number for each view, or one for all."""
+"""A number (B,) for each view, or one for all."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Ranks:
             dist.all_reduce(value)
         return value
 
-    def leader_says(self, *values: float) -> tuple[float, ...]:
+    def broadcast(self, *values: float) -> tuple[float, ...]:
         """The first process's values on every process: clocks and signals differ, decisions must not."""
         if self.count == 1:
             return values

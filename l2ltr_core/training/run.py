@@ -29,14 +29,14 @@ class Report:
 
     stage: StageName
     step: int
-    """Of `features`, the views of pairs that are done."""
+    """Steps done, or in `features` the views of pairs done."""
     steps: int
     eta_seconds: float
-    """Of this stage."""
+    """Seconds left in this stage."""
     values: dict[str, float]
-    """What the tables hold: loss parts, learning rate, or a validation."""
+    """Loss parts and learning rate, or a validation, as the tables hold them."""
     note: str = ""
-    """A sentence for whoever watches."""
+    """Sentence for whoever watches."""
 
 
 @dataclass
@@ -56,15 +56,15 @@ class Run:
     network: L2LTR
     stop: threading.Event = field(default_factory=threading.Event)
     seconds: float = 0.0
-    """Of training, over all sittings."""
+    """Seconds of training, over all starts of the run."""
     steps: int = 0
-    """Of all stages that are over."""
+    """Steps of all stages that are over."""
     validation: dict[str, float] = field(default_factory=dict)
-    """The last one."""
+    """Latest validation."""
     best: dict[str, float] = field(default_factory=dict)
     """The validation of the best weights so far; nothing where the last are kept."""
     features: list[Features] | None = None
-    """What the stems see of each world, once it is known."""
+    """Features of the stems for each world, once they are known."""
     started_from: dict[str, Any] = field(default_factory=dict)
     """`name`, `fingerprint` and `main_steps` of the checkpoint that the network started from."""
 
@@ -82,9 +82,9 @@ class Position:
     optimizer: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
-    """Of this stage."""
+    """Seconds of training in this stage."""
     memory: Memory | None = None
-    """Where the configuration wants one; each stage has its own."""
+    """Cross-batch memory of the stage, where the configuration wants one."""
 
     @classmethod
     def at_start(cls, run: Run, name: StageName) -> Position:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 FINAL_FACTOR = 0.01
-"""What is left of the learning rate at the end of the cosine."""
+"""Factor on the learning rate at the end of the cosine."""
 
 
-def learning_rate(peak: float, step: int, rise_steps: int, fraction: float) -> float:
+def learning_rate(peak: float, step: int, lr_warmup_steps: int, fraction: float) -> float:
     """Linear rise over the first steps, times a cosine over the run's `fraction` in [0, 1]."""
-    rise = min(1.0, (step + 1) / max(1, rise_steps))
+    rise = min(1.0, (step + 1) / max(1, lr_warmup_steps))
     cosine = (1 + math.cos(math.pi * min(1.0, fraction))) / 2
     return peak * rise * (FINAL_FACTOR + (1 - FINAL_FACTOR) * cosine)
 

@@ -20,7 +20,7 @@ from l2ltr_core.model.network import L2LTR, Branch
 from l2ltr_core.training.batches import Batch
 from l2ltr_core.training.config import ObjectiveConfig, OptimizerConfig, TrainConfig
 from l2ltr_core.training.device import Device
-from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
+from l2ltr_core.training.losses import MemoryNegatives, info_nce, soft_margin_triplet
 from l2ltr_core.training.ranks import Ranks
 from l2ltr_core.training.stem import features
 from l2ltr_core.training.transformer import describe
@@ -32,15 +32,15 @@ Parts = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one batch: the losses, and what is remembered of all processes' views (B, D)."""
+    """Of one batch: the losses, and the descriptors (B, D) of all processes for the memory."""
 
     parts: Parts
     ground: Tensor
     aerial: Tensor
 
 
-class Said(NamedTuple):
-    """Of one branch: descriptors (B, D) and columns (B, w * (K + T)) where it has any, both unit rows."""
+class BranchOutput(NamedTuple):
+    """The output of one branch: descriptors (B, D) and columns (B, w * (K + T)) where it has any, both unit rows."""
 
     cls: Tensor
     columns: Tensor | None
@@ -50,9 +50,9 @@ class Stage(nn.Module):
     """A network and what its steps minimise.
 
     CLS and the columns are contrasted each by itself; of the columns what the layers say, or all where the stems move.
-    The columns teach CLS: one linear map for both branches carries the descriptor over, so both must say the same. It
-    is columns that are remembered where there are any, and CLS is compared within the batch. Where photos are turned,
-    what their columns say is turned back, and CLS, which knows north, is left alone.
+    The columns are distilled into CLS: one linear projection for both branches predicts them from the descriptor. The
+    cross-batch memory holds columns where there are any, and CLS is compared within the batch. Where photos are
+    turned, what their columns say is turned back, and CLS, which knows north, is left alone.
     """
 
     def __init__(self, name: StageName, network: L2LTR, config: TrainConfig, device: Device) -> None:
@@ -63,8 +63,8 @@ class Stage(nn.Module):
         self.objective = config.objective
         self.stem_factor = config.joint.stem_factor if name == "joint" else 0.0
         columns = config.model.columns
-        taught = columns is not None and config.objective.teacher_weight > 0
-        self.lift = nn.Linear(config.model.width, math.prod(columns or ())) if taught else None
+        distils = columns is not None and config.objective.teacher_weight > 0
+        self.projection = nn.Linear(config.model.width, math.prod(columns or ())) if distils else None
         stays = self.stem_factor > 0 and columns is not None and config.objective.stay_weight > 0
         stems = _stems_of(network)
         self.aligned = deepcopy(stems).requires_grad_(False) if stays else None
@@ -77,42 +77,48 @@ class Stage(nn.Module):
         """Numbers of each column that are contrasted."""
         return model.column_width + (model.stem_column_width if self.stem_factor else 0)
 
-    def outcome(self, batch: Batch, ranks: Ranks, remembered: Remembered | None = None) -> Outcome:
-        """The losses of one batch, `remembered` being further negatives."""
+    def outcome(self, batch: Batch, ranks: Ranks, memory_negatives: MemoryNegatives | None = None) -> Outcome:
+        """The losses of one batch, `memory_negatives` being further negatives."""
         rows = ranks.rows(len(batch.ground))
         given: dict[Side, Tensor] = {"ground": batch.ground[rows], "aerial": batch.aerial[rows]}
-        said = {side: self._describe(side, each) for side, each in given.items()}
-        kept = batch.kept.to(self.device.kind)
+        outputs = {side: self._describe(side, each) for side, each in given.items()}
+        negative_mask = batch.negative_mask.to(self.device.kind)
         parts: Parts = {}
-        ground, aerial = (ranks.gather(each.cls) for each in said.values())
+        ground, aerial = (ranks.gather(each.cls) for each in outputs.values())
         if not batch.turn:
-            memory = None if said["ground"].columns is not None else remembered
-            parts["contrastive"] = contrast(ground, aerial, self.objective, kept, memory)
-            if self.lift is not None:
-                parts["teacher"] = ranks.mean(_sum(self._untaught(each) for each in said.values())) / 2
-        if said["ground"].columns is not None:
-            ground, aerial = (ranks.gather(each) for each in self._compared(said, batch.turn))
-            parts["columns"] = contrast(ground, aerial, self.objective, kept, remembered)
+            memory = None if outputs["ground"].columns is not None else memory_negatives
+            parts["contrastive"] = contrast(ground, aerial, self.objective, negative_mask, memory)
+            if self.projection is not None:
+                parts["teacher"] = (
+                    ranks.mean(_sum(self._distillation_loss(each) for each in outputs.values())) / 2
+                )
+        if outputs["ground"].columns is not None:
+            ground, aerial = (ranks.gather(each) for each in self._compared(outputs, batch.turn))
+            parts["columns"] = contrast(ground, aerial, self.objective, negative_mask, memory_negatives)
         if self.aligned is not None:
             parts["strayed"] = (
-                ranks.mean(_sum(self._strayed(side, given[side], said[side]) for side in said)) / 2
+                ranks.mean(_sum(self._strayed(side, given[side], outputs[side]) for side in outputs)) / 2
             )
         weights = {"teacher": 2 * self.objective.teacher_weight, "strayed": 2 * self.objective.stay_weight}
         loss = _sum(weights.get(name, 1.0) * part for name, part in parts.items())
-        return _with_matches({"loss": loss} | {k: v.detach() for k, v in parts.items()}, ground, aerial)
+        return _with_in_batch_recall(
+            {"loss": loss} | {k: v.detach() for k, v in parts.items()}, ground, aerial
+        )
 
-    def say(self, side: Side, images: Tensor) -> Said:
+    def encode(self, side: Side, images: Tensor) -> BranchOutput:
         """(B, 3, H, W) normalised -> what a branch says."""
         if self.stem_factor:
             return self._describe(side, images)
         return self._describe(side, self._frozen_stem(side)(self.device.put(images)))
 
-    def _describe(self, side: Side, given: Tensor) -> Said:
+    def _describe(self, side: Side, given: Tensor) -> BranchOutput:
         """Of pictures where the stems move, else of what they saw."""
         branch: Branch = getattr(self.network, side)
         given = self.device.put(given)
         with self.device.autocast(self.precision):
-            return Said(*describe(branch, features(branch.stem, given) if self.stem_factor else given))
+            return BranchOutput(
+                *describe(branch, features(branch.stem, given) if self.stem_factor else given)
+            )
 
     def _frozen_stem(self, side: Side) -> InferenceStem:
         """Made when it is first needed: by then a resumed run has its weights."""
@@ -121,36 +127,39 @@ class Stage(nn.Module):
             self._frozen[side] = InferenceStem(branch, self.device.kind, dtype)
         return self._frozen[side]
 
-    def _compared(self, said: dict[Side, Said], turn: int) -> list[Tensor]:
+    def _compared(self, outputs: dict[Side, BranchOutput], turn: int) -> list[Tensor]:
         """Of both sides (B, width) unit rows, the photos' as if they had not been turned."""
         both = []
-        for side, each in said.items():
+        for side, each in outputs.items():
             assert each.columns is not None
             rows = each.columns if self.stem_factor else split_columns(each.columns, self.network.config)[1]
             columns = rows.reshape(len(rows), self.network.ground.grid[1], -1)
             both.append((columns.roll(-turn, 1) if side == "ground" else columns).flatten(1))
         return both
 
-    def _untaught(self, said: Said) -> Tensor:
-        """Mean cosine distance from what CLS says of the columns to the columns."""
-        assert self.lift is not None and said.columns is not None
-        return 1 - F.cosine_similarity(self.lift(said.cls), said.columns.detach(), dim=1).mean()
+    def _distillation_loss(self, output: BranchOutput) -> Tensor:
+        """Distillation loss: mean cosine distance from the columns that CLS predicts to the columns."""
+        assert self.projection is not None and output.columns is not None
+        return 1 - F.cosine_similarity(self.projection(output.cls), output.columns.detach(), dim=1).mean()
 
-    def _strayed(self, side: Side, images: Tensor, said: Said) -> Tensor:
+    def _strayed(self, side: Side, images: Tensor, output: BranchOutput) -> Tensor:
         """Mean cosine distance of the stem's columns from the aligned ones."""
-        assert self.aligned is not None and said.columns is not None
+        assert self.aligned is not None and output.columns is not None
         aligned: Any = self.aligned[side]
         with torch.no_grad(), self.device.autocast(self.precision):
             seen = features(aligned["stem"], self.device.put(images))
         was = aligned["columns"](seen.float()).flatten(1)
-        now = split_columns(said.columns, self.network.config)[0].flatten(1)
+        now = split_columns(output.columns, self.network.config)[0].flatten(1)
         return 1 - F.cosine_similarity(now, was, dim=1).mean()
 
     def groups(self) -> list[dict[str, Any]]:
         """Parameter groups, each with a `factor` on the learning rate."""
         stems = list(_stems_of(self.network).parameters())
         known = {id(p) for p in stems}
-        rest = [*self.network.parameters(), *(self.lift.parameters() if self.lift is not None else ())]
+        rest = [
+            *self.network.parameters(),
+            *(self.projection.parameters() if self.projection is not None else ()),
+        ]
         moving = [{"params": [p for p in rest if id(p) not in known], "factor": 1.0}]
         return [*moving, {"params": stems, "factor": self.stem_factor}] if self.stem_factor else moving
 
@@ -181,13 +190,13 @@ def train_step(
     batch: Batch,
     ranks: Ranks,
     clip_norm: float,
-    remembered: Remembered | None = None,
+    memory_negatives: MemoryNegatives | None = None,
 ) -> tuple[Outcome, Tensor]:
     """One step on one batch; what came out of it, and the norm of the gradient before clipping.
 
     A loss or a gradient that is not finite changes nothing: one overflowing batch must not cost the run.
     """
-    outcome = stage.outcome(batch, ranks, remembered)
+    outcome = stage.outcome(batch, ranks, memory_negatives)
     optimizer.zero_grad(set_to_none=True)
     outcome.parts["loss"].backward()
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -202,13 +211,13 @@ def contrast(
     ground: Tensor,
     aerial: Tensor,
     objective: ObjectiveConfig,
-    kept: Tensor,
-    remembered: Remembered | None = None,
+    negative_mask: Tensor,
+    memory_negatives: MemoryNegatives | None = None,
 ) -> Tensor:
     """The contrastive loss that the configuration names."""
     if objective.loss == "triplet":
-        return soft_margin_triplet(ground, aerial, objective.alpha, kept)
-    return info_nce(ground, aerial, objective.temperature, kept, remembered)
+        return soft_margin_triplet(ground, aerial, objective.alpha, negative_mask)
+    return info_nce(ground, aerial, objective.temperature, negative_mask, memory_negatives)
 
 
 def _sum(values: Iterable[Tensor]) -> Tensor:
@@ -216,7 +225,7 @@ def _sum(values: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(values)).sum()
 
 
-def _with_matches(parts: Parts, ground: Tensor, aerial: Tensor) -> Outcome:
+def _with_in_batch_recall(parts: Parts, ground: Tensor, aerial: Tensor) -> Outcome:
     """Adds the part of the batch whose own pair scores best, a tie counted as a miss."""
     with torch.no_grad():
         scores = ground @ aerial.t()

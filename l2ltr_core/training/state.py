@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from l2ltr_core.errors import ConfigurationError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.training.config import TrainConfig
 from l2ltr_core.training.run import Position, Run
 
@@ -18,7 +18,7 @@ STATE = "state.pt"
 MAY_CHANGE = {"run", "layers", "joint", "name", "licence", "description"}
 """Settings that may differ when a run is resumed: budgets, names, and how the machine is used."""
 NOTHING_LEARNED = "features"
-"""The stage of a run whose layers have not begun."""
+"""Stage of a run whose layers have not begun."""
 
 
 def save_state(run: Run, position: Position) -> None:
@@ -48,7 +48,7 @@ def save_beginning(run: Run) -> None:
 def _write_state(run: Run, state: dict[str, Any]) -> None:
     if run.ranks.rank:
         return
-    with whole(run.out_dir / STATE) as path, path.open("wb") as file:
+    with atomic_write(run.out_dir / STATE) as path, path.open("wb") as file:
         torch.save({"config": run.config.to_dict(), **state}, file)
         file.flush()
         os.fsync(file.fileno())

@@ -27,9 +27,9 @@ class Measured:
     """Fractions in [0, 1]; a good `heading_blindness` is low."""
 
     paired_recall_at_1: float
-    """Own tile first among the tiles of all queries, ties counted as misses."""
+    """Recall at 1 of the own tile among the tiles of all queries, ties counted as misses."""
     places_recall_within_25m: float
-    """First match of a regular grid over the dataset's extent lies within 25 m."""
+    """Share of queries whose first match on a regular grid over the dataset's extent lies within 25 m."""
     median_error_m: float
     heading_blindness: float
     """Mean cosine of a panorama with itself turned by 90 degrees."""
@@ -80,8 +80,8 @@ class Validator:
     ) -> NDArray[np.float32]:
         parts = []
         for start in range(0, count, CHUNK):
-            said = stage.say(side, prepare(slice(start, start + CHUNK)))
-            parts.append((said.cls if said.columns is None else said.columns).cpu())
+            output = stage.encode(side, prepare(slice(start, start + CHUNK)))
+            parts.append((output.cls if output.columns is None else output.columns).cpu())
         return torch.cat(parts).numpy()
 
 

@@ -22,7 +22,7 @@ from l2ltr_core.datasets.geotagged import GeotaggedDataset
 from l2ltr_core.datasets.paired import PairedDataset, Query
 from l2ltr_core.datasets.registry import open_dataset
 from l2ltr_core.errors import DatasetError
-from l2ltr_core.files import whole
+from l2ltr_core.files import atomic_write
 from l2ltr_core.geometry.geodesy import mercator_units_per_m, to_mercator
 from l2ltr_core.geometry.panorama import ground_view
 from l2ltr_core.model.config import ModelConfig, ViewConfig
@@ -30,7 +30,8 @@ from l2ltr_core.training.aerial import GroundMap, Tiles
 from l2ltr_core.types import RGB, Progress
 
 APART_M = 1000.0
-"""From tile to tile of a dataset that comes without a map: far enough that each is a negative for all others."""
+"""Distance in metres between tiles of a dataset without positions: far enough that each is a negative for all
+others."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _ground_views(
 
     cache.mkdir(parents=True, exist_ok=True)
     shape = (len(dataset.queries), *model.ground_size_px, 3)
-    with whole(path) as partial, ThreadPoolExecutor(2) as pool:
+    with atomic_write(path) as partial, ThreadPoolExecutor(2) as pool:
         views = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
         for i, pixels in enumerate(pool.map(read, dataset.queries)):
             views[i] = pixels

@@ -31,7 +31,7 @@ def pixels(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
 
-@pytest.mark.parametrize("name", ["copy_link", "heads", "hiding", "look_around", "sight"])
+@pytest.mark.parametrize("name", ["copy_link", "heads", "occlusion", "look_around", "sight"])
 def test_every_part_has_markup_style_and_script(name: str) -> None:
     assert "export default function" in (mount.HERE / f"{name}.js").read_text("utf-8")
     assert (mount.HERE / f"{name}.html").exists()
@@ -121,6 +121,6 @@ def test_directions_that_agree_are_bars_with_words(monkeypatch: pytest.MonkeyPat
 
 def test_each_hidden_direction_is_put_into_words(mounted: dict[str, Any]) -> None:
     falls, shares = np.array([0.1, -0.2, 0, 0], np.float32), np.array([0.7, 0.1, 0.1, 0.1], np.float32)
-    components.hiding("k", "", JPEG, falls, shares, "layer 1")
+    components.occlusion("k", "", JPEG, falls, shares, "layer 1")
     assert mounted["data"]["words"][0] == "SW, 180° to 270°: score -0.100, attention 70%"
     assert mounted["data"]["words"][1] == "NW, 270° to 0°: score +0.200, attention 10%"

@@ -41,7 +41,7 @@ def test_a_photo_is_localized_once_and_its_answers_are_different_places(asked: l
     found = compute.localized(PHOTO, "town", "toy", "exif")
     assert compute.localized(PHOTO, "town", "toy", "exif") is found
     [how] = asked
-    assert how == {"encoder": "toy", "gallery": "town", "heading": "exif", "apart_m": 25.0}
+    assert how == {"encoder": "toy", "gallery": "town", "heading": "exif", "min_separation_m": 25.0}
     assert found.photo_name == "a.jpg"
 
 

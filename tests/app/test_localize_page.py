@@ -116,7 +116,7 @@ def test_the_page_and_the_library_give_the_same_matches(open_app: OpenApp, toy_a
         toy_assets / "samples" / "street-0.jpg",
         encoder=l2.load_encoder(toy.CHECKPOINTS[0]),
         gallery=l2.open_gallery(toy.GALLERY),
-        apart_m=25,
+        min_separation_m=25,
     )
     assert found.verdict != "not measured"
     assert [label.split()[1] for label in ranked(app)] == [
@@ -328,7 +328,15 @@ def test_downloads_hold_what_the_command_prints(
     shown = compute.localized(photo, toy.GALLERY, toy.CHECKPOINTS[0], "exif")
     capsys.readouterr()
     path = str(toy_assets / "samples" / "street-0.jpg")
-    options = ["--gallery", toy.GALLERY, "--checkpoint", toy.CHECKPOINTS[0], "--apart-m", "25", "--json"]
+    options = [
+        "--gallery",
+        toy.GALLERY,
+        "--checkpoint",
+        toy.CHECKPOINTS[0],
+        "--min-separation-m",
+        "25",
+        "--json",
+    ]
     assert cli.main(["localize", path, *options]) == 0
     assert json.loads(shown.to_json()) == json.loads(capsys.readouterr().out)
     assert json.loads(shown.to_json())["photo_name"] == "street-0.jpg"

@@ -79,8 +79,8 @@ def opaque_pixels(address: str, side: int) -> np.ndarray:
 
 def test_heads_can_be_put_in_order_of_what_is_measured(visit: Visit) -> None:
     open_attention(visit)
-    visit.page.get_by_label("Order").select_option("down spread")
+    visit.page.get_by_label("Order").select_option("down entropy")
     notes = visit.page.locator(".sheet .note span").all_text_contents()
-    spreads = [float(note.split(" · ")[0]) for note in notes]
-    assert len(spreads) == 4
-    assert spreads == sorted(spreads, reverse=True)
+    entropies = [float(note.split(" · ")[0]) for note in notes]
+    assert len(entropies) == 4
+    assert entropies == sorted(entropies, reverse=True)

@@ -41,8 +41,8 @@ class TownDataset:
 
 @pytest.fixture(scope="module")
 def looking_four_times(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    out = tmp_path_factory.mktemp("looks") / "gallery"
-    return build_gallery(gallery.imagery, out, ENCODER, spacing_m=10, looks=4)
+    out = tmp_path_factory.mktemp("views") / "gallery"
+    return build_gallery(gallery.imagery, out, ENCODER, spacing_m=10, views_per_cell=4)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_columns_put_the_right_place_first_where_cls_alone_does_not(
     dataset: TownDataset, tmp_path: Path
 ) -> None:
     encoder = DirectionEncoder()
-    known = build_gallery(dataset.imagery, tmp_path / "gallery", encoder, spacing_m=10, looks=4)
+    known = build_gallery(dataset.imagery, tmp_path / "gallery", encoder, spacing_m=10, views_per_cell=4)
     for protocol in ("places", "paired"):
         by_direction, by_cls = (
             evaluate(dataset, encoder, protocol=protocol, gallery=known, rerank=rerank)  # type: ignore[arg-type]
@@ -167,7 +167,7 @@ def test_a_match_next_door_is_right_within_25_metres_only(dataset: TownDataset, 
     assert evaluate(replace(dataset, queries=tuple(farther)), ENCODER, protocol="places")["recall_at_1"] < 0.2
 
 
-def test_places_that_lie_apart_are_ranked_as_localization_lists_them(
+def test_diversified_answers_are_ranked_as_localization_lists_them(
     dataset: TownDataset, gallery: Gallery
 ) -> None:
     moved = [replace(query, heading_deg=(query.heading_deg or 0) + 90) for query in dataset.queries]
@@ -175,7 +175,7 @@ def test_places_that_lie_apart_are_ranked_as_localization_lists_them(
     expected = []
     for query in moved:
         photo = replace(query.load(), heading_deg=query.heading_deg)
-        listed = localize(photo, encoder=ENCODER, gallery=gallery, apart_m=CORRECT_WITHIN_M).matches
+        listed = localize(photo, encoder=ENCODER, gallery=gallery, min_separation_m=CORRECT_WITHIN_M).matches
         right = [
             distance_between_m(query.location, Location(match.latitude, match.longitude)) <= CORRECT_WITHIN_M
             for match in listed
@@ -299,7 +299,7 @@ def test_the_gallery_may_be_another_than_the_datasets(
     assert evaluate(unnamed, ENCODER, protocol="places", gallery=opened)["gallery_size"] == 256
 
 
-def test_a_gallery_of_four_looks_is_ranked_place_by_place(
+def test_a_gallery_of_four_views_per_cell_is_ranked_place_by_place(
     gallery: Gallery, looking_four_times: Gallery, dataset: TownDataset
 ) -> None:
     one, four = (

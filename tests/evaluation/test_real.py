@@ -112,7 +112,7 @@ def test_each_picture_is_encoded_once(folder: Path) -> None:
         assert fewest <= encoder.encoded <= fewest + len(SEEDS)  # turned photos may miss the known view
 
 
-def test_wrong_answers_told_with_certainty_are_counted(folder: Path) -> None:
+def test_wrong_answers_with_a_high_confidence_are_counted(folder: Path) -> None:
     for mine, shown in ((1, 2), (2, 1)):
         picture(folder / "town" / f"{mine}_ground.png", photo(shown, 90.0))
     found = measured(folder, told(temperature=1e-3))["own_set"]["pooled"]["confidence"]

@@ -62,7 +62,7 @@ def test_the_contact_sheet_has_a_map_for_each_layer_and_head_and_frames_the_chos
     assert framed == [False] * 5 + [True]
 
 
-def test_the_test_of_hiding_shows_falls_and_shares_in_their_directions_with_their_correlation() -> None:
+def test_occlusion_sensitivity_shows_falls_and_shares_in_their_directions_with_their_correlation() -> None:
     falls, share = np.array([0.1, -0.05, 0.0, 0.2]), np.array([0.1, 0.2, 0.3, 0.4])
     upper, lower = figures.occlusion(falls, share, 0.25).axes
     assert [bar.get_height() for bar in upper.patches] == pytest.approx(falls)

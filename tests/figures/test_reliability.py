@@ -7,7 +7,7 @@ import pytest
 from l2ltr_core import figures
 
 
-def test_told_stands_against_true_in_percent_and_dots_are_as_large_as_their_bins() -> None:
+def test_accuracy_stands_against_confidence_in_percent_and_dots_are_as_large_as_their_bins() -> None:
     bins = {"validation": [[0.1, 0.2, 30], [0.9, 0.8, 60]], "held out": [[0.5, 0.5, 7]]}
     axes = figures.reliability_diagram(bins, "toy").axes[0]
     diagonal, first, second = axes.lines

@@ -15,7 +15,7 @@ from l2ltr_core.gallery.columns import (
     PhotoColumns,
     part_energy,
     peak_heading_deg,
-    pool_looks,
+    pool_views,
     similarity,
     similarity_by_azimuth,
 )
@@ -195,15 +195,15 @@ def test_a_photo_of_a_place_stands_above_its_decoy() -> None:
 
 
 @given(arrays(np.float32, (3, 4, 2), elements=st.floats(-1, 1, width=32)))
-def test_pooled_looks_lie_between_the_mean_and_the_best(scores: np.ndarray) -> None:
-    pooled = pool_looks(scores)
+def test_pooled_views_lie_between_the_mean_and_the_best(scores: np.ndarray) -> None:
+    pooled = pool_views(scores)
     assert pooled.shape == (3, 2)
     assert (pooled >= scores.mean(axis=1) - 1e-5).all() and (pooled <= scores.max(axis=1) + 1e-5).all()
 
 
-def test_looks_that_score_alike_say_what_each_says_and_one_that_stands_out_nearly_decides() -> None:
-    looks = np.array([[0.3, 0.3, 0.3, 0.3], [0.6, 0.1, 0.1, 0.1], [0.6, 0.6, 0.1, 0.1]], np.float32)
-    alike, one, two = pool_looks(looks[..., None])[:, 0]
+def test_views_that_score_alike_say_what_each_says_and_one_that_stands_out_nearly_decides() -> None:
+    views = np.array([[0.3, 0.3, 0.3, 0.3], [0.6, 0.1, 0.1, 0.1], [0.6, 0.6, 0.1, 0.1]], np.float32)
+    alike, one, two = pool_views(views[..., None])[:, 0]
     assert alike == pytest.approx(0.3)
     assert one == pytest.approx(0.6 - VIEW_POOL_TEMPERATURE * np.log(4), abs=1e-5)
     assert two == pytest.approx(0.6 - VIEW_POOL_TEMPERATURE * np.log(2), abs=1e-5)
@@ -227,9 +227,13 @@ def test_scores_that_are_all_the_same_say_north() -> None:
     assert peak_heading_deg(np.full(8, 0.5, np.float32)) == 0
 
 
-@pytest.mark.parametrize("looks", [1, 4])
-def test_a_gallery_compares_a_photo_with_every_place(imagery: Imagery, tmp_path: Path, looks: int) -> None:
-    gallery = build_gallery(imagery, tmp_path / "gallery", ENCODER, spacing_m=50, looks=looks)
+@pytest.mark.parametrize("views_per_cell", [1, 4])
+def test_a_gallery_compares_a_photo_with_every_place(
+    imagery: Imagery, tmp_path: Path, views_per_cell: int
+) -> None:
+    gallery = build_gallery(
+        imagery, tmp_path / "gallery", ENCODER, spacing_m=50, views_per_cell=views_per_cell
+    )
     gallery = open_gallery(gallery.folder)
     count = len(gallery.places)
     record = gallery.manifest.indexes[0]
@@ -241,21 +245,21 @@ def test_a_gallery_compares_a_photo_with_every_place(imagery: Imagery, tmp_path:
         photo = PhotoColumns(kept[place], np.ones(kept.shape[1], bool), parts)
         scores = gallery.similarity(photo, ENCODER, [0, 5])
         assert scores.shape == (count, 2)
-        if looks == 1:
+        if views_per_cell == 1:
             np.testing.assert_allclose(scores, similarity(photo, kept, [0, 5]), atol=0.01)
             assert scores[:, 0].argmax() == place
         each = gallery.similarity_by_azimuth(photo, place, ENCODER, 0)
-        assert each.sum() >= scores[place, 0] - 0.01  # the look that is most like it
+        assert each.sum() >= scores[place, 0] - 0.01  # the most similar view
     assert verify_gallery(gallery.folder) == []
 
 
-def test_looks_at_a_place_are_pooled(imagery: Imagery, tmp_path: Path) -> None:
-    gallery = build_gallery(imagery, tmp_path / "gallery", ENCODER, spacing_m=50, looks=4)
+def test_views_of_a_cell_are_pooled(imagery: Imagery, tmp_path: Path) -> None:
+    gallery = build_gallery(imagery, tmp_path / "gallery", ENCODER, spacing_m=50, views_per_cell=4)
     columns = ENCODER.describe_aerial([gallery.chip(3)]).columns
     assert columns is not None
     photo = PhotoColumns(columns[0], np.ones(len(columns[0]), bool), ((columns.shape[2], 1.0),))
     every = gallery._columns(ENCODER).astype(np.float32)
-    expected = pool_looks(similarity(photo, every, [0]).reshape(-1, 4, 1))
+    expected = pool_views(similarity(photo, every, [0]).reshape(-1, 4, 1))
     np.testing.assert_allclose(gallery.similarity(photo, ENCODER, [0]), expected, atol=1e-5)
 
 

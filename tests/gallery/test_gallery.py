@@ -52,11 +52,11 @@ def test_a_place_that_is_not_there_is_named(built: Path) -> None:
 
 
 def test_how_far_places_lie_apart_is_measured(built: Path, tmp_path: Path) -> None:
-    assert open_gallery(built).apart_m == pytest.approx(10, abs=0.05)
+    assert open_gallery(built).median_spacing_m == pytest.approx(10, abs=0.05)
     raster, alone = write_raster(tmp_path / "town.tif", town()), tmp_path / "alone"
     middle = open_gallery(built).location(120)
     build_gallery(open_imagery(raster), alone, ColourEncoder(), name="alone", places=[middle])
-    assert open_gallery(alone).apart_m is None
+    assert open_gallery(alone).median_spacing_m is None
 
 
 def test_a_name_is_looked_up_among_the_shipped_galleries(

@@ -151,30 +151,30 @@ def test_heat_of_a_square_view_only_grows() -> None:
     assert inspection.on_tile(heat, False, 8)[::2, ::2] == pytest.approx(heat)
 
 
-def test_spread_is_one_for_an_even_head_and_zero_for_a_single_patch() -> None:
+def test_entropy_is_one_for_an_even_head_and_zero_for_a_single_patch() -> None:
     maps = np.zeros((1, 2, 17, 17), np.float32)
     maps[0, 0] = 1 / 17
     maps[0, 1, :, 5] = 1
-    assert inspection.entropy(maps)[0] == pytest.approx([1, 0], abs=1e-6)
+    assert inspection.attention_entropy(maps)[0] == pytest.approx([1, 0], abs=1e-6)
 
 
 def test_reach_goes_around_the_circle() -> None:
     maps = np.zeros((1, 1, 9, 9), np.float32)
     for column in range(8):
         maps[0, 0, 1 + column, 1 + (column + 7) % 8] = 1  # everyone looks one patch to the left
-    assert inspection.mean_distance(maps, (1, 8))[0, 0] == pytest.approx(1)
+    assert inspection.mean_attention_distance(maps, (1, 8))[0, 0] == pytest.approx(1)
 
 
-def test_hiding_covers_every_column_once() -> None:
+def test_occlusion_covers_every_column_once() -> None:
     view = np.random.default_rng(0).integers(0, 255, (8, 50, 3)).astype(np.uint8)
-    hidden = np.stack(inspection.without_sectors(view, 7))
+    hidden = np.stack(inspection.occluded_views(view, 7))
     assert ((hidden != view).any(axis=(1, 3)).sum(axis=0) == 1).all()
 
 
 def test_a_score_falls_by_what_was_hidden() -> None:
     whole, place = np.array([1.0, 0.0]), np.array([1.0, 0.0])
     masked = np.array([[1.0, 0.0], [0.6, 0.8]])
-    assert inspection.score_falls(whole, masked, place) == pytest.approx([0, 0.4])
+    assert inspection.occlusion_sensitivity(whole, masked, place) == pytest.approx([0, 0.4])
 
 
 def test_attention_by_sector_sums_to_one_whatever_the_numbers_of_columns() -> None:

@@ -22,19 +22,21 @@ excesses = st.floats(-1, 1)
 def test_a_confidence_is_a_logistic_regression_on_log_odds_and_excess(mass: float, excess: float) -> None:
     calibration = Calibration(slope=0.8, excess_slope=2.0, offset=-0.3, ceiling=1.0)
     expected = 0.8 * log_odds(mass) + 2.0 * excess - 0.3
-    told = calibration.confidence(mass, excess)
-    assert np.log(told / (1 - told)) == pytest.approx(expected, abs=1e-6)
+    confidence = calibration.confidence(mass, excess)
+    assert np.log(confidence / (1 - confidence)) == pytest.approx(expected, abs=1e-6)
 
 
 @given(shares, excesses, shares)
 def test_no_confidence_is_above_the_ceiling(mass: float, excess: float, ceiling: float) -> None:
-    told = Calibration(slope=3.0, excess_slope=50.0, offset=5.0, ceiling=ceiling).confidence(mass, excess)
-    assert 0 <= told <= ceiling
+    confidence = Calibration(slope=3.0, excess_slope=50.0, offset=5.0, ceiling=ceiling).confidence(
+        mass, excess
+    )
+    assert 0 <= confidence <= ceiling
 
 
-def test_confidences_of_many_photos_are_told_at_once() -> None:
-    told = CALIBRATION.confidence(np.array([0.1, 0.9]), np.array([0.0, 0.05]))
-    assert told.tolist() == [CALIBRATION.confidence(0.1, 0.0), CALIBRATION.confidence(0.9, 0.05)]
+def test_confidences_of_many_photos_are_given_at_once() -> None:
+    confidence = CALIBRATION.confidence(np.array([0.1, 0.9]), np.array([0.0, 0.05]))
+    assert confidence.tolist() == [CALIBRATION.confidence(0.1, 0.0), CALIBRATION.confidence(0.9, 0.05)]
 
 
 def test_log_odds_stay_finite_at_certainty() -> None:
@@ -111,7 +113,7 @@ def test_a_kind_that_is_no_table_is_refused() -> None:
         ("search", "real", "real", False, False, "a part of the circle"),
     ],
 )  # fmt: skip
-def test_why_no_percentage_is_told(
+def test_why_there_is_no_confidence(
     source: Any, photo: Any, gallery: Any, full_circle: bool, measured: bool, because: str | None
 ) -> None:
     said = unmeasured_because(source, photo, gallery, full_circle, CALIBRATION if measured else None)

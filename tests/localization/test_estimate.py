@@ -15,13 +15,13 @@ from l2ltr_core.localization import (
     ESTIMATE_PLACES,
     Calibration,
     Candidates,
-    Circles,
-    best_apart,
+    Discs,
     circle_radius_m,
-    different_places,
+    coverage_radii_m,
+    diversify,
     estimate_among,
-    holding_radii_m,
     match_probabilities,
+    spatial_nms,
 )
 from l2ltr_core.types import Location, LocationEstimate
 
@@ -77,8 +77,10 @@ def test_a_calibration_without_radii_tells_a_percentage_alone() -> None:
 def test_the_excess_over_the_decoys_raises_the_confidence() -> None:
     places = [ORIGIN, offset(ORIGIN, 300, 0)]
     trusting = Calibration(excess_slope=20.0)
-    told = [estimate([0.5, 0.5], places, trusting, excess).confidence for excess in (-0.1, None, 0.0, 0.1)]
-    assert told == pytest.approx([1 / (1 + np.exp(2)), 0.5, 0.5, 1 / (1 + np.exp(-2))], abs=1e-5)
+    confidence = [
+        estimate([0.5, 0.5], places, trusting, excess).confidence for excess in (-0.1, None, 0.0, 0.1)
+    ]
+    assert confidence == pytest.approx([1 / (1 + np.exp(2)), 0.5, 0.5, 1 / (1 + np.exp(-2))], abs=1e-5)
 
 
 @pytest.mark.parametrize(("spacing_m", "radius_m"), [(None, 25), (10, 25), (40, 40)])
@@ -89,8 +91,8 @@ def test_the_circle_is_never_narrower_than_the_grid(spacing_m: float | None, rad
 def test_places_beyond_the_best_do_not_count() -> None:
     places = [offset(ORIGIN, 100.0 * east, 0) for east in range(ESTIMATE_PLACES + 50)]
     scores = [1.0, *np.full(ESTIMATE_PLACES + 49, 0.9)]
-    told = estimate(scores, places, Calibration(temperature=0.1)).confidence
-    assert told == pytest.approx(1 / (1 + (ESTIMATE_PLACES - 1) * np.exp(-1)), abs=1e-5)
+    confidence = estimate(scores, places, Calibration(temperature=0.1)).confidence
+    assert confidence == pytest.approx(1 / (1 + (ESTIMATE_PLACES - 1) * np.exp(-1)), abs=1e-5)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=20), st.floats(0.005, 5))
@@ -100,19 +102,19 @@ def test_probabilities_sum_to_one_in_the_order_of_the_scores(scores: list[float]
     assert (np.diff(likely[np.argsort(scores, kind="stable")]) >= 0).all()
 
 
-def test_the_heaviest_circle_gives_its_mean_place_and_what_it_holds() -> None:
+def test_the_densest_disc_gives_its_mean_place_and_its_probability_mass() -> None:
     places = [offset(ORIGIN, east, 0) for east in (0, 20, 40, 300)]
     latitudes, longitudes = (
         np.array([getattr(p, name) for p in places]) for name in ("latitude", "longitude")
     )
-    place, held = Circles.around(latitudes, longitudes, 25).heaviest(np.array([0.1, 0.2, 0.3, 0.4]))
+    place, held = Discs.around(latitudes, longitudes, 25).densest(np.array([0.1, 0.2, 0.3, 0.4]))
     assert held == pytest.approx(0.6)
     assert distance_between_m(place, offset(ORIGIN, (0.2 * 20 + 0.3 * 40) / 0.6, 0)) < 0.01
 
 
 @given(stds_m)
 def test_the_radii_of_a_single_place_are_those_of_a_rayleigh_distribution(std_m: float) -> None:
-    within, within_95 = holding_radii_m(np.zeros(1), np.ones(1), std_m)
+    within, within_95 = coverage_radii_m(np.zeros(1), np.ones(1), std_m)
     assert within == pytest.approx(std_m * np.sqrt(-2 * np.log(1 - 0.68)), rel=0.02)
     assert within_95 == pytest.approx(std_m * np.sqrt(-2 * np.log(1 - 0.95)), rel=0.02)
 
@@ -121,7 +123,7 @@ def test_the_radii_of_a_single_place_are_those_of_a_rayleigh_distribution(std_m:
 def test_radii_grow_with_doubt(away_m: float, doubt: float, more: float, std_m: float) -> None:
     distances = np.array([0.0, away_m])
     sure, unsure = (
-        holding_radii_m(distances, np.array([1 - each, each]), std_m) for each in (doubt, doubt + more)
+        coverage_radii_m(distances, np.array([1 - each, each]), std_m) for each in (doubt, doubt + more)
     )
     assert sure[0] <= sure[1] and unsure[0] <= unsure[1]
     assert unsure[0] >= sure[0] and unsure[1] >= sure[1]
@@ -129,7 +131,7 @@ def test_radii_grow_with_doubt(away_m: float, doubt: float, more: float, std_m: 
 
 @given(st.floats(0.06, 0.3), st.floats(200, 3000))
 def test_the_wide_radius_reaches_a_rival_that_is_likelier_than_1_in_20(rival: float, away_m: float) -> None:
-    within, within_95 = holding_radii_m(np.array([0.0, away_m]), np.array([1 - rival, rival]), 3.0)
+    within, within_95 = coverage_radii_m(np.array([0.0, away_m]), np.array([1 - rival, rival]), 3.0)
     assert within < 20 and abs(within_95 - away_m) < 10 + 0.03 * away_m
 
 
@@ -138,13 +140,13 @@ def test_radii_hold_the_share_of_photos_that_they_promise() -> None:
     away_m, likely, std_m = np.array([0.0, 15.0, 60.0]), np.array([0.6, 0.3, 0.1]), 5.0
     centre = random.choice(away_m, 20_000, p=likely)
     error_m = np.hypot(centre + std_m * random.normal(size=20_000), std_m * random.normal(size=20_000))
-    for radius_m, share in zip(holding_radii_m(away_m, likely, std_m), (0.68, 0.95), strict=True):
+    for radius_m, share in zip(coverage_radii_m(away_m, likely, std_m), (0.68, 0.95), strict=True):
         assert (error_m <= radius_m).mean() == pytest.approx(share, abs=0.015)
 
 
 def test_radii_come_with_the_estimate() -> None:
     found = estimate([0.5], [ORIGIN], MEASURED)
-    radii_m = holding_radii_m(np.zeros(1), np.ones(1), 4.0)
+    radii_m = coverage_radii_m(np.zeros(1), np.ones(1), 4.0)
     assert [found.radius_m, found.radius_95_m] == pytest.approx(list(radii_m))
     assert found.shown_radius_m == found.radius_m
 
@@ -156,11 +158,11 @@ def test_a_different_answer_is_where_most_of_the_rest_may_be() -> None:
         np.array([getattr(place, name) for place in places]) for name in ("latitude", "longitude")
     )
     scores = np.array([0.9, 0.8, 0.7, 0.7, 0.7, 0.7])
-    chosen = partial(different_places, scores, latitudes, longitudes, 25.0)
+    chosen = partial(diversify, scores, latitudes, longitudes, 25.0)
     listed, likely = chosen(0.1, 3)
     assert listed.tolist() == [0, 3, 2]
     weights = np.exp(scores / 0.1)
     assert likely * weights.sum() == pytest.approx([weights[:2].sum(), weights[3:].sum(), weights[2]])
     assert chosen(0.1, 1)[0].tolist() == [0]
     assert chosen(0.1, 99)[0].tolist() == [0, 3, 2]  # there are no more
-    assert best_apart(latitudes, longitudes, 25.0, 3).tolist() == [0, 2, 3]
+    assert spatial_nms(latitudes, longitudes, 25.0, 3).tolist() == [0, 2, 3]

@@ -13,7 +13,13 @@ from l2ltr_core.gallery import Gallery, build_gallery, open_gallery
 from l2ltr_core.geometry.geodesy import distance_m, offset
 from l2ltr_core.geometry.panorama import crop_field
 from l2ltr_core.imagery import open_imagery
-from l2ltr_core.localization import Calibration, calibration_for, localize, look_up, search_heading
+from l2ltr_core.localization import (
+    Calibration,
+    calibration_for,
+    localize,
+    localize_with_candidates,
+    search_heading,
+)
 from l2ltr_core.notes import Note
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import Location, Match, Panorama
@@ -157,23 +163,23 @@ def test_the_number_of_matches_is_what_was_asked_for(product: tuple[ColourEncode
 def test_matches_are_different_answers_where_that_is_asked_for(with_columns: Gallery) -> None:
     photo, encoder = photo_of(with_columns, PLACE), measured()
     plain = localize(photo, encoder=encoder, gallery=with_columns, top_k=256)
-    apart = localize(photo, encoder=encoder, gallery=with_columns, top_k=8, apart_m=25)
+    apart = localize(photo, encoder=encoder, gallery=with_columns, top_k=8, min_separation_m=25)
     assert (replace(apart.matches[0], probability=None), apart.estimate) == (plain.matches[0], plain.estimate)
     assert [match.rank for match in apart.matches] == list(range(1, 9))
     assert [match.probability for match in plain.matches] == [None] * 256
     likely = [match.probability or 0 for match in apart.matches]
     assert likely[1:] == sorted(likely[1:], reverse=True) and 0 < sum(likely) <= 1 + 1e-9
-    every = localize(photo, encoder=encoder, gallery=with_columns, top_k=256, apart_m=25).matches
+    every = localize(photo, encoder=encoder, gallery=with_columns, top_k=256, min_separation_m=25).matches
     assert all(away_m(one, other) > 25 for one, other in combinations(every, 2))
     for place in plain.matches:  # nothing is left out that is no neighbour of an answer
         assert min(away_m(place, answer) for answer in every) <= 25
     with pytest.raises(ConfigurationError, match="to be -1 m apart"):
-        localize(photo, encoder=encoder, gallery=with_columns, apart_m=-1)
+        localize(photo, encoder=encoder, gallery=with_columns, min_separation_m=-1)
 
 
 def test_different_answers_have_no_probabilities_where_none_were_measured(with_columns: Gallery) -> None:
     photo = photo_of(with_columns, PLACE)
-    apart = localize(photo, encoder=DIRECTIONS, gallery=with_columns, top_k=8, apart_m=25)
+    apart = localize(photo, encoder=DIRECTIONS, gallery=with_columns, top_k=8, min_separation_m=25)
     assert [match.probability for match in apart.matches] == [None] * 8
 
 
@@ -185,9 +191,9 @@ def test_the_estimate_does_not_depend_on_how_many_matches_are_listed(with_column
     assert few.estimate == many.estimate
 
 
-def test_as_many_places_are_considered_as_are_asked_for(with_columns: Gallery) -> None:
-    found, best = look_up(
-        photo_of(with_columns, PLACE), encoder=DIRECTIONS, gallery=with_columns, top_k=3, considered=250
+def test_the_shortlist_is_as_long_as_asked_for(with_columns: Gallery) -> None:
+    found, best = localize_with_candidates(
+        photo_of(with_columns, PLACE), encoder=DIRECTIONS, gallery=with_columns, top_k=3, shortlist_size=250
     )
     assert (len(found.matches), len(best.place_ids)) == (3, 250)
 

@@ -253,12 +253,12 @@ def test_a_gallery_without_the_checkpoint_is_refused(gallery: Gallery) -> None:
         rank_places(encoded(noise(0)), ENCODER, gallery, 1)
 
 
-def test_a_place_of_four_looks_is_found_by_all_of_them(
+def test_a_place_of_four_views_is_found_by_all_of_them(
     gallery: Gallery, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     imagery: Imagery = gallery.imagery
-    folder = tmp_path_factory.mktemp("looks") / "gallery"
-    four = build_gallery(imagery, folder, ENCODER, spacing_m=10, looks=4)
+    folder = tmp_path_factory.mktemp("views") / "gallery"
+    four = build_gallery(imagery, folder, ENCODER, spacing_m=10, views_per_cell=4)
     found: Candidates = rank_places(encoded(photo_of(four, PLACE)), ENCODER, four, 3, search=True)
     assert found.place_ids[0] == PLACE
     assert len(set(found.place_ids.tolist())) == 3

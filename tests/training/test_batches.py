@@ -32,13 +32,13 @@ NOTHING_SEEN = [Features(*np.zeros((2, 4, len(world), 1, 1, 1), np.float16)) for
 
 def maker(
     augment: AugmentConfig = AugmentConfig(),
-    look_alikes: list | None = None,
+    hard_negatives: list | None = None,
     features: list[Features] | None = None,
     **batches: float,
 ) -> BatchMaker:
     config = tiny_config()
     chosen = replace(config.batches, **batches)
-    return BatchMaker(WORLDS, Views(MODEL, config.view), chosen, augment, 0, 20.0, look_alikes, features)
+    return BatchMaker(WORLDS, Views(MODEL, config.view), chosen, augment, 0, 20.0, hard_negatives, features)
 
 
 def spread(batch: Batch) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_places_too_near_to_tell_apart_are_no_negatives() -> None:
     batch = maker(STILL).make(0)
     places = WORLDS[batch.world].positions_m[batch.places]
     apart = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1)) > 20.0
-    assert np.array_equal(batch.kept.numpy(), apart)
+    assert np.array_equal(batch.negative_mask.numpy(), apart)
 
 
 def test_without_augmentation_a_view_is_only_normalised() -> None:
@@ -105,15 +105,15 @@ def test_a_batch_is_varied_on_both_sides() -> None:
 
 def mined() -> Memory:
     """Every place of world 0 is remembered as looking like place (i + 60) % 120, and world 1 not at all."""
-    look_alikes = Memory(WORLDS, 120)
+    hard_negatives = Memory(WORLDS, 120)
     ground = torch.eye(120)
     batch = replace(maker().make(0), world=0, places=np.arange(120), mirrored=False)
-    look_alikes.remember(batch, ground, ground.roll(60, 1), 0)
-    look_alikes.refresh()
-    return look_alikes
+    hard_negatives.remember(batch, ground, ground.roll(60, 1), 0)
+    hard_negatives.refresh()
+    return hard_negatives
 
 
-def test_look_alikes_are_the_best_scored_places_that_are_far() -> None:
+def test_hard_negatives_are_the_best_scored_places_that_are_far() -> None:
     tables = mined().tables
     assert tables is not None
     far = np.hypot(*(WORLDS[0].positions_m[:60] - WORLDS[0].positions_m[60:]).T) > FAR_M
@@ -122,7 +122,7 @@ def test_look_alikes_are_the_best_scored_places_that_are_far() -> None:
     assert (tables[1] == -1).all()
 
 
-def test_look_alikes_come_into_the_batch_in_couples() -> None:
+def test_hard_negatives_come_into_the_batch_in_couples() -> None:
     tables = mined().tables
     assert tables is not None
     hard = maker(STILL, tables, NOTHING_SEEN, near_fraction=0.0, hard_fraction=1.0)
@@ -134,33 +134,33 @@ def test_look_alikes_come_into_the_batch_in_couples() -> None:
     assert np.mean(couples) >= 4  # by chance 1
 
 
-def test_a_mirrored_batch_is_remembered_apart_and_gives_no_look_alikes() -> None:
+def test_a_mirrored_batch_has_a_memory_of_its_own_and_gives_no_hard_negatives() -> None:
     memory = Memory(WORLDS, 120)
     batch = replace(maker().make(0), world=0, places=np.arange(120), mirrored=True)
     memory.remember(batch, torch.eye(120), torch.eye(120), 0)
     memory.refresh()
     assert memory.tables is not None
     assert (memory.tables[0] == -1).all()
-    assert len(memory.others(replace(batch, places=np.arange(4)), 1, 10, 20.0).ground) == 116
-    assert len(memory.others(replace(batch, mirrored=False), 1, 10, 20.0).ground) == 0
+    assert len(memory.in_city_negatives(replace(batch, places=np.arange(4)), 1, 10, 20.0).ground) == 116
+    assert len(memory.in_city_negatives(replace(batch, mirrored=False), 1, 10, 20.0).ground) == 0
 
 
-def test_what_is_remembered_is_recent_and_without_the_batch_itself_and_its_neighbours() -> None:
+def test_memory_negatives_are_recent_and_without_the_batch_itself_and_its_neighbours() -> None:
     memory = Memory(WORLDS, 120)
     batch = replace(maker().make(0), world=0, mirrored=False)
     rows = torch.eye(120)
     memory.remember(replace(batch, places=np.arange(60)), rows[:60], rows[:60], 1)
     memory.remember(replace(batch, places=np.arange(60, 120)), rows[60:], rows[60:], 5)
     now = replace(batch, places=np.array([60, 61]))
-    recent = memory.others(now, 6, 3, 20.0)
+    recent = memory.in_city_negatives(now, 6, 3, 20.0)
     assert torch.equal(recent.aerial, rows[62:])
     apart = np.hypot(
         *(WORLDS[0].positions_m[60:62, None] - WORLDS[0].positions_m[None, 62:]).transpose(2, 0, 1)
     )
-    assert np.array_equal(recent.kept.numpy(), apart > 20.0)
+    assert np.array_equal(recent.negative_mask.numpy(), apart > 20.0)
 
 
-def test_what_is_remembered_of_other_worlds_is_recent_and_drawn_anew_at_each_step() -> None:
+def test_cross_city_negatives_are_recent_and_drawn_anew_at_each_step() -> None:
     memory = Memory(WORLDS, 120)
     batch = replace(maker().make(0), world=0, mirrored=False)
     rows = torch.eye(120)
@@ -168,16 +168,18 @@ def test_what_is_remembered_of_other_worlds_is_recent_and_drawn_anew_at_each_ste
     abroad = replace(batch, world=1)
     memory.remember(replace(abroad, places=np.arange(40)), rows[:40], rows[:40], 1)
     memory.remember(replace(abroad, places=np.arange(40, 60)), rows[40:60], rows[60:80], 5)
-    everything = memory.abroad(batch, 6, 3, 1000)
+    everything = memory.cross_city_negatives(batch, 6, 3, 1000)
     assert torch.equal(everything.ground, rows[40:60]) and torch.equal(everything.aerial, rows[60:80])
-    assert everything.kept.shape == (len(batch.places), 20) and everything.kept.all()
-    some, later = memory.abroad(batch, 6, 3, 8), memory.abroad(batch, 7, 3, 8)
-    assert len(some.ground) == 8 and torch.equal(some.ground, memory.abroad(batch, 6, 3, 8).ground)
+    assert everything.negative_mask.shape == (len(batch.places), 20) and everything.negative_mask.all()
+    some, later = memory.cross_city_negatives(batch, 6, 3, 8), memory.cross_city_negatives(batch, 7, 3, 8)
+    assert len(some.ground) == 8 and torch.equal(
+        some.ground, memory.cross_city_negatives(batch, 6, 3, 8).ground
+    )
     assert not torch.equal(some.ground, later.ground)
-    assert len(memory.abroad(batch, 90, 3, 8).ground) == 0
+    assert len(memory.cross_city_negatives(batch, 90, 3, 8).ground) == 0
 
 
-def test_remembered_descriptors_survive_a_restart() -> None:
+def test_the_cross_batch_memory_survives_a_restart() -> None:
     first, second = mined(), Memory(WORLDS, 120)
     second.load_state_dict(first.state_dict())
     assert first.tables is not None and second.tables is not None

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from l2ltr_core.training.losses import Remembered, info_nce, soft_margin_triplet
+from l2ltr_core.training.losses import MemoryNegatives, info_nce, soft_margin_triplet
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "retrieval.npz")
 
@@ -29,25 +29,27 @@ def test_info_nce_of_a_batch_without_any_signal_is_the_logarithm_of_its_size() -
 
 def test_info_nce_picks_among_the_kept_negatives_only() -> None:
     ground, aerial = unit_rows(0), unit_rows(1)
-    kept = torch.rand(6, 6, generator=torch.Generator().manual_seed(2)) < 0.5
+    negative_mask = torch.rand(6, 6, generator=torch.Generator().manual_seed(2)) < 0.5
     scores = ground @ aerial.t() / 0.07
     losses = []
     for i in range(6):
-        for table, keep in ((scores, kept), (scores.t(), kept.t())):
+        for table, keep in ((scores, negative_mask), (scores.t(), negative_mask.t())):
             rivals = [float(table[i, j]) for j in range(6) if j == i or keep[i, j]]
             losses.append(np.logaddexp.reduce(rivals) - float(table[i, i]))
-    assert float(info_nce(ground, aerial, 0.07, kept)) == pytest.approx(np.mean(losses), abs=1e-5)
+    assert float(info_nce(ground, aerial, 0.07, negative_mask)) == pytest.approx(np.mean(losses), abs=1e-5)
 
 
 def test_the_triplet_loss_averages_over_the_kept_negatives_only() -> None:
     ground, aerial = unit_rows(0), unit_rows(1)
-    kept = torch.rand(6, 6, generator=torch.Generator().manual_seed(2)) < 0.5
+    negative_mask = torch.rand(6, 6, generator=torch.Generator().manual_seed(2)) < 0.5
     distance = 2 - 2 * (ground @ aerial.t()).numpy()
-    pairs = [(i, j) for i in range(6) for j in range(6) if i != j and kept[i, j]]
+    pairs = [(i, j) for i in range(6) for j in range(6) if i != j and negative_mask[i, j]]
     by_ground = np.mean([np.log1p(np.exp(10 * (distance[i, i] - distance[i, j]))) for i, j in pairs])
     by_aerial = np.mean([np.log1p(np.exp(10 * (distance[j, j] - distance[i, j]))) for i, j in pairs])
     expected = (by_ground + by_aerial) / 2 + 6 * np.log(2) / len(pairs)
-    assert float(soft_margin_triplet(ground, aerial, 10.0, kept)) == pytest.approx(expected, abs=1e-5)
+    assert float(soft_margin_triplet(ground, aerial, 10.0, negative_mask)) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_a_batch_without_negatives_teaches_nothing() -> None:
@@ -69,7 +71,7 @@ def test_the_diagonal_is_a_pair_even_where_it_is_not_kept() -> None:
 def test_what_earlier_batches_left_is_more_of_the_same_negatives() -> None:
     ground, aerial = unit_rows(0, 10), unit_rows(1, 10)
     whole_kept = torch.rand(10, 10, generator=torch.Generator().manual_seed(2)) < 0.7
-    left = Remembered(ground[6:], aerial[6:], whole_kept[:6, 6:])
+    left = MemoryNegatives(ground[6:], aerial[6:], whole_kept[:6, 6:])
     whole_kept[6:, :6] = whole_kept[:6, 6:].t()  # the memory is masked alike in both directions
     scores = ground @ aerial.t() / 0.07
     allowed = whole_kept | torch.eye(10, dtype=torch.bool)

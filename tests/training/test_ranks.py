@@ -33,7 +33,7 @@ def losses_and_gradients(ranks: Ranks) -> list[torch.Tensor]:
         found += [p.grad.clone() for p in parameters if p.grad is not None]
         found.append(parts["loss"].detach())
     share = torch.ones(3, dtype=torch.float64) / ranks.count
-    return [*found, torch.tensor(ranks.leader_says(1.0 + ranks.rank, 0.0)), ranks.sum(share)]
+    return [*found, torch.tensor(ranks.broadcast(1.0 + ranks.rank, 0.0)), ranks.sum(share)]
 
 
 def in_two_sittings(world: str | Path, out: str | Path) -> None:

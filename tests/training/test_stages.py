@@ -22,9 +22,11 @@ CPU = Device.choose("cpu")
 def make_batch(pairs: int = 4, turn: int = 0) -> Batch:
     draw = torch.Generator().manual_seed(0)
     images = [torch.randn(pairs, 3, *tiny_config().model.ground_size_px, generator=draw) for _ in range(2)]
-    kept = torch.rand(pairs, pairs, generator=draw) < 0.7
+    negative_mask = torch.rand(pairs, pairs, generator=draw) < 0.7
     images[0] = images[0].roll(turn * tiny_config().model.ground_patch_px, 3)
-    return Batch(images[0], images[1], kept, world=0, places=np.arange(pairs), mirrored=False, turn=turn)
+    return Batch(
+        images[0], images[1], negative_mask, world=0, places=np.arange(pairs), mirrored=False, turn=turn
+    )
 
 
 def batch_for(stage: Stage, turn: int = 0) -> Batch:
@@ -80,7 +82,7 @@ def test_everything_learns_together_and_the_stems_stay_near_the_aligned_ones() -
     assert all(torch.equal(after[name], aligned[name]) for name in aligned)
 
 
-def test_what_the_layers_say_of_columns_is_remembered_and_where_stems_move_all_of_it() -> None:
+def test_the_memory_holds_the_layers_part_of_columns_and_where_stems_move_all_of_it() -> None:
     model = tiny_config().model
     columns = model.ground_grid[1]
     widths = {"layers": columns * 8, "joint": columns * 16}
@@ -98,7 +100,7 @@ def test_what_columns_of_turned_photos_say_is_turned_back_and_cls_is_left_alone(
     columns = stage.network.ground.grid[1]
     upright, turned = (stage.outcome(batch_for(stage, turn), Ranks()) for turn in (0, 3))
     assert set(upright.parts) - set(turned.parts) == {"contrastive", "teacher"}
-    said = stage.say("ground", make_batch(turn=3).ground).columns
+    said = stage.encode("ground", make_batch(turn=3).ground).columns
     assert said is not None
     back = said.unflatten(1, (columns, -1)).roll(-3, 1).flatten(1)
     torch.testing.assert_close(turned.ground, back)
@@ -121,7 +123,7 @@ def test_without_columns_descriptors_alone_are_contrasted() -> None:
 def test_a_frozen_stem_sees_what_the_network_as_written_sees() -> None:
     stage = make_stage().eval()
     images = make_batch().ground
-    said = stage.say("ground", images)
+    said = stage.encode("ground", images)
     with torch.no_grad():
         written = stage.network.ground(images)
     assert said.columns is not None
@@ -130,7 +132,7 @@ def test_a_frozen_stem_sees_what_the_network_as_written_sees() -> None:
 
 def test_both_halves_of_the_columns_count_alike() -> None:
     stage = make_stage().eval()
-    said = stage.say("aerial", make_batch().aerial)
+    said = stage.encode("aerial", make_batch().aerial)
     assert said.columns is not None
     for part in split_columns(said.columns, stage.network.config):
         torch.testing.assert_close(part.flatten(1).norm(dim=1), torch.ones(4))
@@ -139,7 +141,7 @@ def test_both_halves_of_the_columns_count_alike() -> None:
 def test_cls_is_taught_the_columns_and_teaches_them_nothing() -> None:
     stage = make_stage()
     images = make_batch().ground
-    stage._untaught(stage.say("ground", images)).backward()
+    stage._distillation_loss(stage.encode("ground", images)).backward()
     gradients: dict[str, Tensor | None] = {
         name: p.grad for name, p in stage.network.ground.named_parameters()
     }

@@ -151,7 +151,7 @@ def test_the_weights_that_real_pairs_speak_for_are_kept(
 def test_a_run_that_learns_nothing_ships_the_positions_that_its_card_says_it_began_with(
     world: Path, cache: Path, tmp_path: Path
 ) -> None:
-    still = StageConfig(steps=1, rise_steps=1, learning_rate=0.0)
+    still = StageConfig(steps=1, lr_warmup_steps=1, learning_rate=0.0)
     train(tiny_config(layers=still), [world], tmp_path / "run", cache_dir=cache)
     encoder = load_encoder(tmp_path / "run" / "tiny.json", device="cpu")
     for side in ("ground", "aerial"):
@@ -160,16 +160,22 @@ def test_a_run_that_learns_nothing_ships_the_positions_that_its_card_says_it_beg
         np.testing.assert_allclose(encoder.positional_embedding(side)[1:], began[1:], rtol=2e-3, atol=1e-4)
 
 
-def with_look_alikes(config: TrainConfig) -> TrainConfig:
+def with_hard_negatives(config: TrainConfig) -> TrainConfig:
     """The recipe with look-alikes mined and descriptors of earlier batches remembered."""
-    mined = {"hard_fraction": 0.5, "mine_every": 2, "memory_steps": 2, "memory_abroad": 5, "memory_from": 1}
+    mined = {
+        "hard_fraction": 0.5,
+        "mine_every": 2,
+        "memory_steps": 2,
+        "memory_cross_city": 5,
+        "memory_from": 1,
+    }
     return replace(config, batches=replace(config.batches, **mined))
 
 
 def test_a_run_that_was_told_to_end_goes_on_exactly_wherever_it_stood(
     world: Path, other_world: Path, cache: Path, tmp_path: Path
 ) -> None:
-    config = with_look_alikes(tiny_config(4, 4))
+    config = with_hard_negatives(tiny_config(4, 4))
     config = replace(config, run=replace(config.run, log_every=1, threads=1))
     worlds = [other_world, world]
     train(config, worlds, tmp_path / "whole", cache_dir=cache)

@@ -86,7 +86,7 @@ def test_photos_of_one_tile_are_no_negatives_of_each_other_and_all_others_are(
     maker = BatchMaker([world], Views(MODEL, config.view), batches, STILL, 0, 20.0)
     batch = maker.make(0)
     same = torch.from_numpy(batch.places % 2 == (batch.places % 2)[:, None])
-    assert torch.equal(batch.kept, ~same)
+    assert torch.equal(batch.negative_mask, ~same)
 
 
 def test_a_run_learns_from_a_benchmark_without_a_map(cvusa: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ A section that was measured on the same weights, data and settings is not measur
 interrupted goes on. Nothing is chosen on held-out photos: the calibration comes from validation photos.
 """
 
+from l2ltr_core.evaluation.report.context import EvaluationContext, spread
 from l2ltr_core.evaluation.report.run import write_report
 from l2ltr_core.evaluation.report.sections import SECTIONS
-from l2ltr_core.evaluation.report.subject import Subject, spread
 
-__all__ = ["SECTIONS", "Subject", "spread", "write_report"]
+__all__ = ["SECTIONS", "EvaluationContext", "spread", "write_report"]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from l2ltr_core.evaluation.corruptions import CORRUPTIONS, LEVELS, corrupted
 from l2ltr_core.evaluation.evaluate import Evaluation, load_photos, measure
 from l2ltr_core.evaluation.recall import COLUMN_DEG
-from l2ltr_core.evaluation.report.found import SEED, Found, brief, in_training, numbers_of
-from l2ltr_core.evaluation.report.subject import Subject, spread
+from l2ltr_core.evaluation.report.context import EvaluationContext, spread
+from l2ltr_core.evaluation.report.result import SEED, SectionResult, brief, in_training, numbers_of
 from l2ltr_core.evaluation.walks import measure_walks
 from l2ltr_core.geometry.panorama import between_deg
 from l2ltr_core.inspection import layer_cka, layer_similarity
@@ -27,52 +27,52 @@ ELSEWHERE_PHOTOS = 800
 LAYER_PHOTOS = 16
 
 
-def places(subject: Subject, progress: Progress | None) -> Found:
+def places(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """The held-out photos among all places of the gallery."""
-    run = partial(measure, subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery)
+    run = partial(measure, context.held_out, context.encoder, protocol="places", gallery=context.gallery)
     measured = run(progress=progress)
-    return Found({**numbers_of(measured), **_by_cls(subject, run)}, photos=measured)
+    return SectionResult({**numbers_of(measured), **_by_cls(context, run)}, photos=measured)
 
 
-def paired(subject: Subject, progress: Progress | None) -> Found:
+def paired(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """The held-out photos among the tiles of all of them."""
-    run = partial(measure, subject.held_out, subject.encoder, protocol="paired")
-    return Found({**numbers_of(run(progress=progress)), **_by_cls(subject, run)})
+    run = partial(measure, context.held_out, context.encoder, protocol="paired")
+    return SectionResult({**numbers_of(run(progress=progress)), **_by_cls(context, run)})
 
 
-def _by_cls(subject: Subject, run: Callable[..., Evaluation]) -> dict[str, Any]:
+def _by_cls(context: EvaluationContext, run: Callable[..., Evaluation]) -> dict[str, Any]:
     """What CLS finds alone, for a checkpoint whose places are otherwise re-ranked."""
-    return {} if subject.encoder.columns is None else {"by_cls": brief(run(rerank=False))}
+    return {} if context.encoder.columns is None else {"by_cls": brief(run(rerank=False))}
 
 
-def validation_photos(subject: Subject, progress: Progress | None) -> Found:
+def validation_photos(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """The validation photos among all places of the gallery."""
-    validation = subject.data("validation")
+    validation = context.data("validation")
     measured = measure(
-        validation, subject.encoder, protocol="places", gallery=subject.gallery, progress=progress
+        validation, context.encoder, protocol="places", gallery=context.gallery, progress=progress
     )
-    return Found(numbers_of(measured))
+    return SectionResult(numbers_of(measured))
 
 
-def walks(subject: Subject, progress: Progress | None) -> Found:
+def walks(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """The held-out photos as walks."""
-    seen, locations = subject.seen("held_out", "known", progress)
-    return Found(
-        measure_walks(seen, locations, subject.gallery, subject.encoder, subject.calibration("known"), SEED)
+    photos, locations = context.encoded_photos("held_out", "known", progress)
+    return SectionResult(
+        measure_walks(photos, locations, context.gallery, context.encoder, context.calibration("known"), SEED)
     )
 
 
-def unknown_heading(subject: Subject, progress: Progress | None) -> Found:
+def unknown_heading(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """The held-out photos with their headings known, searched and wrong."""
-    photos = spread(subject.held_out.queries, HEADING_PHOTOS)
+    photos = spread(context.held_out.queries, HEADING_PHOTOS)
     random = np.random.default_rng(SEED)
     turned = [replace(photo, heading_deg=float(random.uniform(0, 360))) for photo in photos]
-    run = partial(measure, subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery)
+    run = partial(measure, context.held_out, context.encoder, protocol="places", gallery=context.gallery)
     searched = run(heading="search", photos=photos, progress=progress)
     found_deg = searched.photos["heading_deg"].to_numpy()
     true_deg = np.array([np.nan if photo.heading_deg is None else photo.heading_deg for photo in photos])
     off_deg = between_deg(found_deg, true_deg)
-    return Found(
+    return SectionResult(
         {
             "photos": len(photos),
             "known": brief(run(photos=photos)),
@@ -82,20 +82,20 @@ def unknown_heading(subject: Subject, progress: Progress | None) -> Found:
     )
 
 
-def field_of_view(subject: Subject, progress: Progress | None) -> Found:
+def field_of_view(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """The held-out photos, each left a part of the circle."""
-    photos = spread(subject.held_out.queries, FIELD_PHOTOS)
-    run = partial(measure, subject.held_out, subject.encoder, protocol="places", gallery=subject.gallery)
+    photos = spread(context.held_out.queries, FIELD_PHOTOS)
+    run = partial(measure, context.held_out, context.encoder, protocol="places", gallery=context.gallery)
     fields: dict[str, Any] = {"photos": len(photos)}
     for field_deg in (360, *FIELDS_DEG):
         fields[str(field_deg)] = brief(run(photos=photos, fov_deg=field_deg, progress=progress))
-    return Found(fields)
+    return SectionResult(fields)
 
 
-def corruptions(subject: Subject, progress: Progress | None) -> Found:
+def corruptions(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """Of the view at the model's own size, so that levels mean the same whatever the photo's size."""
-    encoder = subject.encoder
-    photos = spread(subject.held_out.queries, subject.corrupted_photos)
+    encoder = context.encoder
+    photos = spread(context.held_out.queries, context.corrupted_photos)
     views = [encoder.ground_view(each, each.heading_deg or 0.0) for each in load_photos(photos, None, None)]
     half_deg = encoder.card.view.ground_vertical_field_deg / 2
 
@@ -104,7 +104,7 @@ def corruptions(subject: Subject, progress: Progress | None) -> Found:
             replace(photo, heading_deg=0.0, load=partial(_damaged, view, name, level, seed, half_deg))
             for seed, (photo, view) in enumerate(zip(photos, views, strict=True))
         ]
-        run = measure(subject.held_out, encoder, protocol="places", gallery=subject.gallery, photos=shown)
+        run = measure(context.held_out, encoder, protocol="places", gallery=context.gallery, photos=shown)
         return float(run.report["recall_at_1"])
 
     names = [name for group in CORRUPTIONS.values() for name in group]
@@ -115,7 +115,7 @@ def corruptions(subject: Subject, progress: Progress | None) -> Found:
             if progress is not None:
                 progress(number * len(LEVELS) + level, len(names) * len(LEVELS))
     means = {name: float(np.mean(each)) for name, each in levels.items()}
-    return Found(
+    return SectionResult(
         {
             "photos": len(photos),
             "clean": {"recall_at_1": recall(None, 0)},
@@ -134,21 +134,21 @@ def _damaged(view: RGB, name: str | None, level: int, seed: int, half_deg: float
     return Panorama(pixels, top_deg=half_deg, bottom_deg=-half_deg, heading_deg=0.0)
 
 
-def elsewhere(subject: Subject, progress: Progress | None) -> Found:
+def elsewhere(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """Another city's photos among their own tiles."""
-    elsewhere = subject.data("elsewhere")
+    elsewhere = context.data("elsewhere")
     photos = spread(elsewhere.queries, ELSEWHERE_PHOTOS)
-    measured = measure(elsewhere, subject.encoder, protocol="paired", photos=photos, progress=progress)
-    return Found({**numbers_of(measured), "in_training": in_training(subject, elsewhere)})
+    measured = measure(elsewhere, context.encoder, protocol="paired", photos=photos, progress=progress)
+    return SectionResult({**numbers_of(measured), "in_training": in_training(context, elsewhere)})
 
 
-def layers(subject: Subject, progress: Progress | None) -> Found:
+def layers(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """How alike the layers of the ground branch are."""
-    photos = spread(subject.held_out.queries, LAYER_PHOTOS)
+    photos = spread(context.held_out.queries, LAYER_PHOTOS)
     panoramas = load_photos(photos, None, progress)
-    tokens = np.concatenate([subject.encoder.layer_tokens(panorama) for panorama in panoramas], axis=1)
+    tokens = np.concatenate([context.encoder.layer_tokens(panorama) for panorama in panoramas], axis=1)
     cosine, cka = layer_similarity(tokens), layer_cka(tokens)
-    return Found(
+    return SectionResult(
         {
             "photos": len(photos),
             "cosine": _off_diagonal(cosine),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from l2ltr_core.evaluation.real import calibrate_real, measure_real, weigh_layers_of_real
 from l2ltr_core.evaluation.report.certainty import calibration, layers_weight, not_in_gallery
-from l2ltr_core.evaluation.report.found import Found
+from l2ltr_core.evaluation.report.context import EvaluationContext
+from l2ltr_core.evaluation.report.result import SectionResult
 from l2ltr_core.evaluation.report.retrieval import (
     corruptions,
     elsewhere,
@@ -19,7 +20,6 @@ from l2ltr_core.evaluation.report.retrieval import (
     validation_photos,
     walks,
 )
-from l2ltr_core.evaluation.report.subject import Subject
 from l2ltr_core.types import Progress
 
 
@@ -28,25 +28,25 @@ class Section:
     """A part of the report and the datasets it cannot do without."""
 
     title: str
-    measure: Callable[[Subject, Progress | None], Found]
+    measure: Callable[[EvaluationContext, Progress | None], SectionResult]
     needs: tuple[str, ...] = ("held_out",)
 
 
-def real_layers_weight(subject: Subject, progress: Progress | None) -> Found:
+def real_layers_weight(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """How much the layers' part of the columns counts on real imagery."""
-    weighed = weigh_layers_of_real(subject.measured_pairs(), subject.encoder, progress)
-    return Found(weighed.to_dict(), layers_weight={"real": weighed.best})
+    weighed = weigh_layers_of_real(context.measured_pairs(), context.encoder, progress)
+    return SectionResult(weighed.to_dict(), layers_weight={"real": weighed.best})
 
 
-def real_calibration(subject: Subject, progress: Progress | None) -> Found:
+def real_calibration(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """What scores are worth on real imagery."""
-    chosen = calibrate_real(subject.measured_pairs(), subject.encoder, progress)
-    return Found({heading: each.to_dict() for heading, each in chosen.items()}, {"real": chosen})
+    chosen = calibrate_real(context.measured_pairs(), context.encoder, progress)
+    return SectionResult({heading: each.to_dict() for heading, each in chosen.items()}, {"real": chosen})
 
 
-def real(subject: Subject, progress: Progress | None) -> Found:
+def real(context: EvaluationContext, progress: Progress | None) -> SectionResult:
     """Real photos among the tiles of real pairs."""
-    return Found(measure_real(subject.measured_pairs(), subject.encoder, progress))
+    return SectionResult(measure_real(context.measured_pairs(), context.encoder, progress))
 
 
 SECTIONS = {
@@ -68,4 +68,4 @@ SECTIONS = {
     "real_calibration": Section("Certainty of real photos", real_calibration, ("pairs",)),
     "real": Section("Real photos", real, ("pairs",)),
 }
-"""In the order in which they are measured; the keys are those of the card's results."""
+"""Sections in the order in which they are measured, by their key in the card's results."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from l2ltr_core.evaluation.calibration import FALSE_REJECTIONS, SURE, SURROUNDINGS_M
-from l2ltr_core.evaluation.report.certainty import AIM
+from l2ltr_core.evaluation.report.certainty import TARGET_FPR
 from l2ltr_core.evaluation.tables.cells import (
     NOT_MEASURED,
     Cards,
@@ -87,7 +87,7 @@ def not_here(cards: Cards) -> Table:
         ),
         ("photos from elsewhere rejected", elsewhere),
         (
-            f"the same at {AIM:.0%} false rejections of held-out photos",
+            f"the same at {TARGET_FPR:.0%} false rejections of held-out photos",
             recall("not_in_gallery", "rejected_at_the_aim", "share", alone="interval"),
         ),
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from l2ltr_core.evaluation.report import Subject, write_report
+from l2ltr_core.evaluation.report import EvaluationContext, write_report
 from l2ltr_core.photo import write_panorama
 from l2ltr_core.types import Location
 from tests.app import toy
@@ -35,7 +35,7 @@ class Bench:
     """A checkpoint's copy, what to measure it on, and which sections were measured."""
 
     card: Path
-    subject: Subject
+    context: EvaluationContext
     measured: list[str] = field(default_factory=list)
 
     def write(self, **settings: Any) -> list[str]:
@@ -44,4 +44,4 @@ class Bench:
             yield None
             self.measured.append(title)
 
-        return write_report(self.subject, self.card, progress=note, **settings)
+        return write_report(self.context, self.card, progress=note, **settings)

@@ -9,7 +9,7 @@ import pytest
 from l2ltr_core.checkpoints import load_encoder
 from l2ltr_core.datasets import open_dataset
 from l2ltr_core.evaluation.real import open_real_pairs
-from l2ltr_core.evaluation.report import Subject
+from l2ltr_core.evaluation.report import EvaluationContext
 from l2ltr_core.gallery import open_gallery
 from l2ltr_core.types import RGB
 from tests.app import toy
@@ -52,4 +52,6 @@ def bench(
         shutil.copy(assets / "checkpoints" / f"toy-a{suffix}", tmp_path)
     card = tmp_path / "toy-a.json"
     gallery, real = open_gallery(assets / "galleries" / toy.GALLERY), open_real_pairs(pairs)
-    return Bench(card, Subject(load_encoder(card), gallery, **datasets, corrupted_photos=2, pairs=real))
+    return Bench(
+        card, EvaluationContext(load_encoder(card), gallery, **datasets, corrupted_photos=2, pairs=real)
+    )

@@ -93,16 +93,16 @@ def _interrupted(*_: object) -> Any:
 def test_what_belongs_to_other_data_is_measured_anew(bench: Bench, changed: str, tmp_path: Path) -> None:
     section = "corruptions" if "each" in changed else "layers"
     bench.write(only=[section])
-    subject = bench.subject
+    context = bench.context
     if changed == "photos":
-        moved = replace(subject.held_out, photos=subject.held_out.photos[1:])  # type: ignore[type-var]
-        bench.subject = replace(subject, held_out=moved)
+        moved = replace(context.held_out, photos=context.held_out.photos[1:])  # type: ignore[type-var]
+        bench.context = replace(context, held_out=moved)
     elif changed == "weights":
         stale = load_card(bench.card).results
         stale["layers"]["measured"]["checkpoint"] = "another"
         update_card(bench.card, results=stale)
     else:
-        bench.subject = replace(subject, corrupted_photos=3)
+        bench.context = replace(context, corrupted_photos=3)
     bench.write(only=[section])
     assert len(bench.measured) == 2
 
@@ -120,8 +120,8 @@ def test_real_photos_are_located_anew_where_something_changed(
     elif changed == "distractors":
         settings["distractors"] = write_distractors(tmp_path / "others", (8, 9))
     elif changed == "the calibration":
-        bench.subject.encoder.card = update_card(bench.card, calibration={"real": {"known": {"offset": 0.5}}})
-    bench.subject = replace(bench.subject, pairs=open_real_pairs(pairs, **settings))
+        bench.context.encoder.card = update_card(bench.card, calibration={"real": {"known": {"offset": 0.5}}})
+    bench.context = replace(bench.context, pairs=open_real_pairs(pairs, **settings))
     bench.write(only=["real"])
     assert len(bench.measured) == (1 if changed == "nothing" else 2)
 
@@ -130,7 +130,7 @@ def test_another_calibration_has_the_different_answers_chosen_anew(bench: Bench)
     bench.write(only=["calibration", "places", "paired"])
     chosen = load_card(bench.card).calibration["rendered"]
     other = {"rendered": {**chosen, "known": {**chosen["known"], "temperature": 0.4444}}}
-    bench.subject.encoder.card = update_card(bench.card, calibration=other)
+    bench.context.encoder.card = update_card(bench.card, calibration=other)
     bench.write(only=["places", "paired"])
     assert bench.measured[3:] == [SECTIONS["places"].title]
 
@@ -139,7 +139,7 @@ def test_another_threshold_has_rejection_measured_anew(bench: Bench) -> None:
     bench.write(only=["calibration", "not_in_gallery"])
     chosen = load_card(bench.card).calibration["rendered"]
     other = {"rendered": {**chosen, "known": {**chosen["known"], "least_excess": 0.5}}}
-    bench.subject.encoder.card = update_card(bench.card, calibration=other)
+    bench.context.encoder.card = update_card(bench.card, calibration=other)
     bench.write(only=["not_in_gallery"])
     assert bench.measured[2:] == [SECTIONS["not_in_gallery"].title]
     found = load_card(bench.card).results["not_in_gallery"]
@@ -153,22 +153,22 @@ def test_rejection_is_measured_after_the_calibration(bench: Bench) -> None:
 
 def test_a_checkpoint_without_columns_has_no_calibration(bench: Bench, assets: Path) -> None:
     plain = load_encoder(assets / "checkpoints" / "toy-b.json")
-    bench.subject = replace(bench.subject, encoder=plain)
+    bench.context = replace(bench.context, encoder=plain)
     with pytest.raises(ConfigurationError, match="toy-b has no columns; confidences are measured"):
         bench.write(only=["calibration"])
 
 
-def test_a_searched_heading_is_judged_on_photos_that_do_not_tell_it(bench: Bench) -> None:
-    subject = bench.subject
-    told = subject.judged("held_out", "searched", None)
-    silent = tuple(replace(photo, heading_deg=0.0) for photo in subject.held_out.queries)
+def test_a_searched_heading_is_calibrated_on_photos_that_do_not_tell_it(bench: Bench) -> None:
+    context = bench.context
+    told = context.calibration_samples("held_out", "searched", None)
+    silent = tuple(replace(photo, heading_deg=0.0) for photo in context.held_out.queries)
     unturned: Any = SimpleNamespace(name="silent", queries=silent)
-    untold = replace(subject, held_out=unturned).judged("held_out", "searched", None)
+    untold = replace(context, held_out=unturned).calibration_samples("held_out", "searched", None)
     assert np.array_equal(told.excess, untold.excess)
 
 
 def test_sections_without_their_data_are_named_and_left_out(bench: Bench) -> None:
-    bench.subject = replace(bench.subject, validation=None, elsewhere=None, pairs=None)
+    bench.context = replace(bench.context, validation=None, elsewhere=None, pairs=None)
     lacking = bench.write(only=["layers", "calibration", "elsewhere", "real"])
     assert lacking == ["calibration", "elsewhere", "real"]
     assert list(load_card(bench.card).results) == ["layers"]

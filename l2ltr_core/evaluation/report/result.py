@@ -1,4 +1,4 @@
-"""What a section of a report found, and how shares and recalls are written down."""
+"""The result of a section of a report, and how shares and recalls are written down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from l2ltr_core.datasets import PairedDataset
 from l2ltr_core.evaluation.evaluate import LISTED, Evaluation
 from l2ltr_core.evaluation.intervals import bootstrap_interval
-from l2ltr_core.evaluation.report.subject import Subject
+from l2ltr_core.evaluation.report.context import EvaluationContext
 from l2ltr_core.localization import Calibration, HeadingKnown
 
 SEED = 0
@@ -19,14 +19,14 @@ INTERVALS_OF = (1, 5, 10)
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a section found: numbers for the card, and what else it settles."""
+class SectionResult:
+    """The result of a section: numbers for the card, and what else it settles."""
 
     results: dict[str, Any]
     calibration: dict[str, dict[str, Calibration]] = field(default_factory=dict)
-    """By kind of imagery and way of knowing the heading."""
+    """Calibration by kind of imagery and way of knowing the heading."""
     layers_weight: dict[str, dict[HeadingKnown, float]] = field(default_factory=dict)
-    """By kind of imagery and way of knowing the heading."""
+    """Weight by kind of imagery and way of knowing the heading."""
     photos: Evaluation | None = None
 
 
@@ -67,9 +67,9 @@ def share_of(hits: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def in_training(subject: Subject, dataset: PairedDataset) -> bool:
+def in_training(context: EvaluationContext, dataset: PairedDataset) -> bool:
     """Whether the checkpoint learned from this very dataset, as far as its card says."""
-    return dataset.name in subject.encoder.card.training.get("data", {})
+    return dataset.name in context.encoder.card.training.get("data", {})
 
 
 def rounded(value: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from l2ltr_core.datasets import PairedDataset
 from l2ltr_core.errors import ConfigurationError, DatasetError
-from l2ltr_core.evaluation.calibration import Judged, judge
+from l2ltr_core.evaluation.calibration import CalibrationSamples, score_for_calibration
 from l2ltr_core.evaluation.evaluate import encode_known, encode_north, load_photos
 from l2ltr_core.evaluation.real import RealPairs
 from l2ltr_core.gallery import Gallery
@@ -22,14 +22,14 @@ from l2ltr_core.types import Location, Progress
 SEARCHED_PHOTOS = 300
 """Validation photos on which the confidence of a searched heading is chosen."""
 CORRUPTED_PHOTOS = 120
-"""Each is encoded under 16 corruptions at 5 levels."""
+"""Number of photos of the corruption benchmark, each encoded under 16 corruptions at 5 levels."""
 COMPARED_PHOTOS = 64
-"""So many photos are read to tell whether a dataset is still the same; of the others, name and position."""
+"""Number of photos whose pixels enter a dataset's digest; of the others, name and position."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationContext:
     """A checkpoint and what it is measured on; `validation`, `elsewhere` (another city) and `pairs` may be missing."""
 
     encoder: Encoder
@@ -39,10 +39,10 @@ class Subject:
     elsewhere: PairedDataset | None = None
     corrupted_photos: int = CORRUPTED_PHOTOS
     pairs: RealPairs | None = None
-    _seen: dict[tuple[str, HeadingKnown], tuple[list[EncodedPhoto], list[Location]]] = field(
+    _encoded: dict[tuple[str, HeadingKnown], tuple[list[EncodedPhoto], list[Location]]] = field(
         default_factory=dict, init=False, repr=False
     )
-    _judged: dict[tuple[str, str], Judged] = field(default_factory=dict, init=False, repr=False)
+    _samples: dict[tuple[str, str], CalibrationSamples] = field(default_factory=dict, init=False, repr=False)
     _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def data(self, role: str) -> PairedDataset:
@@ -60,20 +60,24 @@ class Subject:
             raise ConfigurationError("This part of the report needs real pairs; give some.")
         return self.pairs
 
-    def judged(self, role: str, heading: HeadingKnown, progress: Progress | None) -> Judged:
+    def calibration_samples(
+        self, role: str, heading: HeadingKnown, progress: Progress | None
+    ) -> CalibrationSamples:
         """What a dataset's photos get in the gallery; where their heading is searched, some of them."""
-        if (role, heading) not in self._judged:
-            photos, locations = self.seen(role, heading, progress)
+        if (role, heading) not in self._samples:
+            photos, locations = self.encoded_photos(role, heading, progress)
             search = heading == "searched"
-            self._judged[role, heading] = judge(photos, locations, self.gallery, self.encoder, search=search)
-        return self._judged[role, heading]
+            self._samples[role, heading] = score_for_calibration(
+                photos, locations, self.gallery, self.encoder, search=search
+            )
+        return self._samples[role, heading]
 
-    def seen(
+    def encoded_photos(
         self, role: str, heading: HeadingKnown, progress: Progress | None
     ) -> tuple[list[EncodedPhoto], list[Location]]:
         """A dataset's photos, encoded once, and where each was taken; where their heading is to be searched, some of
         them, as if each looked north."""
-        if (role, heading) not in self._seen:
+        if (role, heading) not in self._encoded:
             photos = list(self.data(role).queries)
             encode = encode_known
             if heading == "searched":
@@ -82,11 +86,11 @@ class Subject:
                 raise DatasetError(f"The dataset {self.data(role).name} has photos without a position.")
             kind = kind_of(self.gallery.simulated)
             ground = list(encode(load_photos(photos, None, progress), self.encoder, kind))
-            self._seen[role, heading] = (
+            self._encoded[role, heading] = (
                 ground,
                 [photo.location for photo in photos if photo.location is not None],
             )
-        return self._seen[role, heading]
+        return self._encoded[role, heading]
 
     @property
     def has_layers_part(self) -> bool:
@@ -94,9 +98,9 @@ class Subject:
         return bool(self.encoder.card.model.stem_column_width)
 
     def forget(self) -> None:
-        """Photos are to be compared anew: the weights of their columns' parts have changed."""
-        self._seen.clear()
-        self._judged.clear()
+        """Forget what was scored: the weights of their columns' parts have changed."""
+        self._encoded.clear()
+        self._samples.clear()
 
     def calibration(self, heading: HeadingKnown) -> Calibration | None:
         """What the card says now for the gallery's kind of imagery."""

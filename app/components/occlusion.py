@@ -1,4 +1,4 @@
-"""What hiding a direction does, beside the attention that it gets."""
+"""Occlusion sensitivity of each direction, beside the attention that it gets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.encoding import data_uri
 from l2ltr_core import figures
 
 
-def hiding(
+def occlusion(
     key: str, title: str, picture: bytes, falls: NDArray[np.float32], shares: NDArray[np.float32], whose: str
 ) -> None:
     """Below a strip, by range of azimuth from south by west: how the score falls, and the share of attention.
@@ -24,7 +24,7 @@ def hiding(
         for number, (fall, share) in enumerate(zip(falls, shares, strict=True))
     ]
     mount(
-        "hiding",
+        "occlusion",
         key=key,
         data={
             "title": title,
