@@ -163,8 +163,8 @@ def _case(photo: str, dataset: str, outcomes: Mapping[str, pd.Series], gallery_n
                 pictures.tile_jpeg(gallery_name, match.place_id, TILE_PX), width="stretch",
                 alt=f"The tile that {name} puts first",
             )  # fmt: skip
-            told = "right" if right else f"wrong, a right place at rank {int(outcome['rank']):,}"
-            st.markdown(f"{'✓' if right else '✗'} **{name}**  \n{told}, {metres(outcome['error_m'])} off")
+            verdict = "right" if right else f"wrong, a right place at rank {int(outcome['rank']):,}"
+            st.markdown(f"{'✓' if right else '✗'} **{name}**  \n{verdict}, {metres(outcome['error_m'])} off")
             with st.container(horizontal=True, gap="xsmall"):
                 for title, (page, icon) in FULL_VIEWS.items():
                     if st.button(

@@ -231,7 +231,7 @@ def point(place: Location) -> tuple[float, float]:
 def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, fan: Fan | None) -> None:
     where = (estimate.latitude, estimate.longitude)
     radius_m, wide_m = estimate.shown_radius_m, drawn_95_m(estimate)
-    told = radii(estimate) or "The best guess; how far off such answers are was not measured"
+    tooltip = radii(estimate) or "The best guess; how far off such answers are was not measured"
     if wide_m is not None:
         for colour, weight, opacity in (("#ffffff", 4, 0.55), (MODEL, 1.5, 0.75)):
             folium.Circle(
@@ -251,7 +251,7 @@ def _add_estimate(group: folium.FeatureGroup, estimate: LocationEstimate, fan: F
     ).add_to(group)
     folium.Circle(
         where, radius=radius_m, color=MODEL, weight=2.5, dash_array="7 5", fill_color="#3bc9db",
-        fill_opacity=0.18 if radius_m <= AROUND_M else 0.05, tooltip=told,
+        fill_opacity=0.18 if radius_m <= AROUND_M else 0.05, tooltip=tooltip,
     ).add_to(group)  # fmt: skip
 
 

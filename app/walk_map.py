@@ -108,7 +108,7 @@ def _stop(walk: Walk, number: int, place: Location, selected: bool) -> folium.Ma
         icon=folium.DivIcon(
             html=html, icon_size=(size, size), icon_anchor=(size // 2, size // 2), class_name="l2ltr-stop"
         ),
-        tooltip=escape(f"Photo {number} with the walk: {answer.told}"),
+        tooltip=escape(f"Photo {number} with the walk: {answer.summary}"),
         z_index_offset=1000 if selected else 200 - number,
     )
 
@@ -123,7 +123,7 @@ def _lone_pin(walk: Walk, number: int, place: Location) -> folium.Marker:
     return folium.Marker(
         point(place),
         icon=folium.DivIcon(html=html, icon_size=(20, 20), icon_anchor=(10, 10), class_name="l2ltr-lone"),
-        tooltip=escape(f"Photo {number} alone: {alone(walk)[number - 1].told}"),
+        tooltip=escape(f"Photo {number} alone: {alone(walk)[number - 1].summary}"),
         z_index_offset=-number,
     )
 

@@ -52,7 +52,7 @@ class Answer:
         return "certainty not measured" if self.confidence is None else f"{share(self.confidence)} sure"
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The answer in a few words: 6 m off · 98% sure."""
         return self.sure if self.error_m is None else f"{metres(self.error_m)} off · {self.sure}"
 
@@ -106,12 +106,12 @@ def numbers(which: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    told = [
+    parts = [
         part
         for run in runs
         for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(each) for each in run])
     ]
-    *first, last = told
+    *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last
 
 

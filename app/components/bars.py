@@ -53,12 +53,12 @@ def headings(scores: NDArray[np.float32], heading_deg: float, range_deg: float) 
         f"<span style='left:{25 * place}%'>{'NESW'[(place + 2) % 4]} <small>{(180 + 90 * place) % 360}°</small></span>"
         for place in range(5)
     )
-    told = (
+    label = (
         f"Similarity with the best place under every heading of the photo&#39;s centre: highest, "
         f"{float(scores.max()):.2f}, at {best}; lowest {float(scores.min()):.2f}. Within {range_deg / 2:.0f}° on each "
         "side it is nearly as high."
     )
     st.html(
-        f"<div class='headings' role='img' tabindex='0' aria-label='{told}'><div class='turn'>{bars}"
+        f"<div class='headings' role='img' tabindex='0' aria-label='{label}'><div class='turn'>{bars}"
         f"<b style='left:{(heading_deg + 180) % 360 / 3.6:.2f}%'>{best}</b></div><div class='winds'>{winds}</div></div>"
     )

@@ -171,12 +171,12 @@ def _apart(found: Answers, ranks: Mapping[str, Mapping[int, int]], gallery_name:
         pd.DataFrame(rows), hide_index=True, width="stretch", row_height=48,
         column_config={"tile": st.column_config.ImageColumn(width="small")},
     )  # fmt: skip
-    told = (
+    caption = (
         f"The rank that each checkpoint gives to a place that one of them has among its first {compute.TOP}."
     )
     if _share_the_answer(found):
-        told += f" All answer within {CORRECT_WITHIN_M:g} m of each other: these are runners-up."
-    st.caption(told)
+        caption += f" All answer within {CORRECT_WITHIN_M:g} m of each other: these are runners-up."
+    st.caption(caption)
 
 
 def _share_the_answer(found: Answers) -> bool:

@@ -143,12 +143,10 @@ def _another() -> None:
 def _small_print(game: _Game) -> str:
     """What a photo is worth, and why the game is fair, where the photo's note says that it is."""
     worth = ", ".join(f"{points(each)} at {metres(each)}" for each in TOLD_M)
-    told = f"A photo is worth {MOST_POINTS:,} points within {CORRECT_WITHIN_M:g} m, {worth}."
+    rules = f"A photo is worth {MOST_POINTS:,} points within {CORRECT_WITHIN_M:g} m, {worth}."
     if game.ended or HELD_OUT not in samples.note_of(photo_store.read_sample(game.photo)):
-        return told
-    return (
-        f"{told} This one was taken where the model learned nothing: it has never seen these streets, either."
-    )
+        return rules
+    return f"{rules} This one was taken where the model learned nothing: it has never seen these streets, either."
 
 
 def _found(photo: str, gallery_name: str, card: CheckpointCard) -> Localization:

@@ -88,16 +88,16 @@ def _headline(walk: Walk, note: str, measured: str) -> None:
         + _count("All photos together", together(walk), word)
         + f"{measured}</div>"
     )
-    told = f"Found: within {CORRECT_WITHIN_M:g} m of the true position, which the photos carry."
+    caption = f"Found: within {CORRECT_WITHIN_M:g} m of the true position, which the photos carry."
     if not any(known) and _unmeasured(together(walk)):
-        told = f"{walk.alone[0].rests_on} These photos do not say where they were taken, either."
+        caption = f"{walk.alone[0].rests_on} These photos do not say where they were taken, either."
     elif not all(known):
-        told = f"Sure: the answer has a confidence of {PROBABLE:.0%} or more; " + (
+        caption = f"Sure: the answer has a confidence of {PROBABLE:.0%} or more; " + (
             f"found: within {CORRECT_WITHIN_M:g} m of the true position, where a photo carries it."
             if any(known)
             else "these photos do not say where they were taken."
         )
-    st.caption(f"{note}. {told}" if note else told)
+    st.caption(f"{note}. {caption}" if note else caption)
 
 
 def _measured(card: CheckpointCard, gallery_name: str) -> str:
@@ -262,8 +262,8 @@ def _rows(photos: tuple[state.Photo, ...], walk: Walk) -> None:
 def _told(answer: Answer) -> str:
     """An answer in a row's words and colours; a mark says the same to who does not see colours."""
     if answer.is_right:
-        return f":green[✓ {answer.told}]"
-    return f":red[✕ {answer.told}]" if answer.error_m is not None else f":orange[? {answer.told}]"
+        return f":green[✓ {answer.summary}]"
+    return f":red[✕ {answer.summary}]" if answer.error_m is not None else f":orange[? {answer.summary}]"
 
 
 def _take_row(number: int, photos: tuple[state.Photo, ...], walk: Walk) -> None:

@@ -77,7 +77,7 @@ def localize(
 def _show_localization(result: Localization, card: CheckpointCard) -> None:
     values = result.to_dict()
     estimate = values["estimate"]
-    told = estimate["confidence"] is not None and result.verdict != "not here"
+    has_confidence = estimate["confidence"] is not None and result.verdict != "not here"
     radii = f"within {estimate['radius_m']:.0f} m"
     if estimate["radius_95_m"] is not None:
         radii = f"68 % within {estimate['radius_m']:.0f} m, 95 % within {estimate['radius_95_m']:.0f} m"
@@ -85,7 +85,7 @@ def _show_localization(result: Localization, card: CheckpointCard) -> None:
         f"{HEADLINES[result.verdict]}: {estimate['latitude']:.6f}, {estimate['longitude']:.6f}"
         + (
             f"  {radii}, confidence {estimate['confidence']:.0%} (within {estimate['confidence_within_m']:.0f} m)"
-            if told
+            if has_confidence
             else ""
         )
     )

@@ -179,8 +179,10 @@ def measure(
         counted = separated_ranks[~np.isnan(separated_ranks)]
         if protocol == "paired":
             report["queries_apart"] = len(counted)
-        told = LISTED if protocol == "places" else (1, *LISTED)  # the first of the places is the first of all
-        report |= {f"recall_at_{k}_apart": recall_at(counted, k) for k in told}
+        reported = (
+            LISTED if protocol == "places" else (1, *LISTED)
+        )  # the first of the places is the first of all
+        report |= {f"recall_at_{k}_apart": recall_at(counted, k) for k in reported}
         table = table.assign(rank_apart=separated_ranks + 1)
     errors = np.full(len(photos), np.nan) if errors_m is None else errors_m.astype(np.float64)
     return Evaluation(report, table.assign(error_m=errors))

@@ -97,9 +97,9 @@ def aligned(records: Mapping[str, HeldOut]) -> dict[str, pd.DataFrame]:
     """
     datasets = {record.dataset: name for name, record in records.items()}
     if len(datasets) > 1:
-        told = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
+        measured_on = ", ".join(f"{name} on {dataset}" for dataset, name in datasets.items())
         raise CheckpointError(
-            f"These checkpoints were measured on different photos ({told}); "
+            f"These checkpoints were measured on different photos ({measured_on}); "
             "evaluate one of them on the other's dataset and write the result on its card."
         )
     tables = {name: record.photos.set_index("photo") for name, record in records.items()}

@@ -76,8 +76,8 @@ def open_real_pairs(
                 "add pairs to it, or count them to another set."
             )
     others = () if distractors is None else open_distractors(distractors)
-    told = credit_of(Path(folder).expanduser()) if imagery is None else " ".join(imagery.split())
-    return RealPairs(sets, others, told)
+    credit = credit_of(Path(folder).expanduser()) if imagery is None else " ".join(imagery.split())
+    return RealPairs(sets, others, credit)
 
 
 def measure_real(pairs: RealPairs, encoder: EncoderLike, progress: Progress | None = None) -> dict[str, Any]:

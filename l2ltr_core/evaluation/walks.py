@@ -60,7 +60,7 @@ def measure_walks(
         walks = walks_among(locations, length, seed)
         if not walks:
             continue
-        together_m, told = [], []
+        together_m, confidence = [], []
         for walk in walks:
             estimates = estimates_along([found[photo] for photo in walk], gallery, temperature)
             together_m.append(
@@ -69,13 +69,13 @@ def measure_walks(
                     for photo, where in zip(walk, estimates, strict=True)
                 ]
             )
-            told.append([where.confidence for where in estimates])
+            confidence.append([where.confidence for where in estimates])
         right = np.array(together_m) <= radius_m
         measured[str(length)] = {
             "walks": len(walks),
             "alone": _summary(alone_m[np.array(walks)], radius_m),
             "together": _summary(np.array(together_m), radius_m),
-            "confidence": calibration_summary(np.array(told).ravel(), right.ravel()),
+            "confidence": calibration_summary(np.array(confidence).ravel(), right.ravel()),
         }
     if not measured:
         raise DatasetError(

@@ -57,10 +57,10 @@ def initial_positions(card: CheckpointCard, side: Literal["ground", "aerial"]) -
     return np.concatenate([np.zeros_like(positions[:1]), positions])
 
 
-def _is_of(told: Any, model: ModelConfig) -> bool:
+def _is_of(stored: Any, model: ModelConfig) -> bool:
     """Whether a card's training tells of that architecture; settings that it does not name are as always."""
     try:
-        return isinstance(told, dict) and ModelConfig.from_dict(told) == model
+        return isinstance(stored, dict) and ModelConfig.from_dict(stored) == model
     except ConfigurationError:
         return False
 

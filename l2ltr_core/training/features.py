@@ -87,11 +87,11 @@ def see(
         if number % ranks.count != ranks.rank or _file(path, "aerial").exists():
             continue
 
-        def told(done: int, start: int = start) -> None:
+        def report(done: int, start: int = start) -> None:
             if not advance(start + done, views):
                 raise StoppedError
 
-        _write(network, world, config, path, device, told)
+        _write(network, world, config, path, device, report)
     ranks.sum(torch.zeros(()))  # all are there before any is opened
     return [_open(path) for path in paths]
 
@@ -111,7 +111,12 @@ def _open(path: Path) -> Features:
 
 
 def _write(
-    network: L2LTR, world: World, config: TrainConfig, path: Path, device: Device, told: Callable[[int], None]
+    network: L2LTR,
+    world: World,
+    config: TrainConfig,
+    path: Path,
+    device: Device,
+    report: Callable[[int], None],
 ) -> None:
     model, channels = config.model, network.ground.stem.channels
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +129,7 @@ def _write(
         for done, (view, places, seen) in enumerate(_looks(network, world, config, device), 1):
             for file, features in zip(files, seen, strict=True):
                 file[view, places] = features.half().cpu().numpy()
-            told(min(done * PAIRS_AT_ONCE, config.batches.views * len(world)))
+            report(min(done * PAIRS_AT_ONCE, config.batches.views * len(world)))
         for file in files:
             file.flush()
 

@@ -70,9 +70,9 @@ class Ranks:
         """The first process's values on every process: clocks and signals differ, decisions must not."""
         if self.count == 1:
             return values
-        told = torch.tensor(values, dtype=torch.float64)
-        dist.broadcast(told, src=0)
-        return tuple(told.tolist())
+        shared = torch.tensor(values, dtype=torch.float64)
+        dist.broadcast(shared, src=0)
+        return tuple(shared.tolist())
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Add up every parameter's gradient over the processes, in place."""

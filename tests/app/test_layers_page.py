@@ -106,4 +106,4 @@ def test_only_the_cores_word_for_it_is_told_as_found() -> None:
 def test_an_answer_is_told_with_a_percentage_only_where_one_was_measured(
     answer: words.Answer, told: str
 ) -> None:
-    assert answer.told == told
+    assert answer.summary == told

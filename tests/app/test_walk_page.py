@@ -49,7 +49,7 @@ def upload_all(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
 def answers(walk: Walk) -> list[tuple[str, str]]:
     """What a row says of each photo alone, and with the walk."""
     return [
-        (by_itself.told, with_others.told)
+        (by_itself.summary, with_others.summary)
         for by_itself, with_others in zip(alone(walk), together(walk), strict=True)
     ]
 

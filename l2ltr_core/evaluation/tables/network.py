@@ -78,9 +78,11 @@ def attention(cards: Cards, records: Mapping[str, HeldOut]) -> Table:
     """Self-cross against plain self-attention: runs of each kind, and each pair that saw the same photos."""
     final = [card for card in cards if _is_final(card) and get(card, "places", "recall_at_1") is not None]
     plain = [card for card in final if card.model.attention == PLAIN]
-    taught = [card.training.get("data") for card in plain]
+    trained_on = [card.training.get("data") for card in plain]
     cross = [
-        card for card in final if card.model.attention == SELF_CROSS and card.training.get("data") in taught
+        card
+        for card in final
+        if card.model.attention == SELF_CROSS and card.training.get("data") in trained_on
     ]
     kinds = {SELF_CROSS: cross, PLAIN: plain}
     measured = {
