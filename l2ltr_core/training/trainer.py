@@ -134,9 +134,12 @@ def _look(run: Run) -> None:
         return
     started = time.monotonic()
     calls = itertools.count(1)
+    first = 0
 
     def advance(done: int, views: int) -> bool:
-        left = (time.monotonic() - started) * (views - done) / max(done, 1)
+        nonlocal first
+        first = first or done  # what was kept by an earlier run took no time
+        left = (time.monotonic() - started) * (views - done) / max(done - first, 1)
         if run.on_report and not run.ranks.rank and next(calls) % run.config.run.log_every == 0:
             run.on_report(Report("features", done, views, left, {}))
         return not run.stop.is_set()
