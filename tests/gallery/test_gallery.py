@@ -35,7 +35,7 @@ def test_a_checkpoint_without_an_index_is_told_how_to_get_one(built: Path) -> No
     gallery = open_gallery(built)
     assert not gallery.has_index(other)
     with pytest.raises(
-        GalleryError, match=r"no index for the checkpoint another .*only for colours .*gallery build --out"
+        GalleryError, match=r"no index for the checkpoint another .*only for colours .*build that first"
     ):
         gallery.search(np.ones((1, 4), np.float32), other, 1)
 
