@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from l2ltr_core.model.columns import StemAndTokenColumns, StemColumns, pooled_columns
 from l2ltr_core.model.config import STEM_BANDS
@@ -52,16 +52,6 @@ class Moments:
     def __add__(self, other: Moments) -> Moments:
         return Moments(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
-    @property
-    def of_ground(self) -> tuple[Tensor, Tensor]:
-        """Mean (F,) and covariance (F, F) of the ground features."""
-        return self.g / self.count, self.gg / self.count - torch.outer(self.g, self.g) / self.count**2
-
-    @property
-    def of_aerial(self) -> tuple[Tensor, Tensor]:
-        """Mean (F,) and covariance (F, F) of the aerial features."""
-        return self.a / self.count, self.aa / self.count - torch.outer(self.a, self.a) / self.count**2
-
 
 @dataclass(frozen=True)
 class Map:
@@ -82,8 +72,11 @@ class Alignment:
 
 def canonical_maps(moments: Moments, kept: int, settings: AlignConfig) -> Alignment:
     """The `kept` most correlated directions of both sides."""
-    (mean_g, gg), (mean_a, aa) = moments.of_ground, moments.of_aerial
-    ga = moments.ga / moments.count - torch.outer(mean_g, mean_a)
+    n = moments.count
+    mean_g, mean_a = moments.g / n, moments.a / n
+    gg = moments.gg / n - torch.outer(mean_g, mean_g)
+    aa = moments.aa / n - torch.outer(mean_a, mean_a)
+    ga = moments.ga / n - torch.outer(mean_g, mean_a)
     std_g, std_a = (each.diagonal().clamp_min(0).sqrt() + SMALLEST_STD for each in (gg, aa))
     white_g = _whitening(gg / std_g[:, None] / std_g, settings)
     white_a = _whitening(aa / std_a[:, None] / std_a, settings)
@@ -110,19 +103,15 @@ def _folded(directions: Tensor, mean: Tensor, std: Tensor) -> Map:
 def align(
     network: L2LTR, features: Sequence[Features], config: TrainConfig, device: Device, ranks: Ranks
 ) -> Alignment:
-    """Set the stem columns, and what tokens begin as, by what the stems see of the pairs of each world."""
+    """Set the network's stem columns by what its stems see of the pairs of each world."""
     total = Moments.zero(stem_columns(network.ground).own.in_features * 2)
     for number, world in enumerate(features):
         if number % ranks.count == ranks.rank:
             total += _moments(world, config.align, device)
     total = Moments(*(ranks.sum(getattr(total, f.name)) for f in fields(total)))
     found = canonical_maps(total, config.model.stem_column_width, config.align)
-    for branch, side, seen in (
-        (network.ground, found.ground, total.of_ground),
-        (network.aerial, found.aerial, total.of_aerial),
-    ):
+    for branch, side in ((network.ground, found.ground), (network.aerial, found.aerial)):
         set_columns(stem_columns(branch), side)
-        set_projection(branch, side, *seen)
     return found
 
 
@@ -139,34 +128,6 @@ def set_columns(columns: StemColumns, side: Map) -> None:
     columns.own.weight.copy_(own)
     columns.own.bias.copy_(side.bias)
     columns.context.weight.copy_(context)
-
-
-@torch.no_grad()
-def set_projection(branch: Branch, side: Map, mean: Tensor, covariance: Tensor) -> None:
-    """Let tokens begin as what photo and tile have in common: the columns' directions, of each band by itself.
-
-    From features as they are, CLS of all pictures is alike, and a contrastive loss hardly gets it apart. Of a width
-    below bands x directions the first are taken, of a larger one the rest stays as it was. `mean` (F,) and
-    `covariance` (F, F) are those of the columns' features; each number of a token has variance 1 in its own band.
-    """
-    projection = branch.projection
-    if not isinstance(projection, nn.Conv2d):
-        return
-    channels, own = projection.in_channels, side.weight.shape[1] // 2
-    weights = side.weight[:, :own].unflatten(1, (channels, STEM_BANDS)).double()  # (K, C, bands)
-    row = 0
-    for band in range(STEM_BANDS):
-        features = torch.arange(channels) * STEM_BANDS + band
-        spread = covariance[features][:, features]
-        of_band = weights[:, :, band]
-        of_band = (
-            of_band
-            / torch.einsum("kc,cd,kd->k", of_band, spread, of_band).clamp_min(SMALLEST_STD).sqrt()[:, None]
-        )
-        count = min(len(of_band), projection.out_channels - row)
-        projection.weight[row : row + count, :, 0, 0].copy_(of_band[:count])
-        projection.bias[row : row + count].copy_(-(of_band @ mean[features])[:count])  # type: ignore[index]
-        row += count
 
 
 def column_features(seen: Tensor) -> Tensor:

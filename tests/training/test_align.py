@@ -7,19 +7,16 @@ import pytest
 import torch
 
 from l2ltr_core.model.columns import StemColumns, unit_columns
-from l2ltr_core.model.config import STEM_BANDS
-from l2ltr_core.model.network import L2LTR, build_branch
+from l2ltr_core.model.network import L2LTR
 from l2ltr_core.training.align import (
-    Map,
     Moments,
     align,
     canonical_maps,
     column_features,
     set_columns,
-    set_projection,
     stem_columns,
 )
-from l2ltr_core.training.config import AlignConfig, load_config
+from l2ltr_core.training.config import AlignConfig
 from l2ltr_core.training.device import Device
 from l2ltr_core.training.features import see
 from l2ltr_core.training.ranks import Ranks
@@ -28,7 +25,6 @@ from l2ltr_core.training.views import Views
 from l2ltr_core.training.worlds import World, load_world
 from tests.training.tiny_world import tiny_config, write_world
 
-ROOT = Path(__file__).parents[2]
 FEATURES, PLANTED = 24, 3
 SETTINGS = AlignConfig(principal=20, ridge=0.01)
 
@@ -96,27 +92,6 @@ def aligned(worlds: list[World], cache: Path) -> L2LTR:
     features = see(network, worlds, config, cache, device, Ranks(), lambda *_: True)
     align(network, features, config, device, Ranks())
     return network
-
-
-def test_tokens_begin_as_what_the_columns_say_of_each_band() -> None:
-    model = load_config(ROOT / "configs" / "world-l2ltr.toml").model
-    branch = build_branch(model, "ground")
-    kept, channels = model.stem_column_width, model.stem_out_channels
-    draw = torch.Generator().manual_seed(0)
-    size = 2 * channels * STEM_BANDS
-    side = Map(torch.randn(kept, size, generator=draw), torch.zeros(kept))
-    std, mean = torch.rand(size, generator=draw).double() + 0.5, torch.randn(size, generator=draw).double()
-    set_projection(branch, side, mean, torch.diag(std**2))
-    for band, number in ((0, 0), (2, 3)):
-        features = torch.arange(channels) * STEM_BANDS + band
-        seen = mean[features] + std[features] * torch.randn(4000, channels, generator=draw)
-        said = seen.float() @ side.weight[number, features]
-        with torch.no_grad():
-            token = branch.projection(seen.float()[:, :, None, None])[:, band * kept + number, 0, 0]
-        assert float(torch.corrcoef(torch.stack([said, token]))[0, 1]) == pytest.approx(1, abs=1e-4)
-        assert float(token.mean()) == pytest.approx(0, abs=0.1) and float(token.std()) == pytest.approx(
-            1, abs=0.1
-        )
 
 
 @pytest.fixture(scope="module")
