@@ -21,7 +21,7 @@ def test_every_step_is_timed_and_the_index_finds_what_the_plain_product_finds(ti
         "compare columns, heading searched",
         rows[-1].case,
     ]
-    assert rows[2].note == "4 headings from one encoding"
+    assert rows[2].note == "8 headings from one encoding"
     assert [[target.text for target in row.targets] for row in rows[1:3]] == [["ms <= 300"]] * 2
     assert all(row.ours > 0 for row in rows)
     assert "100.0% of top 10 the same" in rows[-1].note
