@@ -92,7 +92,7 @@ def see(
                 raise StoppedError
 
         _write(network, world, config, path, device, report)
-    ranks.sum(torch.zeros(()))  # all are there before any is opened
+    ranks.meet()  # all features are there before any are opened
     return [_open(path) for path in paths]
 
 

@@ -37,6 +37,11 @@ class Ranks:
             dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
         return cls(dist.get_rank(), dist.get_world_size())
 
+    def meet(self) -> None:
+        """Wait until every process is here: what one has written, all may read."""
+        if self.count > 1:
+            dist.barrier()
+
     def rows(self, size: int) -> slice:
         """The part of a batch that this process encodes; `size` is a multiple of `count`."""
         part = size // self.count

@@ -86,6 +86,7 @@ def train(
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     ranks = Ranks.join(device.kind.type)
+    ranks.meet()  # an earlier run in these processes has written its state
     if config.batches.pairs % ranks.count:
         raise ConfigurationError(f"batches.pairs must be a multiple of the {ranks.count} processes.")
     with _machine(config):
