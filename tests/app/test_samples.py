@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     within = tmp_path / "samples"
     for name in ("a.jpg", "b.jpg", "stroll/2.jpg", "stroll/10.jpg", "alone/1.jpg"):
         (within / name).parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.full((8, 16, 3), len(name), np.uint8)
+        pixels = np.full((16, 32, 3), len(name), np.uint8)
         if name == "a.jpg":
             write_panorama(within / name, pixels, location=HERE, heading_deg=0.0)
         else:
