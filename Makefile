@@ -27,7 +27,7 @@ test: $(VENV)/dev.stamp  ## run every test, offline, on two cores (on more: make
 	@# OpenVINO on its own: training after it in one process has crashed. 5: none of these apply to this machine.
 	$(PY) -m pytest -m openvino tests/model/test_runtime.py tests/benchmarks/test_encoder.py || [ $$? -eq 5 ]
 
-test-fast: $(VENV)/dev.stamp  ## run what needs no browser, no training, no rendering: a minute and a half
+test-fast: $(VENV)/dev.stamp  ## run what needs no browser, no training, no rendering: two to three minutes
 	$(PY) -m pytest $(ON_ALL_CORES) -m "not (openvino or e2e or slow)" --ignore tests/model/test_runtime.py
 
 check: $(VENV)/dev.stamp  ## lint, formatting, types and the licences of what is needed
