@@ -43,7 +43,7 @@ format: $(VENV)/dev.stamp  ## put every file in form
 bench: $(VENV)/app.stamp  ## measure everything on this machine, in one table, also as docs/benchmarks.md
 	$(PY) -m benchmarks --out docs/benchmarks.md
 
-train: $(VENV)/dev.stamp  ## render the worlds and train the shipped checkpoint on them, or go on with it
+train: $(VENV)/dev.stamp  ## render the worlds and train world-l2ltr on them, or go on with it
 	$(PY) scripts/build_assets.py train world-l2ltr
 
 clean:  ## remove the environment and every cache
