@@ -40,22 +40,16 @@ class SampleWalk:
 @st.cache_data
 def panoramas() -> list[Sample]:
     """The sample panoramas, in the order of their list."""
-    listed = _folder() / "samples.json"
-    if not listed.exists():
-        return []
     return [
         Sample(each["file"], each["title"], each.get("note", ""))
-        for each in json.loads(listed.read_text())
-        if (listed.parent / each["file"]).exists()
+        for each in _listed("samples.json")
+        if (_folder() / each["file"]).exists()
     ]
 
 
 @st.cache_data
 def walks() -> list[SampleWalk]:
     """The walks that come with the product, in the order of their list; one needs two photos."""
-    listed = _folder() / "walks.json"
-    if not listed.exists():
-        return []
     found = [
         SampleWalk(
             each["folder"],
@@ -63,7 +57,7 @@ def walks() -> list[SampleWalk]:
             each.get("note", ""),
             _photos_of_walk(each["folder"], each["title"]),
         )
-        for each in json.loads(listed.read_text())
+        for each in _listed("walks.json")
     ]
     return [walk for walk in found if len(walk.photos) > 1]
 
@@ -126,6 +120,12 @@ def held_out_photo(dataset: str, name: str) -> Path:
             f"There is no held-out photo {dataset}/{name} here; pick a sample or upload a photo."
         )
     return held_out_photos(dataset)[name]
+
+
+def _listed(name: str) -> list[dict[str, str]]:
+    """The entries of a list of samples, none where there is no list."""
+    path = _folder() / name
+    return json.loads(path.read_text()) if path.exists() else []
 
 
 def _folder() -> Path:

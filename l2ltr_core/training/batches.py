@@ -68,7 +68,7 @@ class BatchMaker:
         if self.prepare.model.column_width and rng.random() < self.augment.turn_share:
             turn = int(rng.integers(1, columns))
             ground = ground.roll(turn * (ground.shape[3] // columns), 3)
-        apart = _distances(world.positions_m[chosen], world.positions_m[chosen]) > self.ignore_within_m
+        apart = _distances(world.positions_m[chosen]) > self.ignore_within_m
         return Batch(ground, aerial, torch.from_numpy(apart), which, chosen, mirrored, turn)
 
     def _views(
@@ -76,10 +76,7 @@ class BatchMaker:
     ) -> tuple[Tensor, Tensor]:
         if self.features is not None:
             return self.features[which].drawn(chosen, mirrored, rng)
-        world, amount = self.worlds[which], self.augment
-        shift = rng.uniform(-amount.position_m, amount.position_m, (len(chosen), 2))
-        points = world.positions_m[chosen] + shift
-        return self.prepare.varied(world, chosen, points, amount, rng, mirrored)
+        return self.prepare.varied(self.worlds[which], chosen, self.augment, rng, mirrored)
 
     def stream(self, first_step: int, past_last: int) -> Generator[Batch]:
         """The batches of consecutive steps, prepared in the background."""
@@ -117,5 +114,6 @@ class BatchMaker:
         return couples
 
 
-def _distances(a: NDArray, b: NDArray) -> NDArray:
-    return np.hypot(a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1])
+def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(B, 2) -> (B, B)."""
+    return np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))

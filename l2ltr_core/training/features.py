@@ -1,8 +1,8 @@
 """What the frozen stems see of every pair: looked at a few times, kept on disk, learned from by all that follows.
 
-A stem that stands still costs more than all layers over it. So each pair is looked at `batches.views` times, as it is
-and then varied, every other time mirrored; the alignment and the steps of the layers draw from these views, photo and
-tile each from one of its own.
+A stem that stands still costs about as much as the layers over it. So each pair is looked at `batches.views` times, as
+it is and then varied, every other time mirrored; the alignment and the steps of the layers draw from these views, photo
+and tile each from one of its own.
 """
 
 from __future__ import annotations
@@ -162,9 +162,7 @@ def _pictures(
         )
         for places in np.array_split(np.arange(len(world)), -(-len(world) // PAIRS_AT_ONCE)):
             if view:
-                shift = rng.uniform(-amount.position_m, amount.position_m, (len(places), 2))
-                points = world.positions_m[places] + shift
-                yield view, places, views.varied(world, places, points, amount, rng, mirrored=view % 2 == 1)
+                yield view, places, views.varied(world, places, amount, rng, mirrored=view % 2 == 1)
             else:
                 yield view, places, views.plain(world, places)
 

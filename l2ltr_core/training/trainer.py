@@ -20,7 +20,7 @@ from l2ltr_core.model.config import CheckpointCard
 from l2ltr_core.training.align import align
 from l2ltr_core.training.config import TrainConfig
 from l2ltr_core.training.device import Device
-from l2ltr_core.training.features import StoppedError, see
+from l2ltr_core.training.features import Features, StoppedError, see
 from l2ltr_core.training.journal import Journal
 from l2ltr_core.training.loop import BEST, Loop
 from l2ltr_core.training.pairs import PairsValidator
@@ -119,9 +119,7 @@ def _begin(run: Run) -> Position:
     """The first stage of a network whose stems are aligned."""
     save_beginning(run)
     if not run.started_from and run.config.model.stem_column_width:
-        _look(run)
-        assert run.features is not None
-        found = align(run.network, run.features, run.config, run.device, run.ranks)
+        found = align(run.network, _features(run), run.config, run.device, run.ranks)
         if not run.ranks.rank:
             values = {"mean_correlation": float(found.correlations.mean())}
             row = {"stage": "align", "step": 0, "seconds": round(run.seconds, 1)}
@@ -129,10 +127,10 @@ def _begin(run: Run) -> Position:
     return Position.at_start(run, "layers" if run.config.layers.steps else "joint")
 
 
-def _look(run: Run) -> None:
-    """Let the stems look at all pairs, once; raises StoppedError when the run is told to stop."""
+def _features(run: Run) -> list[Features]:
+    """What the stems see of all pairs, looked at once; raises StoppedError when the run is told to stop."""
     if run.features is not None:
-        return
+        return run.features
     started = time.monotonic()
     calls = itertools.count(1)
     first = 0
@@ -147,11 +145,12 @@ def _look(run: Run) -> None:
 
     run.features = see(run.network, run.worlds, run.config, run.cache, run.device, run.ranks, advance)
     run.seconds += time.monotonic() - started
+    return run.features
 
 
 def _stages(run: Run, position: Position) -> list[CheckpointCard]:
     if position.stage.name == "layers":
-        _look(run)
+        _features(run)
         Loop(run, position, run.config.layers).until_done()
         if not run.stop.is_set() and run.config.joint.steps:
             run.steps = position.step

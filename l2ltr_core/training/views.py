@@ -40,12 +40,14 @@ class Views:
         self,
         world: World,
         places: NDArray[np.int64],
-        points_m: NDArray[np.float64],
         amount: AugmentConfig,
         rng: np.random.Generator,
         mirrored: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Photos and tiles each varied by itself, the tiles seen from `points_m` (B, 2)."""
+        """Photos and tiles each varied by itself, the tiles a little beside the places, too."""
+        points_m = world.positions_m[places] + rng.uniform(
+            -amount.position_m, amount.position_m, (len(places), 2)
+        )
         views = world.views[places][:, :, ::-1] if mirrored else world.views[places]
         field_deg = self.view.ground_vertical_field_deg
         photos = np.stack([vary_photo(photo, field_deg, amount, rng) for photo in views])
